@@ -1,0 +1,1 @@
+#include "client-api/client_api.hpp"

@@ -1,0 +1,15 @@
+# Writes a C++ file with the text of every migration, in the order of their names.
+set(text "// Generated from schema/db/migrations by cmake/embed_migrations.cmake.\n#include \"schema/db/migrations.hpp\"\n\n")
+string(APPEND text "namespace causeway::db {\n\nconst std::vector<Migration>& embedded_migrations() {\n  static const std::vector<Migration> all = {\n")
+list(SORT MIGRATIONS)
+foreach(path IN LISTS MIGRATIONS)
+  get_filename_component(name ${path} NAME_WE)
+  string(REGEX MATCH "^[0-9]+" number ${name})
+  math(EXPR number "${number} + 0")
+  file(READ ${path} sql)
+  # A string literal may hold 64 KiB at most, so long files are pieces that the compiler joins.
+  string(REPLACE "\n\n" ")sql\" R\"sql(\n\n" sql "${sql}")
+  string(APPEND text "      {${number}, \"${name}\", R\"sql(${sql})sql\"},\n")
+endforeach()
+string(APPEND text "  };\n  return all;\n}\n\n}  // namespace causeway::db\n")
+file(WRITE ${OUTPUT} "${text}")

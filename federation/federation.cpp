@@ -1,0 +1,1 @@
+#include "federation/federation.hpp"

@@ -1,0 +1,92 @@
+// Local users: accounts, devices, tokens, profiles, account data, filters.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "homeserver/http/server.hpp"
+#include "homeserver/rooms/interner.hpp"
+#include "homeserver/runtime/clock.hpp"
+#include "homeserver/runtime/cpu_pool.hpp"
+#include "homeserver/stream/event_writer.hpp"
+#include "homeserver/stream/stream_hub.hpp"
+#include "schema/crypto/crypto.hpp"
+#include "schema/db/database.hpp"
+
+namespace causeway {
+
+struct AccountSettings {
+  ServerName server_name;
+  bool open_registration = false;            // anyone, with the dummy stage
+  bool token_registration = true;            // whoever holds a registration token, with that stage
+  bool dummy_without_session = false;        // accept auth {"type": "m.login.dummy"} in one request
+  crypto::PasswordCost password_cost;
+  std::string registration_shared_secret;    // for /_synapse/admin/v1/register; empty: 404
+  std::size_t min_password_length = 8;
+  std::size_t max_filter_bytes = 64 << 10;
+  std::size_t max_account_data_bytes = 512 << 10;
+};
+
+struct Login {
+  UserNid user_nid{};
+  UserId user;
+  std::string access_token;
+  std::string device_id;
+};
+
+struct Profile {
+  std::optional<std::string> display_name, avatar_url;
+};
+
+class AccountService final : public http::AccessTokenAuthenticator {
+ public:
+  AccountService(db::Database& database, EventWriter& writer, StreamHub& hub, Interner& interner, CpuPool& cpu,
+                 const Clock& clock, AccountSettings settings);
+  ~AccountService();
+  const AccountSettings& settings() const;
+
+  Task<Result<http::Requester>> authenticate_token(std::string token, const http::Request& request) override;
+
+  // M_USER_IN_USE, M_INVALID_USERNAME. spec: client-server-api#get_matrixclientv3registeravailable
+  Task<Result<>> check_available(std::string localpart);
+  struct NewAccount {
+    std::optional<std::string> localpart;    // none: made up
+    std::string password;                    // empty: none, cannot log in with one
+    bool is_admin = false;
+  };
+  Task<Result<UserId>> register_account(NewAccount account);
+  // Uses one of the token's registrations up. spec: client-server-api#token-authenticated-registration
+  Task<bool> registration_token_valid(std::string token);
+  Task<bool> use_registration_token(std::string token);
+
+  // `identifier`: a user ID or localpart. M_FORBIDDEN for any wrong combination, in the time of a right one.
+  Task<Result<UserId>> check_password(std::string identifier, std::string password);
+  // Makes or takes over the device; tokens it had are invalid from now on.
+  Task<Result<Login>> log_in(UserId user, std::optional<std::string> device_id, std::optional<std::string> display_name);
+  Task<> log_out(http::Requester requester);
+  Task<> log_out_all(UserNid user);
+
+  Task<std::optional<Profile>> profile(UserId local_user);  // none: no such account
+  Task<Result<>> set_display_name(UserNid user, std::optional<std::string> value);
+  Task<Result<>> set_avatar_url(UserNid user, std::optional<std::string> value);
+
+  // content is none when it was never set. room: RoomNid{0} for global data.
+  Task<std::optional<std::string>> account_data(UserNid user, RoomNid room, std::string type);
+  Task<Result<>> set_account_data(UserNid user, RoomNid room, std::string type, boost::json::object content);
+
+  Task<Result<std::string>> add_filter(UserNid user, std::string filter_json);
+  Task<std::optional<std::string>> filter(UserNid user, std::string filter_id);
+
+  // The push rules in force, as the content of m.push_rules: the default set until the user's are kept.
+  // spec: client-server-api#predefined-rules
+  Task<boost::json::object> push_rules(UserNid user, UserId id);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace causeway

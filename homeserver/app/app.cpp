@@ -1,0 +1,1 @@
+#include "homeserver/http/server.hpp"

@@ -1,0 +1,93 @@
+// The table of endpoints: each row says what the pipeline must do before and around its handler.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string_view>
+
+#include "homeserver/http/message.hpp"
+#include "homeserver/runtime/task.hpp"
+#include "schema/matrix/error.hpp"
+
+namespace causeway::http {
+
+enum class Auth {
+  none,
+  optional_access_token,  // a bad token is an error, no token is not
+  access_token,
+  federation,             // X-Matrix
+};
+
+// Token buckets; see RateLimits in server.hpp.
+enum class RateClass {
+  unlimited,
+  read,        // cheap reads
+  write,       // most writes
+  message,     // sending events
+  login,       // login, register: per address, strict
+  join,
+  federation,  // per origin
+};
+
+inline constexpr std::size_t kib = 1024;
+
+// One row. `path` is the spec's, with {placeholders}: one path segment each. `Api` is the handlers' context: a struct of
+// references to services.
+template <class Api>
+struct Endpoint {
+  Verb verb;
+  std::string_view path;
+  std::string_view operation_id;  // the spec's, also the metrics label
+  Auth auth;
+  RateClass rate;
+  std::size_t body_limit;
+  Task<Result<Response>> (*handler)(Api&, Request&);
+};
+
+// A row without its context's type, as the router holds it.
+struct Route {
+  Verb verb;
+  std::string_view path;
+  std::string_view operation_id;
+  Auth auth;
+  RateClass rate;
+  std::size_t body_limit;
+  std::function<Task<Result<Response>>(Request&)> handler;
+};
+
+// All routes of the process. Matching is by segment; fixed segments win over placeholders. Segments are percent-decoded
+// after splitting, so that an encoded '/' does not split.
+class Router {
+ public:
+  Router();
+  ~Router();
+
+  // `api` must outlive the router.
+  template <class Api>
+  void add(std::span<const Endpoint<Api>> table, Api& api) {
+    for (const auto& row : table) {
+      auto handler = row.handler;
+      Api* context = &api;
+      add(Route{row.verb, row.path, row.operation_id, row.auth, row.rate, row.body_limit,
+                [handler, context](Request& request) { return handler(*context, request); }});
+    }
+  }
+  // Asserts that no other route has this verb and path.
+  void add(Route route);
+
+  struct Match {
+    const Route* route = nullptr;          // nullptr: see path_known
+    bool path_known = false;               // another verb is served at this path: 405
+    std::vector<std::string> parameters = {};
+  };
+  Match match(Verb verb, std::string_view path) const;
+
+  std::vector<const Route*> routes() const;
+
+ private:
+  struct Node;
+  std::unique_ptr<Node> root_;
+};
+
+}  // namespace causeway::http

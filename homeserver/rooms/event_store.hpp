@@ -1,0 +1,61 @@
+// Committed events by number, identifier or order, cached and bounded. Reads only; EventWriter writes.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "homeserver/runtime/task.hpp"
+#include "homeserver/stream/stream_hub.hpp"
+#include "homeserver/stream/write_unit.hpp"
+#include "schema/db/database.hpp"
+
+namespace causeway {
+
+enum class Direction { forward, backward };
+
+class EventStore {
+ public:
+  // Listens to the hub, so that what was just committed is cached and redactions replace what is cached.
+  EventStore(db::Database& database, StreamHub& hub, std::size_t max_bytes = 64u << 20);
+  ~EventStore();
+
+  // In the order asked; nullptr for what is not there. One round trip for all that are not cached.
+  Task<std::vector<StoredEventPtr>> by_nid(std::vector<EventNid> nids);
+  Task<std::vector<StoredEventPtr>> by_id(std::vector<EventId> ids);
+  Task<StoredEventPtr> by_id(EventId id);
+
+  // Timeline events of a room (no outliers), rejected and soft-failed ones left out. From the ring where it reaches.
+  //   range: live events with since < position <= until, the newest `limit` of them, ascending.
+  struct Range {
+    std::vector<StoredEventPtr> events;
+    bool more_before = false;  // older ones in the span were left out
+  };
+  Task<Range> live_range(RoomNid room, StreamPosition since, StreamPosition until, std::size_t limit);
+  //   page: from a key, exclusive, in a direction; the nearest first.
+  Task<std::vector<StoredEventPtr>> page(RoomNid room, OrderKey from, Direction direction, std::size_t limit);
+
+  // The newest live event of the room at or before the position, rejected and soft-failed ones included (they carry state
+  // references too). nullptr if there is none.
+  Task<StoredEventPtr> last_at(RoomNid room, StreamPosition position);
+
+  // Integer graph of a room's state events, for state resolution and auth chains: (nid, auth_nids, rejected).
+  // The chain of `of`, themselves included. Bounded by max_chain; throws std::length_error beyond.
+  Task<std::vector<StoredEventPtr>> auth_chain(std::vector<EventNid> of);
+
+  // Missing events that later ones name: where backfill goes on.
+  struct Gap {
+    EventId missing;
+    StoredEventPtr later;
+  };
+  Task<std::vector<Gap>> gaps(RoomNid room, std::size_t limit);
+
+  // The redaction that was applied to it, if any: for unsigned.redacted_because.
+  Task<StoredEventPtr> redaction_of(EventId target);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace causeway

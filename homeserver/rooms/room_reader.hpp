@@ -1,0 +1,95 @@
+// What may be asked about a room's committed state: by client-api, sync and federation.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "homeserver/rooms/event_store.hpp"
+#include "homeserver/rooms/interner.hpp"
+#include "homeserver/rooms/state_store.hpp"
+#include "schema/db/tables/enums.hpp"
+
+namespace causeway {
+
+// The committed head of a room. A value: it does not change under the reader.
+struct RoomInfo {
+  RoomNid nid{};
+  RoomId id;
+  const RoomVersion* version = nullptr;
+  StateRef state;                       // current: (0, state_version)
+  std::vector<EventNid> extremities;
+  StreamPosition last_position = 0;     // of its newest live event known
+  bool resident = false;                // this server has a joined member
+  bool published = false;
+};
+using RoomInfoPtr = std::shared_ptr<const RoomInfo>;
+
+// A local user's relation to a room.
+struct RoomMembership {
+  RoomNid room{};
+  db::Membership membership{};
+  EventNid event{};
+  StreamPosition position = 0;
+  bool forgotten = false;
+  std::optional<std::string> stripped_state;
+};
+
+class RoomReader {
+ public:
+  RoomReader(db::Database& database, StreamHub& hub, Interner& interner, EventStore& events, StateStore& states);
+  ~RoomReader();
+
+  // nullptr: no such room here. Cached; kept current by the hub.
+  Task<RoomInfoPtr> room(RoomId id);
+  Task<RoomInfoPtr> room(RoomNid nid);
+
+  // All rooms a local user has a membership row for (left ones included unless forgotten). Cached per user.
+  Task<std::shared_ptr<const std::vector<RoomMembership>>> memberships(UserNid user);
+  Task<std::optional<RoomMembership>> membership(UserNid user, RoomNid room);
+
+  // State events, now or at a reference. nullptr when the key is not set.
+  Task<StoredEventPtr> state_event(RoomNid room, StateRef at, StateKey key);
+  Task<std::vector<StoredEventPtr>> state_events(RoomNid room, StateRef at, std::vector<StateKey> keys);
+  Task<std::vector<StoredEventPtr>> all_state(RoomNid room, StateRef at);  // a lot for large rooms
+
+  // Members of the current state, from a cache per room that the hub keeps current (bounded, reloaded when dropped).
+  struct Member {
+    UserId user;
+    db::Membership membership{};
+    EventNid event{};
+  };
+  struct Members {
+    std::vector<Member> all;    // in no order; every user with a member event
+    std::size_t joined = 0, invited = 0;
+    std::vector<UserNid> local_joined;
+    std::vector<ServerName> joined_servers;  // each once
+  };
+  Task<std::shared_ptr<const Members>> members(RoomNid room);
+
+  // Membership of any user at a state.
+  Task<db::Membership> membership_at(RoomNid room, StateRef at, UserId user);
+
+  // Which of the events a local user may see, by the state at each event. spec: client-server-api#server-behaviour-5
+  // (history visibility). Order kept, what may not be seen left out.
+  Task<std::vector<StoredEventPtr>> visible_to(UserId user, RoomInfoPtr room, std::vector<StoredEventPtr> events);
+
+  // The same for another server. spec: server-server-api#backfilling-and-retrieving-missing-events. What may not be seen
+  // is replaced by its redacted form.
+  Task<std::vector<EventPtr>> visible_to_server(ServerName server, RoomInfoPtr room, std::vector<StoredEventPtr> events);
+  Task<bool> server_in_room(ServerName server, RoomNid room);  // now
+
+  // m.room.server_acl: false when denied. spec: client-server-api#server-access-control-lists-acls-for-rooms
+  Task<bool> acl_allows(ServerName server, RoomNid room);
+
+  // Room aliases of this server.
+  Task<RoomInfoPtr> by_alias(RoomAlias alias);
+  Task<std::vector<RoomAlias>> aliases(RoomNid room);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace causeway

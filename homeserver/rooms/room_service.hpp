@@ -1,0 +1,162 @@
+// Everything that changes a room, local or from other servers. Each room has a lane: one job at a time builds on the room's
+// head; the head advances in memory at once and the next job builds on it while the first is being committed.
+//
+// Callers see results only after the commit. All methods are for the reactor thread.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "homeserver/http/message.hpp"
+#include "homeserver/rooms/remote_servers.hpp"
+#include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/runtime/clock.hpp"
+#include "homeserver/runtime/cpu_pool.hpp"
+#include "homeserver/stream/event_writer.hpp"
+
+namespace causeway {
+
+struct LocalServer {
+  ServerName name;
+  crypto::SigningKey key;
+};
+
+// Who sends, and the client's transaction for idempotency: scope is the device and the request's path.
+struct Sender {
+  UserNid nid{};
+  UserId user;
+  DeviceNid device{};                           // 0: no device (admin, internal)
+  static Sender of(const http::Requester& requester) { return {requester.user_nid, requester.user, requester.device_nid}; }
+};
+
+struct SendEvent {
+  Sender sender;
+  RoomId room;
+  std::string type;
+  std::optional<std::string> state_key;
+  boost::json::object content;
+  std::optional<EventId> redacts;               // m.room.redaction
+  std::optional<std::string> transaction_path;  // the request's path: same path and device, same event
+  std::optional<Timestamp> timestamp;
+};
+
+struct CreateRoom {
+  Sender creator;
+  std::string version{default_room_version};
+  std::string preset;                           // "" : from visibility
+  bool published = false;                       // visibility "public"
+  std::optional<std::string> name, topic, alias_localpart;
+  boost::json::object creation_content;
+  boost::json::object power_level_override;
+  boost::json::array initial_state;
+  std::vector<UserId> invite;
+  bool is_direct = false;
+};
+
+struct ChangeMembership {
+  Sender sender;
+  UserId target;
+  RoomId room;
+  db::Membership membership{};                  // invite, join, leave (leave, kick, unban by state), ban, knock
+  std::optional<std::string> reason;
+  std::vector<ServerName> via;                  // servers to try when this server is not in the room
+  bool is_direct = false;                       // invites
+  enum class Kind { invite, join, leave, kick, ban, unban, knock } kind{};
+};
+
+// What became of an inbound event.
+enum class Received {
+  accepted,
+  duplicate,    // had it already
+  soft_failed,
+  rejected,     // stored, never shown
+  refused,      // not stored: ACL, unknown room, its auth events can't be had
+  missing,      // its prev_events are not here; see missing_prev
+};
+struct ReceiveOutcome {
+  Received result{};
+  std::string reason;                  // for refused, rejected, soft_failed
+  std::vector<EventId> missing_prev;   // for missing: prev_events not here
+  std::vector<EventId> missing_auth;   // for missing: auth_events not here
+};
+
+class RoomService {
+ public:
+  struct Services {
+    db::Database& database;
+    StreamHub& hub;
+    EventWriter& writer;
+    Interner& interner;
+    EventStore& events;
+    StateStore& states;
+    RoomReader& reader;
+    CpuPool& cpu;
+    const Clock& clock;
+    Metrics& metrics;
+    const LocalServer& self;
+  };
+  explicit RoomService(Services services);
+  ~RoomService();
+  void set_remote(RemoteServers& remote);      // before the first request
+
+  // --- local users ------------------------------------------------------------------------------------------------------
+  Task<Result<EventId>> send(SendEvent request);
+  Task<Result<EventId>> redact(SendEvent request) { return send(std::move(request)); }
+  Task<Result<RoomId>> create_room(CreateRoom request);
+  // Joins, leaves, invites and the rest; over federation where the room or the target is elsewhere.
+  Task<Result<>> change_membership(ChangeMembership request);
+  Task<Result<>> forget(Sender user, RoomId room);
+  // New profile in every joined room. Best effort, room by room.
+  Task<> update_profile_in_rooms(Sender user, std::optional<std::string> display_name,
+                                 std::optional<std::string> avatar_url);
+  Task<Result<>> create_alias(Sender user, RoomAlias alias, RoomId room);
+  Task<Result<>> delete_alias(Sender user, RoomAlias alias);
+  struct ResolvedAlias {
+    RoomId room_id;
+    std::vector<ServerName> servers;
+  };
+  Task<Result<ResolvedAlias>> resolve_alias(RoomAlias alias);  // remote ones too
+  // Fetches history before a gap, if `before` stands at one, so that a page of /messages can be filled. Bounded.
+  Task<> backfill(RoomInfoPtr room, OrderKey before, std::size_t limit);
+
+  // --- other servers ----------------------------------------------------------------------------------------------------
+  // Runs the checks of server-server-api#checks-performed-on-receipt-of-a-pdu from the fourth on and appends.
+  Task<ReceiveOutcome> receive(ServerName origin, VerifiedEvent event);
+  // The same for an event whose prev_events can't be had: its state before comes from a peer, as IDs of events stored here.
+  Task<ReceiveOutcome> receive_with_state(ServerName origin, VerifiedEvent event, std::vector<EventId> state_before);
+  // Stores events outside the timeline (auth events, state of a snapshot), each judged by its own auth_events. Any order;
+  // those whose auth events are not here are left out and returned.
+  Task<std::vector<EventId>> add_outliers(RoomId room, const RoomVersion* version, std::vector<VerifiedEvent> events);
+
+  // make_join, make_leave: what a peer's user may sign; auth events and head are the committed ones.
+  // M_NOT_FOUND, M_FORBIDDEN, M_UNABLE_TO_AUTHORISE_JOIN, M_UNABLE_TO_GRANT_JOIN, M_INCOMPATIBLE_ROOM_VERSION.
+  struct Template {
+    const RoomVersion* version;
+    boost::json::object event;
+  };
+  Task<Result<Template>> make_membership_template(RoomId room, UserId user, std::string membership,
+                                                  std::vector<std::string> supported_versions);
+  // send_join: appends, returns the state before the join and its auth chain, all as stored.
+  struct JoinReply {
+    EventPtr event;                      // with our signature added where a restricted join needs it
+    std::vector<StoredEventPtr> state, auth_chain;
+    std::vector<ServerName> servers;
+  };
+  Task<Result<JoinReply>> accept_join(ServerName origin, VerifiedEvent join);
+  Task<Result<>> accept_leave(ServerName origin, VerifiedEvent leave);
+  // Invite of one of our users by another server: signed by us and returned; the room may be unknown here.
+  Task<Result<EventPtr>> accept_invite(ServerName origin, VerifiedEvent invite, boost::json::array stripped_state);
+
+  // Ends after every job in a lane is done.
+  Task<> drain();
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace causeway

@@ -1,0 +1,64 @@
+// Group commit: while one transaction is in flight the next batch gathers units from all rooms and users.
+//
+// One batch is one round trip (one SQL function in autocommit, schema/db/tables/writer.hpp) under the stream's advisory lock, so
+// positions become visible in order, also with several processes. After a commit the units go to CommitSink in order, then
+// the callers resume: nothing is answered, pushed or federated before its commit.
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "homeserver/runtime/clock.hpp"
+#include "homeserver/runtime/metrics.hpp"
+#include "homeserver/runtime/task.hpp"
+#include "homeserver/stream/write_unit.hpp"
+#include "schema/db/database.hpp"
+#include "schema/matrix/error.hpp"
+
+namespace causeway {
+
+// What a committed batch goes through before its callers resume: positions, ring, caches, waiters, outbox. Synchronous.
+class CommitSink {
+ public:
+  virtual ~CommitSink() = default;
+  // `position` is the last position of the batch: everything up to it is committed.
+  virtual void committed(StreamPosition position, const std::vector<WriteUnitPtr>& units) = 0;
+};
+
+struct WriterSettings {
+  std::size_t max_batch_units = 256;
+  std::size_t max_batch_bytes = 4 << 20;
+  std::size_t max_queued_units = 8192;          // beyond: 503 at once
+  std::chrono::milliseconds deadline{10'000};   // how long a unit may wait for a database that is away
+};
+
+class EventWriter {
+ public:
+  // Uses one thread and connection of its own. Takes over the stream: raises the generation in the database.
+  EventWriter(asio::any_io_executor reactor, std::string database_url, WriterSettings settings, CommitSink& sink,
+              Metrics& metrics);
+  ~EventWriter();
+
+  // Blocking, at start: connects, raises the generation, returns the stream's position.
+  StreamPosition take_over();
+
+  // Resumes after the commit. Units are committed in the order of the calls.
+  // Errors: a deterministic failure of this unit is M_UNKNOWN 500 (logged with the cause), and every unit of the same room
+  // queued behind it fails with `is_stale_head` because it was built on a head that never came to be. A database that stays
+  // away is 503; the outcome of a lost commit is looked up by event ID before anything is said.
+  Task<Result<>> commit(WriteUnitPtr unit);
+
+  // True for the error of a unit that must be built again on the true head.
+  static bool is_stale_head(const MatrixError& error);
+  // M_... of a transaction identifier that another process or an earlier life committed already: look the event up.
+  static bool is_duplicate_transaction(const MatrixError& error);
+
+  // Ends after everything queued is written.
+  Task<> drain();
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace causeway

@@ -1,0 +1,65 @@
+// Where committed data goes, in the one fixed order: recent events, position, then listeners (caches first, waiters last).
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "homeserver/runtime/task.hpp"
+#include "homeserver/stream/event_writer.hpp"
+
+namespace causeway {
+
+// The last events of the stream, in memory, bounded by count and bytes. Reactor thread only.
+class RecentEvents {
+ public:
+  RecentEvents(std::size_t max_events = 65'536, std::size_t max_bytes = 64u << 20);
+
+  // The ring answers for every position in (complete_after(), now]: no event of that span is missing from it.
+  StreamPosition complete_after() const { return complete_after_; }
+  void start_at(StreamPosition position) { complete_after_ = position; }
+
+  // Live events of the room with since < position <= until, ascending. Precondition: since >= complete_after().
+  std::vector<StoredEventPtr> in_room(RoomNid room, StreamPosition since, StreamPosition until) const;
+  // The same over all rooms. 
+  std::span<const StoredEventPtr> all() const;  // ascending by position; contiguous view
+  // Rooms with a live event in (since, until].
+  std::vector<RoomNid> rooms_changed(StreamPosition since, StreamPosition until) const;
+  StreamPosition last_in_room(RoomNid room) const;  // 0: none in the ring
+
+  void append(StoredEventPtr event);
+  void replace(const StoredEventPtr& redacted);  // same nid, if still here
+
+ private:
+  std::vector<StoredEventPtr> events_;  // trimmed from the front in chunks so that all() is contiguous
+  std::size_t begin_ = 0;
+  std::size_t bytes_ = 0;
+  std::size_t max_events_, max_bytes_;
+  StreamPosition complete_after_ = 0;
+  std::unordered_map<RoomNid, std::deque<StoredEventPtr>> by_room_;
+};
+
+// Listeners are called in the order they were added, on the reactor, for every committed batch; they must not suspend.
+class StreamHub final : public CommitSink {
+ public:
+  using Listener = std::function<void(StreamPosition position, const std::vector<WriteUnitPtr>& units)>;
+
+  void start_at(StreamPosition position);
+  StreamPosition position() const { return position_; }  // all up to it is committed and in `recent()`
+  const RecentEvents& recent() const { return recent_; }
+
+  void add_listener(Listener listener) { listeners_.push_back(std::move(listener)); }
+  void committed(StreamPosition position, const std::vector<WriteUnitPtr>& units) override;
+
+ private:
+  StreamPosition position_ = 0;
+  RecentEvents recent_;
+  std::vector<Listener> listeners_;
+};
+
+}  // namespace causeway

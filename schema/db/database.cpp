@@ -1,0 +1,288 @@
+#include "schema/db/database.hpp"
+
+#include <condition_variable>
+#include <future>
+#include <mutex>
+#include <thread>
+
+#include "schema/matrix/assert.hpp"
+
+// libpqxx 6.4 marks as deprecated what only version 7 replaces.
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+
+namespace causeway::db {
+
+namespace {
+
+constexpr int max_transaction_attempts = 5;
+
+bool may_succeed_when_repeated(const pqxx::sql_error& error) {
+  const std::string& state = error.sqlstate();
+  return state == "40001" || state == "40P01";  // serialization failure, deadlock
+}
+
+// SQLSTATE classes in which the server goes away or refuses everyone: 57P01..57P03, 53300.
+bool server_is_leaving(const pqxx::sql_error& error) {
+  const std::string& state = error.sqlstate();
+  return state.starts_with("57P") || state == "53300";
+}
+
+void append_hex(std::string& out, std::string_view data) {
+  static constexpr char digits[] = "0123456789abcdef";
+  for (unsigned char c : data) {
+    out += digits[c >> 4];
+    out += digits[c & 15];
+  }
+}
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return c - 'A' + 10;
+}
+
+template <class Range>
+std::string bytea_array_of(const Range& values) {
+  std::string out = "{";
+  for (const auto& value : values) {
+    if (out.size() > 1) out += ',';
+    out += "\"\\\\x";
+    append_hex(out, value);
+    out += '"';
+  }
+  out += '}';
+  return out;
+}
+
+}  // namespace
+
+Connection::Connection(const std::string& url, std::atomic<std::uint64_t>* round_trips)
+    : connection_(std::make_unique<pqxx::connection>(url)), round_trips_(round_trips) {
+  // A broken connection is replaced as a whole; libpqxx must not reconnect behind our back.
+  connection_->inhibit_reactivation(true);
+}
+
+Connection::~Connection() = default;
+
+bool Connection::healthy() const { return connection_ && connection_->is_open(); }
+
+pqxx::result Connection::exec_parameters(const char* sql, const std::vector<Parameter>& parameters) {
+  try {
+    auto [it, fresh] = prepared_.try_emplace(sql);
+    if (fresh) {
+      it->second = "s" + std::to_string(prepared_.size());
+      try {
+        connection_->prepare(it->second, sql);
+      } catch (...) {
+        prepared_.erase(it);
+        throw;
+      }
+    }
+    if (round_trips_) round_trips_->fetch_add(1, std::memory_order_relaxed);
+    std::optional<pqxx::nontransaction> autocommit;
+    if (!transaction_) autocommit.emplace(*connection_);
+    pqxx::transaction_base& in = transaction_ ? *transaction_ : *autocommit;
+    auto invocation = in.prepared(it->second);
+    std::vector<pqxx::binarystring> binaries;
+    binaries.reserve(parameters.size());
+    for (const Parameter& parameter : parameters) {
+      switch (parameter.kind) {
+        case Parameter::Kind::null: invocation(); break;
+        case Parameter::Kind::text: invocation(parameter.text); break;
+        case Parameter::Kind::binary:
+          binaries.emplace_back(parameter.binary.data(), parameter.binary.size());
+          invocation(binaries.back());
+          break;
+      }
+    }
+    return invocation.exec();
+  } catch (const pqxx::broken_connection& error) {
+    throw OutcomeUnknown(error.what());
+  } catch (const pqxx::sql_error& error) {
+    if (server_is_leaving(error)) throw OutcomeUnknown(error.what());
+    throw;
+  }
+}
+
+void Connection::transaction(const std::function<void(Connection&)>& body) {
+  CAUSEWAY_ASSERT(!transaction_);
+  struct Reset {
+    std::unique_ptr<pqxx::transaction_base>& held;
+    ~Reset() { held.reset(); }
+  };
+  for (int attempt = 1;; ++attempt) {
+    try {
+      Reset reset{transaction_};
+      transaction_ = std::make_unique<pqxx::work>(*connection_);
+      if (round_trips_) round_trips_->fetch_add(2, std::memory_order_relaxed);
+      body(*this);
+      transaction_->commit();
+      return;
+    } catch (const pqxx::broken_connection& error) {
+      throw OutcomeUnknown(error.what());
+    } catch (const pqxx::in_doubt_error& error) {
+      throw OutcomeUnknown(error.what());
+    } catch (const pqxx::sql_error& error) {
+      if (!may_succeed_when_repeated(error) || attempt == max_transaction_attempts) throw;
+    }
+  }
+}
+
+void Connection::exec_script(const std::string& sql) {
+  try {
+    if (round_trips_) round_trips_->fetch_add(1, std::memory_order_relaxed);
+    if (transaction_) {
+      transaction_->exec(sql);
+    } else {
+      pqxx::nontransaction autocommit(*connection_);
+      autocommit.exec(sql);
+    }
+  } catch (const pqxx::broken_connection& error) {
+    throw OutcomeUnknown(error.what());
+  }
+}
+
+std::string int_array(std::span<const std::int64_t> values) {
+  std::string out = "{";
+  for (std::int64_t value : values) {
+    if (out.size() > 1) out += ',';
+    out += std::to_string(value);
+  }
+  out += '}';
+  return out;
+}
+
+std::string bytea_array(std::span<const std::string> values) { return bytea_array_of(values); }
+std::string bytea_array(std::span<const std::string_view> values) { return bytea_array_of(values); }
+
+std::string read_bytes(const pqxx::field& field) {
+  std::string_view text(field.c_str(), field.size());
+  CAUSEWAY_ASSERT(text.empty() || text.starts_with("\\x"));
+  std::string out;
+  if (text.empty()) return out;
+  text.remove_prefix(2);
+  out.reserve(text.size() / 2);
+  for (std::size_t i = 0; i + 1 < text.size(); i += 2)
+    out += static_cast<char>(hex_digit(text[i]) << 4 | hex_digit(text[i + 1]));
+  return out;
+}
+
+std::vector<std::int64_t> read_ints(const pqxx::field& field) {
+  std::vector<std::int64_t> out;
+  if (field.is_null()) return out;
+  const char* at = field.c_str();
+  const char* const end = at + field.size();
+  while (at < end) {
+    if (*at == '-' || (*at >= '0' && *at <= '9')) {
+      char* next = nullptr;
+      out.push_back(std::strtoll(at, &next, 10));
+      at = next;
+    } else {
+      ++at;
+    }
+  }
+  return out;
+}
+
+struct Database::Impl {
+  using Clock = std::chrono::steady_clock;
+  struct Queued {
+    Job job;
+    Clock::time_point deadline;
+  };
+
+  Impl(Settings s, std::atomic<std::uint64_t>& trips, std::atomic<bool>& up)
+      : settings(std::move(s)), round_trips(trips), available(up) {
+    for (unsigned i = 0; i < settings.connections; ++i) threads.emplace_back([this] { work(); });
+  }
+
+  ~Impl() {
+    {
+      std::lock_guard lock(mutex);
+      stopping = true;
+    }
+    ready.notify_all();
+    for (auto& thread : threads) thread.join();
+  }
+
+  void work() {
+    std::unique_ptr<Connection> connection;
+    std::string why = "not connected yet";
+    for (;;) {
+      Queued next;
+      {
+        std::unique_lock lock(mutex);
+        ready.wait(lock, [this] { return stopping || !queue.empty(); });
+        if (queue.empty()) return;
+        next = std::move(queue.front());
+        queue.pop_front();
+      }
+      if (connection && !connection->healthy()) connection.reset();
+      while (!connection && !(connection = connect(why))) {
+        std::unique_lock lock(mutex);
+        if (stopping || Clock::now() >= next.deadline) break;
+        ready.wait_for(lock, std::chrono::milliseconds(100), [this] { return stopping; });
+      }
+      if (!connection) {
+        next.job(nullptr, std::make_exception_ptr(Unavailable("database: " + why)));
+        continue;
+      }
+      next.job(connection.get(), nullptr);
+      if (!connection->healthy()) {
+        available = false;
+        connection.reset();
+      }
+    }
+  }
+
+  std::unique_ptr<Connection> connect(std::string& why) {
+    try {
+      auto made = std::make_unique<Connection>(settings.url, &round_trips);
+      available = true;
+      return made;
+    } catch (const std::exception& error) {
+      available = false;
+      why = error.what();
+      return nullptr;
+    }
+  }
+
+  const Settings settings;
+  std::atomic<std::uint64_t>& round_trips;
+  std::atomic<bool>& available;
+  mutable std::mutex mutex;
+  std::condition_variable ready;
+  std::deque<Queued> queue;
+  bool stopping = false;
+  std::vector<std::thread> threads;
+};
+
+Database::Database(Settings settings) : impl_(std::make_unique<Impl>(std::move(settings), round_trips_, available_)) {}
+Database::~Database() = default;
+
+void Database::submit(Job job) {
+  {
+    std::lock_guard lock(impl_->mutex);
+    if (!impl_->stopping && impl_->queue.size() < impl_->settings.max_queue) {
+      impl_->queue.push_back({std::move(job), Impl::Clock::now() + impl_->settings.wait_when_down});
+      job = nullptr;
+    }
+  }
+  if (job)
+    job(nullptr, std::make_exception_ptr(Unavailable("database: too many requests are waiting for it")));
+  else
+    impl_->ready.notify_one();
+}
+
+std::size_t Database::queued() const {
+  std::lock_guard lock(impl_->mutex);
+  return impl_->queue.size();
+}
+
+void run_and_wait(const std::function<void(std::function<void()>)>& start) {
+  std::promise<void> finished;
+  start([&] { finished.set_value(); });
+  finished.get_future().wait();
+}
+
+}  // namespace causeway::db

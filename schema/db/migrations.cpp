@@ -1,0 +1,59 @@
+#include "schema/db/migrations.hpp"
+
+#include <map>
+#include <stdexcept>
+
+#include "schema/crypto/crypto.hpp"
+#include "schema/db/database.hpp"
+
+namespace causeway::db {
+
+namespace {
+
+// Any constant will do, as long as no other advisory lock of ours has it.
+constexpr std::int64_t migration_lock = 0x6361757365770001;
+
+std::string checksum(const Migration& migration) { return crypto::base64(crypto::as_view(crypto::sha256(migration.sql))); }
+
+void check_history(const std::map<int, std::string>& had, const std::vector<Migration>& known) {
+  for (const auto& [number, sum] : had) {
+    if (number > static_cast<int>(known.size()))
+      throw std::runtime_error("the database has had migration " + std::to_string(number) +
+                               ", but this version of causeway knows only " + std::to_string(known.size()) +
+                               ": start the newer version that made it");
+    const Migration& migration = known[static_cast<std::size_t>(number) - 1];
+    if (checksum(migration) != sum)
+      throw std::runtime_error("migration " + migration.name +
+                               " in the database is not the one this version of causeway knows: it was changed after it "
+                               "was applied");
+  }
+}
+
+}  // namespace
+
+MigrationReport migrate(Connection& connection, const std::vector<Migration>& migrations) {
+  connection.exec("select pg_advisory_lock($1)", migration_lock);
+  connection.exec_script(
+      "create table if not exists migrations (number int primary key, name text not null, checksum text not null, "
+      "applied_at timestamptz not null default now())");
+  std::map<int, std::string> had;
+  for (const auto& row : connection.exec("select number, checksum from migrations order by number"))
+    had.emplace(row[0].as<int>(), row[1].as<std::string>());
+  check_history(had, migrations);
+
+  MigrationReport report;
+  report.before = report.after = static_cast<int>(had.size());
+  for (const Migration& migration : migrations) {
+    if (migration.number <= report.before) continue;
+    connection.transaction([&](Connection& in) {
+      in.exec_script(migration.sql);
+      in.exec("insert into migrations (number, name, checksum) values ($1, $2, $3)", migration.number, migration.name,
+              checksum(migration));
+    });
+    report.after = migration.number;
+  }
+  connection.exec("select pg_advisory_unlock($1)", migration_lock);
+  return report;
+}
+
+}  // namespace causeway::db

@@ -1,0 +1,50 @@
+// Hashing, signing and verifying JSON and events.
+//
+// spec: appendices#signing-json, server-server-api#signing-events, server-server-api#validating-hashes-and-signatures-on-received-events
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "schema/crypto/crypto.hpp"
+#include "schema/events/event.hpp"
+
+namespace causeway {
+
+// Adds signatures.<server>.<key_id>, keeping others. `unsigned` and `signatures` are not signed.
+void sign_json(boost::json::object& object, std::string_view server, const crypto::SigningKey& key);
+
+// Checks signatures.<server>.<key_id> against a raw 32-byte key.
+bool verify_json(const boost::json::object& object, std::string_view server, std::string_view key_id,
+                 std::string_view public_key);
+
+// The SHA-256 of the event without unsigned, signatures and hashes. spec: server-server-api#calculating-the-content-hash-for-an-event
+crypto::Sha256 content_hash(const boost::json::object& event);
+bool content_hash_matches(const boost::json::object& event);
+
+// spec: server-server-api#calculating-the-reference-hash-for-an-event
+crypto::Sha256 reference_hash(const RoomVersion& version, const boost::json::object& event);
+
+// The servers whose signatures an event needs: its sender's, and that of join_authorised_via_users_server where the
+// version has it; not the sender's for a third-party invite.
+std::vector<ServerName> required_signers(const Event& event);
+
+// One signature to check: `bytes` is the canonical redacted event without signatures.
+struct EventSignature {
+  ServerName server;
+  std::string key_id;
+  std::string signature;  // 64 raw bytes
+};
+// Every ed25519 signature on the event by `server`.
+std::vector<EventSignature> signatures_of(const Event& event, const ServerName& server);
+// The bytes that event signatures are over.
+std::string signed_bytes(const Event& event);
+
+// A copy of `event` with our signature added to the others (invites, restricted joins). Same event ID.
+EventPtr add_signature(const Event& event, const ServerName& server, const crypto::SigningKey& key);
+
+}  // namespace causeway
