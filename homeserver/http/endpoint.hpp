@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "homeserver/http/message.hpp"
@@ -48,7 +49,7 @@ struct Endpoint {
 // A row without its context's type, as the router holds it.
 struct Route {
   Verb verb;
-  std::string_view path;
+  std::string path;
   std::string_view operation_id;
   Auth auth;
   RateClass rate;
@@ -69,7 +70,7 @@ class Router {
     for (const auto& row : table) {
       auto handler = row.handler;
       Api* context = &api;
-      add(Route{row.verb, row.path, row.operation_id, row.auth, row.rate, row.body_limit,
+      add(Route{row.verb, std::string(row.path), row.operation_id, row.auth, row.rate, row.body_limit,
                 [handler, context](Request& request) { return handler(*context, request); }});
     }
   }
