@@ -42,9 +42,9 @@ class EventWriter {
   // Blocking, at start: connects, raises the generation, returns the stream's position.
   StreamPosition take_over();
 
-  // Resumes after the commit. Units are committed in the order of the calls.
+  // Resumes after the commit. Units are committed in the order of the calls: a unit is queued before the first suspension.
   // Errors: a deterministic failure of this unit is M_UNKNOWN 500 (logged with the cause), and every unit of the same room
-  // queued behind it fails with `is_stale_head` because it was built on a head that never came to be. A database that stays
+  // or lineage behind it fails with `is_stale_head` because it was built on a head that never came to be (HeadLineage). A database that stays
   // away is 503; the outcome of a lost commit is looked up by event ID before anything is said.
   Task<Result<>> commit(WriteUnitPtr unit);
 

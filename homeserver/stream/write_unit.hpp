@@ -122,9 +122,17 @@ struct AccountDataChange {
   std::string content_json;
 };
 
+// The uncommitted head that units are built on, one after another. The writer marks it broken in the moment a unit of it fails,
+// and refuses every later unit of it with is_stale_head, those not yet handed over too: they build on what never came to be.
+// Reactor thread only.
+struct HeadLineage {
+  bool broken = false;
+};
+
 // Positions are given in this order: live events; memberships whose event is not a live one of this unit; receipts; account data.
 struct WriteUnit {
   RoomNid room{};  // 0 when the unit concerns no single room
+  std::shared_ptr<HeadLineage> lineage;  // none: not built on a head
   std::optional<NewRoom> new_room;
   std::vector<NewEvent> events;
   std::vector<NewLine> lines;
