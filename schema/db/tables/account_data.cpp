@@ -1,0 +1,31 @@
+#include "schema/db/tables/account_data.hpp"
+
+namespace causeway::db {
+
+std::optional<std::string> find_account_data(Connection& connection, UserNid user, RoomNid room,
+                                             const std::string& type) {
+  const auto rows =
+      connection.exec("select content from account_data where user_nid = $1 and room_nid = $2 and type = $3 limit 1",
+                      user, room, Bytes(type));
+  return rows.empty() ? std::nullopt : std::optional<std::string>(read_bytes(rows[0][0]));
+}
+
+std::vector<AccountData> account_data_changed(Connection& connection, UserNid user, StreamPosition since,
+                                              StreamPosition until, std::size_t limit) {
+  const auto rows = connection.exec(
+      "select room_nid, type, content, position from account_data "
+      "where user_nid = $1 and position > $2 and position <= $3 order by position limit $4",
+      user, since, until, limit);
+  std::vector<AccountData> changed;
+  changed.reserve(rows.size());
+  for (const auto& row : rows) {
+    AccountData& data = changed.emplace_back();
+    data.room = read_int<RoomNid>(row[0]);
+    data.type = read_bytes(row[1]);
+    data.content_json = read_bytes(row[2]);
+    data.position = read_int<StreamPosition>(row[3]);
+  }
+  return changed;
+}
+
+}  // namespace causeway::db

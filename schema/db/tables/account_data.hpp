@@ -1,0 +1,28 @@
+// Table account_data. Written by the group-commit writer alone, which gives the positions.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "schema/db/database.hpp"
+#include "schema/matrix/ids.hpp"
+
+namespace causeway::db {
+
+// room: RoomNid{0} for global data.
+struct AccountData {
+  RoomNid room{};
+  std::string type;
+  std::string content_json;
+  StreamPosition position = 0;
+};
+
+// The content; none when it was never set.
+std::optional<std::string> find_account_data(Connection& connection, UserNid user, RoomNid room,
+                                             const std::string& type);
+// What has since < position <= until, by position, of one user: global and of every room. At most `limit` rows.
+std::vector<AccountData> account_data_changed(Connection& connection, UserNid user, StreamPosition since,
+                                              StreamPosition until, std::size_t limit);
+
+}  // namespace causeway::db
