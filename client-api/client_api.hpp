@@ -5,6 +5,7 @@
 #include "homeserver/accounts/account_service.hpp"
 #include "homeserver/http/endpoint.hpp"
 #include "homeserver/rooms/room_service.hpp"
+#include "homeserver/sync/event_serializer.hpp"
 #include "homeserver/sync/sync_service.hpp"
 
 namespace causeway::client_api {
@@ -25,6 +26,7 @@ struct ClientApi {
   StateStore& states;
   Interner& interner;
   SyncService& sync;
+  EventSerializer& serializer;
   ReceiptService& receipts;
   TypingService& typing;
   RemoteServers& remote;

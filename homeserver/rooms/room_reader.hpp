@@ -44,6 +44,8 @@ class RoomReader {
   // nullptr: no such room here. Cached; kept current by the hub.
   Task<RoomInfoPtr> room(RoomId id);
   Task<RoomInfoPtr> room(RoomNid nid);
+  // In the order asked; one round trip for all that are not cached.
+  Task<std::vector<RoomInfoPtr>> rooms(std::vector<RoomNid> nids);
 
   // All rooms a local user has a membership row for (left ones included unless forgotten). Cached per user.
   Task<std::shared_ptr<const std::vector<RoomMembership>>> memberships(UserNid user);
@@ -74,6 +76,10 @@ class RoomReader {
   // Which of the events a local user may see, by the state at each event. spec: client-server-api#server-behaviour-5
   // (history visibility). Order kept, what may not be seen left out.
   Task<std::vector<StoredEventPtr>> visible_to(UserId user, RoomInfoPtr room, std::vector<StoredEventPtr> events);
+
+  // The user's membership at each of the events, the change that the event itself makes included; leave where there is none.
+  // Live events since the user's last change cost no round trip.
+  Task<std::vector<db::Membership>> memberships_at(UserId user, RoomInfoPtr room, std::vector<StoredEventPtr> events);
 
   // The same for another server. spec: server-server-api#backfilling-and-retrieving-missing-events. What may not be seen
   // is replaced by its redacted form.

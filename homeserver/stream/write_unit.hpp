@@ -101,6 +101,7 @@ struct TransactionRecord {
   DeviceNid device{};
   std::array<unsigned char, 16> key{};
   EventNid event{};
+  std::string transaction_id = {};  // the client's own, for unsigned.transaction_id
 };
 
 struct ReceiptChange {

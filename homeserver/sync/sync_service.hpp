@@ -9,6 +9,7 @@
 
 #include "homeserver/accounts/account_service.hpp"
 #include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/sync/event_serializer.hpp"
 #include "homeserver/sync/notifier.hpp"
 #include "homeserver/sync/receipts.hpp"
 #include "homeserver/sync/typing.hpp"
@@ -47,6 +48,7 @@ class SyncService {
     EventStore& events;
     StateStore& states;
     Interner& interner;
+    EventSerializer& serializer;
     AccountService& accounts;
     ReceiptService& receipts;
     TypingService& typing;
