@@ -1,0 +1,105 @@
+#include "schema/events/signing.hpp"
+
+#include <boost/json/parse.hpp>
+
+#include "schema/json/canonical.hpp"
+#include "schema/json/json.hpp"
+
+namespace causeway {
+
+namespace {
+
+std::string canonical_without(const boost::json::object& object, std::initializer_list<std::string_view> keys) {
+  boost::json::object copy = object;
+  for (std::string_view key : keys)
+    copy.erase(key);
+  std::string out;
+  json::append_canonical(out, copy);
+  return out;
+}
+
+std::string signed_text(const boost::json::object& object) {
+  return canonical_without(object, {"signatures", "unsigned"});
+}
+
+void put_signature(boost::json::object& object, std::string_view server, const crypto::SigningKey& key,
+                   const std::string& signature) {
+  auto& signatures = object["signatures"];
+  if (!signatures.is_object()) signatures.emplace_object();
+  auto& of_server = signatures.get_object()[server];
+  if (!of_server.is_object()) of_server.emplace_object();
+  of_server.get_object()[key.key_id()] = crypto::base64(signature);
+}
+
+}  // namespace
+
+void sign_json(boost::json::object& object, std::string_view server, const crypto::SigningKey& key) {
+  put_signature(object, server, key, key.sign(signed_text(object)));
+}
+
+bool verify_json(const boost::json::object& object, std::string_view server, std::string_view key_id,
+                 std::string_view public_key) {
+  const auto* signatures = json::find_object(object, "signatures");
+  const auto* of_server = signatures ? json::find_object(*signatures, server) : nullptr;
+  const auto encoded = of_server ? json::find_string(*of_server, key_id) : std::nullopt;
+  const auto signature = encoded ? crypto::base64_decode(*encoded) : std::nullopt;
+  return signature && crypto::verify(public_key, signed_text(object), *signature);
+}
+
+crypto::Sha256 content_hash(const boost::json::object& event) {
+  return crypto::sha256(canonical_without(event, {"unsigned", "signatures", "hashes"}));
+}
+
+bool content_hash_matches(const boost::json::object& event) {
+  const auto* hashes = json::find_object(event, "hashes");
+  const auto encoded = hashes ? json::find_string(*hashes, "sha256") : std::nullopt;
+  const auto claimed = encoded ? crypto::base64_decode(*encoded) : std::nullopt;
+  return claimed && *claimed == crypto::as_view(content_hash(event));
+}
+
+crypto::Sha256 reference_hash(const RoomVersion& version, const boost::json::object& event) {
+  return crypto::sha256(canonical_without(redact(version, event), {"signatures", "unsigned"}));
+}
+
+// spec: server-server-api#validating-hashes-and-signatures-on-received-events
+std::vector<ServerName> required_signers(const Event& event) {
+  std::vector<ServerName> out;
+  const bool member = event.is("m.room.member");
+  const bool third_party_invite =
+      member && event.membership() == "invite" && event.content().contains("third_party_invite");
+  if (!third_party_invite) out.push_back(event.sender().server_name());
+  if (member && event.membership() == "join")
+    if (auto via = json::find_string(event.content(), "join_authorised_via_users_server"))
+      if (auto user = UserId::parse(*via); user && std::ranges::find(out, user->server_name()) == out.end())
+        out.push_back(user->server_name());
+  return out;
+}
+
+std::vector<EventSignature> signatures_of(const Event& event, const ServerName& server) {
+  std::vector<EventSignature> out;
+  const auto object = boost::json::parse(event.json()).as_object();
+  const auto* signatures = json::find_object(object, "signatures");
+  const auto* of_server = signatures ? json::find_object(*signatures, server.str()) : nullptr;
+  if (!of_server) return out;
+  for (const auto& member : *of_server) {
+    if (!std::string_view(member.key()).starts_with("ed25519:") || !member.value().is_string()) continue;
+    if (auto raw = crypto::base64_decode(member.value().get_string()); raw && raw->size() == 64)
+      out.push_back({server, std::string(member.key()), std::move(*raw)});
+  }
+  return out;
+}
+
+std::string signed_bytes(const Event& event) {
+  return canonical_without(redact(event.version(), boost::json::parse(event.json()).as_object()),
+                           {"signatures", "unsigned"});
+}
+
+EventPtr add_signature(const Event& event, const ServerName& server, const crypto::SigningKey& key) {
+  auto object = boost::json::parse(event.json()).as_object();
+  put_signature(object, server.str(), key, key.sign(signed_bytes(event)));
+  std::string json;
+  json::append_canonical(json, object);
+  return Event::from_stored(event.version(), event.id(), std::move(json));
+}
+
+}  // namespace causeway
