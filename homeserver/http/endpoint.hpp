@@ -17,24 +17,24 @@ enum class Auth {
   none,
   optional_access_token,  // a bad token is an error, no token is not
   access_token,
-  federation,             // X-Matrix
+  federation,  // X-Matrix
 };
 
 // Token buckets; see RateLimits in server.hpp.
 enum class RateClass {
   unlimited,
-  read,        // cheap reads
-  write,       // most writes
-  message,     // sending events
-  login,       // login, register: per address, strict
+  read,     // cheap reads
+  write,    // most writes
+  message,  // sending events
+  login,    // login, register: per address, strict
   join,
   federation,  // per origin
 };
 
 inline constexpr std::size_t kib = 1024;
 
-// One row. `path` is the spec's, with {placeholders}: one path segment each. `Api` is the handlers' context: a struct of
-// references to services.
+// One row. `path` is the spec's, with {placeholders}: one path segment each. `Api` is the handlers' context: a struct
+// of references to services.
 template <class Api>
 struct Endpoint {
   Verb verb;
@@ -58,7 +58,9 @@ struct Route {
 };
 
 // All routes of the process. Matching is by segment; fixed segments win over placeholders. Segments are percent-decoded
-// after splitting, so that an encoded '/' does not split.
+// after splitting, so that an encoded '/' does not split. A trailing slash counts: "/a/" has an empty last segment,
+// which a placeholder takes as an empty parameter (an empty state key) and a fixed path must spell out (/pushrules/). A
+// placeholder takes no other empty segment.
 class Router {
  public:
   Router();
@@ -78,10 +80,13 @@ class Router {
   void add(Route route);
 
   struct Match {
-    const Route* route = nullptr;          // nullptr: see path_known
-    bool path_known = false;               // another verb is served at this path: 405
+    const Route* route = nullptr;  // nullptr: see path_known
+    bool path_known = false;       // another verb is served at this path: 405
+    bool malformed = false;        // not percent-encoded UTF-8: 400
     std::vector<std::string> parameters = {};
+    std::vector<Verb> allowed = {};  // the verbs served at this path, when `route` is nullptr
   };
+  // HEAD is matched as GET.
   Match match(Verb verb, std::string_view path) const;
 
   std::vector<const Route*> routes() const;

@@ -4,6 +4,7 @@
 #include <boost/json/object.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -28,20 +29,41 @@ struct Requester {
   bool is_admin = false;
 };
 
+// Tells a long-polling handler that its client has gone, so that it can stop waiting. The others run to their end.
+class Disconnect {
+ public:
+  // Calls `callback` once, on the reactor, when the client goes; at once if it has gone already. Forgotten when the
+  // handler ends, so it may refer to the handler's locals.
+  void notify(std::function<void()> callback);
+  bool happened() const { return happened_; }
+
+  // The server's side.
+  void signal();
+  void forget() { callback_ = nullptr; }
+
+ private:
+  std::function<void()> callback_;
+  bool happened_ = false;
+};
+
 struct Request {
   Verb verb = Verb::get;
   std::string target;                             // as sent, query included
   std::string path;                               // as sent (still percent-encoded), without the query
   std::vector<std::string> path_parameters;       // decoded, in the order of the endpoint's {placeholders}
   std::multimap<std::string, std::string> query;  // decoded
-  std::map<std::string, std::string, std::less<>> headers;  // names in lower case
+  // Names in lower case. One that was sent several times holds all its values in their order, separated by ", "
+  // (RFC 9110, 5.3).
+  std::map<std::string, std::string, std::less<>> headers;
   std::string body;
-  std::string remote_address;                     // the client's, behind configured proxies too
-  std::string id;                                 // request id, for the log
+  std::string remote_address;  // the client's, behind configured proxies too
+  std::string id;              // request id, for the log
   std::chrono::steady_clock::time_point deadline{};
 
-  std::optional<Requester> requester;             // Auth::access_token
-  std::optional<ServerName> origin;               // Auth::federation
+  std::optional<Requester> requester;  // Auth::access_token
+  std::optional<ServerName> origin;    // Auth::federation
+
+  Disconnect disconnect;
 
   const std::string& path_parameter(std::size_t index) const { return path_parameters.at(index); }
   std::optional<std::string> query_parameter(std::string_view name) const;  // the first of this name
@@ -62,6 +84,8 @@ struct Response {
   static Response empty_object() { return Response{}; }
 };
 
+// The only way from an error to a reply. `retry_after_ms` among the error's extra members also becomes a Retry-After
+// header.
 Response error_response(const MatrixError& error);
 
 }  // namespace causeway::http

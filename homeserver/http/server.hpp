@@ -1,8 +1,8 @@
 // The HTTP server: listeners, connections and the pipeline that every request goes through.
 //
 // Order, for every request: parse with limits -> OPTIONS and unknown paths -> request id -> limit per address ->
-// authentication -> limit per user or origin -> handler with a deadline -> one place turns errors into replies -> compression,
-// CORS, log line, metrics.
+// authentication -> limit per user or origin -> handler with a deadline -> one place turns errors into replies ->
+// compression, CORS, log line, metrics.
 #pragma once
 
 #include <chrono>
@@ -79,11 +79,12 @@ class Server {
          FederationAuthenticator& servers, CpuPool& cpu, const Clock& clock, Metrics& metrics);
   ~Server();
 
-  // Binds and listens; throws std::runtime_error naming the address. Returns the bound ports in the order of the listeners.
+  // Binds and listens; throws std::runtime_error naming the address. Returns the bound ports in the order of the
+  // listeners.
   std::vector<std::uint16_t> listen();
 
-  // Replaces the certificate of every TLS listener for connections made from now on. Throws without changing anything when a
-  // pair does not load or does not match.
+  // Replaces the certificate of every TLS listener for connections made from now on. Throws without changing anything
+  // when a pair does not load or does not match.
   void reload_certificates(const std::vector<ListenerSettings>& listeners);
 
   // Stops accepting, lets requests in flight end (up to `grace`), closes idle connections. Long-polls end when their
