@@ -1,4 +1,5 @@
-// The authorisation rules as pure functions: an event and the state it is judged by go in, the rule that refuses it comes out.
+// The authorisation rules as pure functions: an event and the state it is judged by go in, the rule that refuses it
+// comes out.
 //
 // spec: rooms/v10#authorization-rules, rooms/v11#authorization-rules, rooms/v12#authorisation-rules
 #pragma once
@@ -32,7 +33,7 @@ class AuthState {
 
 // Why an event is refused: the rule's number in its room version ("5.3.4") and a sentence.
 struct Refusal {
-  std::string_view rule;
+  std::string_view rule;  // valid for the program's life
   std::string reason;
 };
 using AuthVerdict = std::optional<Refusal>;  // nothing: allowed
@@ -61,7 +62,8 @@ class PowerLevels {
   // Either may be nullptr: no power_levels event yet, or (v10, v11) no create event at hand.
   PowerLevels(const Event* power_levels, const Event* create);
 
-  std::int64_t user(const UserId& user) const;
+  std::int64_t user(const UserId& user) const { return this->user(user.str()); }
+  std::int64_t user(std::string_view user) const;  // whatever a state_key says
   std::int64_t required_for(std::string_view type, bool is_state) const;
   std::int64_t invite() const;
   std::int64_t kick() const;
@@ -71,6 +73,7 @@ class PowerLevels {
 
  private:
   std::int64_t level(std::string_view key, std::int64_t otherwise) const;
+  std::optional<std::int64_t> entry(std::string_view map, std::string_view key) const;
   const Event* power_levels_;
   const Event* create_;
 };
