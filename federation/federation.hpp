@@ -13,11 +13,11 @@
 namespace causeway::federation {
 
 struct Settings {
-  std::string extra_ca_pem;                     // trusted besides the system's; the PEM text
-  std::vector<std::string> allowed_ranges;      // CIDR ranges that outbound requests may reach although private
+  std::string extra_ca_pem;                 // trusted besides the system's; the PEM text
+  std::vector<std::string> allowed_ranges;  // CIDR ranges that outbound requests may reach although private
   bool allow_all_addresses = false;
   std::chrono::milliseconds request_timeout{30'000};
-  std::chrono::milliseconds first_retry{2'000};   // backoff doubles from here
+  std::chrono::milliseconds first_retry{2'000};  // backoff doubles from here
   std::chrono::milliseconds max_retry{3'600'000};
   std::size_t max_response_bytes = 100u << 20;  // send_join of a large room
   std::chrono::milliseconds key_validity{24 * 3'600'000};
@@ -45,7 +45,7 @@ class Federation final {
   Federation(Services services, Settings settings);
   ~Federation();
 
-  RemoteServers& remote();                        // for RoomService::set_remote and client-api
+  RemoteServers& remote();  // for RoomService::set_remote and client-api
   http::FederationAuthenticator& authenticator();
   void add_endpoints(http::Router& router);
 

@@ -1,0 +1,95 @@
+#include "federation/concurrency.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace causeway::federation {
+
+namespace {
+
+// A timer that never expires is asio's condition variable: cancelling it resumes who waits.
+Task<> wait_for_cancel(std::shared_ptr<asio::steady_timer> timer) {
+  boost::system::error_code ignored;
+  co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+}
+
+Task<std::shared_ptr<asio::steady_timer>> endless_timer() {
+  auto executor = co_await asio::this_coro::executor;
+  co_return std::make_shared<asio::steady_timer>(executor, asio::steady_timer::time_point::max());
+}
+
+struct Round {
+  std::function<Task<>(std::size_t)> job;
+  std::size_t count = 0;
+  std::size_t next = 0;
+  std::size_t running = 0;
+  Flag done;
+};
+
+Task<> take_jobs(std::shared_ptr<Round> round) {
+  while (round->next < round->count) {
+    const std::size_t index = round->next++;
+    try {
+      co_await round->job(index);
+    } catch (const std::exception& error) {
+      spdlog::error("federation: a concurrent job failed: {}", error.what());
+    }
+  }
+  if (--round->running == 0) round->done.set();
+}
+
+}  // namespace
+
+void Flag::set() {
+  set_ = true;
+  for (auto& timer : std::exchange(waiting_, {}))
+    timer->cancel();
+}
+
+Task<> Flag::wait() {
+  if (set_) co_return;
+  auto timer = co_await endless_timer();
+  waiting_.push_back(timer);
+  co_await wait_for_cancel(timer);
+}
+
+Task<Gate::Place> Gate::enter() {
+  if (free_ > 0) {
+    --free_;
+    co_return Place(this);
+  }
+  auto timer = co_await endless_timer();
+  waiting_.push_back(timer);
+  co_await wait_for_cancel(timer);
+  co_return Place(this);
+}
+
+void Gate::leave() {
+  if (waiting_.empty()) {
+    ++free_;
+    return;
+  }
+  auto next = std::move(waiting_.front());
+  waiting_.pop_front();
+  next->cancel();
+}
+
+Task<> for_each_concurrently(std::size_t count, std::size_t at_once, std::function<Task<>(std::size_t)> job) {
+  if (count == 0) co_return;
+  auto executor = co_await asio::this_coro::executor;
+  auto round = std::make_shared<Round>();
+  round->job = std::move(job);
+  round->count = count;
+  round->running = std::min(count, at_once);
+  const std::size_t workers = round->running;
+  for (std::size_t i = 0; i < workers; ++i)
+    asio::co_spawn(executor, take_jobs(round), asio::detached);
+  co_await round->done.wait();
+}
+
+}  // namespace causeway::federation
