@@ -35,15 +35,16 @@ class EventStore {
   //   page: from a key, exclusive, in a direction; the nearest first.
   Task<std::vector<StoredEventPtr>> page(RoomNid room, OrderKey from, Direction direction, std::size_t limit);
 
-  // The newest live event of the room at or before the position, rejected and soft-failed ones included (they carry state
-  // references too). nullptr if there is none.
+  // The newest live event of the room at or before the position, rejected and soft-failed ones included (they carry
+  // state references too). nullptr if there is none.
   Task<StoredEventPtr> last_at(RoomNid room, StreamPosition position);
 
-  // Integer graph of a room's state events, for state resolution and auth chains: (nid, auth_nids, rejected).
-  // The chain of `of`, themselves included. Bounded by max_chain; throws std::length_error beyond.
+  // The auth chain of these events, themselves included, each once, in no order: for state resolution and for peers.
+  // From the cache if all of it is there, else in one round trip. Throws std::length_error beyond max_chain.
+  static constexpr std::size_t max_chain = 20'000;
   Task<std::vector<StoredEventPtr>> auth_chain(std::vector<EventNid> of);
 
-  // Missing events that later ones name: where backfill goes on.
+  // Missing events that later ones name: where backfill goes on. The newest first.
   struct Gap {
     EventId missing;
     StoredEventPtr later;
@@ -52,6 +53,8 @@ class EventStore {
 
   // The redaction that was applied to it, if any: for unsigned.redacted_because.
   Task<StoredEventPtr> redaction_of(EventId target);
+  // Redactions of it that were not applied: they came before it, or their sender may not redact it.
+  Task<std::vector<StoredEventPtr>> unapplied_redactions(EventId target);
 
  private:
   struct Impl;

@@ -33,7 +33,7 @@ class Interner {
   Task<std::vector<UserId>> user_ids(std::vector<UserNid> nids);
   Task<std::vector<StateKey>> state_key_names(std::vector<StateKeyNid> nids);
   Task<std::vector<ServerName>> server_names(std::vector<ServerNid> nids);
-  const StateKey* cached_state_key_name(StateKeyNid nid) const;
+  const StateKey* cached_state_key_name(StateKeyNid nid) const;  // valid until the next suspension
 
   // A fresh number for an event; blocks of them are fetched ahead.
   Task<EventNid> next_event();
@@ -41,7 +41,7 @@ class Interner {
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace causeway

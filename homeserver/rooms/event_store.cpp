@@ -1,0 +1,249 @@
+#include "homeserver/rooms/event_store.hpp"
+
+#include <list>
+#include <stdexcept>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "homeserver/rooms/event_cache.hpp"
+#include "schema/db/tables/events.hpp"
+#include "schema/matrix/assert.hpp"
+
+namespace causeway {
+
+namespace {
+
+constexpr std::size_t max_unapplied_redactions = 100;
+
+bool is_shown(const StoredEvent& event) {
+  return !event.has(db::EventFlags::rejected) && !event.has(db::EventFlags::soft_failed);
+}
+
+// Parses the JSON: for database threads.
+StoredEventPtr to_stored(db::EventRow row) {
+  auto stored = std::make_shared<StoredEvent>();
+  const RoomVersion* version = find_room_version(row.room_version);
+  CAUSEWAY_ASSERT(version);
+  stored->nid = row.nid;
+  stored->room = row.room;
+  stored->sender = row.sender;
+  stored->key = row.key;
+  if (row.anchor) stored->order = OrderKey{*row.anchor, row.sub};
+  stored->before = StateRef{row.state_line, row.state_version};
+  if (row.after_line && row.after_version) stored->after = StateRef{*row.after_line, *row.after_version};
+  stored->flags = row.flags;
+  stored->auth = std::move(row.auth);
+  stored->event = Event::from_stored(*version, std::move(row.id), std::move(row.json));
+  return stored;
+}
+
+std::vector<StoredEventPtr> to_stored(std::vector<db::EventRow> rows) {
+  std::vector<StoredEventPtr> events;
+  events.reserve(rows.size());
+  for (db::EventRow& row : rows)
+    events.push_back(to_stored(std::move(row)));
+  return events;
+}
+
+}  // namespace
+
+struct EventStore::Impl {
+  Impl(db::Database& d, StreamHub& h, std::size_t max_bytes) : database(d), hub(h), cache(max_bytes) {}
+
+  // Runs a query for events. A redaction that is committed while it runs replaces what the query still saw, so that the
+  // cache never takes back what was redacted.
+  template <class Query>
+  Task<std::vector<StoredEventPtr>> load(Query query) {
+    Loading loading(*this);
+    auto read = [query = std::move(query)](db::Connection& connection) { return to_stored(query(connection)); };
+    auto events = co_await database.run(std::move(read));
+    for (StoredEventPtr& event : events) {
+      if (auto newer = loading.replaced.find(event->nid); newer != loading.replaced.end()) event = newer->second;
+      cache.put(event);
+    }
+    co_return events;
+  }
+
+  void committed(const std::vector<WriteUnitPtr>& units) {
+    for (const WriteUnitPtr& unit : units) {
+      for (const NewEvent& event : unit->events)
+        cache.put(event.stored);
+      for (const ReplacedEvent& replaced : unit->replaced) {
+        cache.put(replaced.redacted);
+        for (Loading* loading : in_flight)
+          loading->replaced.insert_or_assign(replaced.redacted->nid, replaced.redacted);
+      }
+    }
+  }
+
+  // The newest shown events of the span, ascending, if the ring can tell.
+  std::optional<Range> range_from_ring(RoomNid room, StreamPosition since, StreamPosition until,
+                                       std::size_t limit) const {
+    const StreamPosition reach = std::max(since, hub.recent().complete_after());
+    Range range;
+    hub.recent().newest_in_room(room, reach, until, [&](const StoredEventPtr& event) {
+      if (!is_shown(*event)) return true;
+      range.more_before = range.events.size() == limit;
+      if (!range.more_before) range.events.push_back(event);
+      return !range.more_before;
+    });
+    if (reach > since && !range.more_before) return std::nullopt;
+    std::reverse(range.events.begin(), range.events.end());
+    return range;
+  }
+
+  // The chain as far as the cache knows it. False when a part of it is not there.
+  bool chain_from_cache(const std::vector<EventNid>& of, std::vector<StoredEventPtr>& chain) const {
+    std::unordered_set<EventNid> seen(of.begin(), of.end());
+    std::vector<EventNid> open(seen.begin(), seen.end());
+    while (!open.empty()) {
+      StoredEventPtr event = cache.find(open.back());
+      open.pop_back();
+      if (!event) return false;
+      for (EventNid next : event->auth)
+        if (seen.insert(next).second) open.push_back(next);
+      if (seen.size() > max_chain) throw std::length_error("auth chain longer than " + std::to_string(max_chain));
+      chain.push_back(std::move(event));
+    }
+    return true;
+  }
+
+  // A query under way, and what was redacted since it began.
+  struct Loading {
+    explicit Loading(Impl& i) : impl(i), place(i.in_flight.insert(i.in_flight.end(), this)) {}
+    ~Loading() { impl.in_flight.erase(place); }
+    Loading(const Loading&) = delete;
+    Loading& operator=(const Loading&) = delete;
+    Impl& impl;
+    std::list<Loading*>::iterator place;
+    std::unordered_map<EventNid, StoredEventPtr> replaced;
+  };
+
+  db::Database& database;
+  StreamHub& hub;
+  EventCache cache;
+  std::list<Loading*> in_flight;
+};
+
+EventStore::EventStore(db::Database& database, StreamHub& hub, std::size_t max_bytes)
+    : impl_(std::make_unique<Impl>(database, hub, max_bytes)) {
+  hub.add_listener([this](StreamPosition, const std::vector<WriteUnitPtr>& units) { impl_->committed(units); });
+}
+EventStore::~EventStore() = default;
+
+Task<std::vector<StoredEventPtr>> EventStore::by_nid(std::vector<EventNid> nids) {
+  std::vector<StoredEventPtr> events(nids.size());
+  std::vector<EventNid> missing;
+  for (std::size_t i = 0; i < nids.size(); ++i)
+    if (!(events[i] = impl_->cache.find(nids[i]))) missing.push_back(nids[i]);
+  if (missing.empty()) co_return events;
+  auto query = [missing](db::Connection& connection) { return db::events_by_nid(connection, missing); };
+  auto loaded = co_await impl_->load(std::move(query));
+  std::unordered_map<EventNid, StoredEventPtr> found;
+  for (StoredEventPtr& event : loaded)
+    found.emplace(event->nid, std::move(event));
+  for (std::size_t i = 0; i < nids.size(); ++i)
+    if (auto at = found.find(nids[i]); !events[i] && at != found.end()) events[i] = at->second;
+  co_return events;
+}
+
+Task<std::vector<StoredEventPtr>> EventStore::by_id(std::vector<EventId> ids) {
+  std::vector<StoredEventPtr> events(ids.size());
+  std::vector<EventId> missing;
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    if (!(events[i] = impl_->cache.find(ids[i]))) missing.push_back(ids[i]);
+  if (missing.empty()) co_return events;
+  auto query = [missing](db::Connection& connection) { return db::events_by_id(connection, missing); };
+  auto loaded = co_await impl_->load(std::move(query));
+  std::unordered_map<EventId, StoredEventPtr> found;
+  for (StoredEventPtr& event : loaded)
+    found.emplace(event->event->id(), event);
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    if (auto at = found.find(ids[i]); !events[i] && at != found.end()) events[i] = at->second;
+  co_return events;
+}
+
+Task<StoredEventPtr> EventStore::by_id(EventId id) {
+  std::vector<EventId> one(1, std::move(id));
+  auto events = co_await by_id(std::move(one));
+  co_return events.front();
+}
+
+Task<EventStore::Range> EventStore::live_range(RoomNid room, StreamPosition since, StreamPosition until,
+                                               std::size_t limit) {
+  if (auto range = impl_->range_from_ring(room, since, until, limit)) co_return std::move(*range);
+  auto query = [=](db::Connection& connection) { return db::live_events(connection, room, since, until, limit + 1); };
+  Range range;
+  range.events = co_await impl_->load(std::move(query));
+  range.more_before = range.events.size() > limit;
+  if (range.more_before) range.events.pop_back();
+  std::reverse(range.events.begin(), range.events.end());
+  co_return range;
+}
+
+Task<std::vector<StoredEventPtr>> EventStore::page(RoomNid room, OrderKey from, Direction direction,
+                                                   std::size_t limit) {
+  auto query = [=](db::Connection& connection) {
+    return direction == Direction::forward ? db::events_after(connection, room, from.anchor, from.sub, limit)
+                                           : db::events_before(connection, room, from.anchor, from.sub, limit);
+  };
+  co_return co_await impl_->load(std::move(query));
+}
+
+Task<StoredEventPtr> EventStore::last_at(RoomNid room, StreamPosition position) {
+  const RecentEvents& recent = impl_->hub.recent();
+  StoredEventPtr last;
+  recent.newest_in_room(room, recent.complete_after(), position, [&](const StoredEventPtr& event) {
+    last = event;
+    return false;
+  });
+  if (last) co_return last;
+  auto query = [=](db::Connection& connection) {
+    std::vector<db::EventRow> rows;
+    if (auto row = db::last_live_event(connection, room, position)) rows.push_back(std::move(*row));
+    return rows;
+  };
+  auto events = co_await impl_->load(std::move(query));
+  co_return events.empty() ? nullptr : events.front();
+}
+
+Task<std::vector<StoredEventPtr>> EventStore::auth_chain(std::vector<EventNid> of) {
+  std::vector<StoredEventPtr> chain;
+  if (impl_->chain_from_cache(of, chain)) co_return chain;
+  auto query = [of](db::Connection& connection) {
+    auto rows = db::auth_chain(connection, of, max_chain + 1);
+    if (rows.size() > max_chain) throw std::length_error("auth chain longer than " + std::to_string(max_chain));
+    return rows;
+  };
+  co_return co_await impl_->load(std::move(query));
+}
+
+Task<std::vector<EventStore::Gap>> EventStore::gaps(RoomNid room, std::size_t limit) {
+  auto read = [=](db::Connection& connection) { return db::gaps(connection, room, limit); };
+  auto rows = co_await impl_->database.run(std::move(read));
+  std::vector<EventNid> nids;
+  for (const db::GapRow& row : rows)
+    nids.push_back(row.later);
+  auto later = co_await by_nid(std::move(nids));
+  std::vector<Gap> found(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    found[i].missing = std::move(rows[i].missing);
+    found[i].later = std::move(later[i]);
+  }
+  co_return found;
+}
+
+Task<StoredEventPtr> EventStore::redaction_of(EventId target) {
+  auto query = [target](db::Connection& connection) { return db::redactions_of(connection, target, true, 1); };
+  auto events = co_await impl_->load(std::move(query));
+  co_return events.empty() ? nullptr : events.front();
+}
+
+Task<std::vector<StoredEventPtr>> EventStore::unapplied_redactions(EventId target) {
+  auto query = [target](db::Connection& connection) {
+    return db::redactions_of(connection, target, false, max_unapplied_redactions);
+  };
+  co_return co_await impl_->load(std::move(query));
+}
+
+}  // namespace causeway

@@ -1,0 +1,126 @@
+#include "schema/db/tables/events.hpp"
+
+namespace causeway::db {
+
+namespace {
+
+// Every query below selects these columns of `events e` and `rooms r`, in this order.
+#define SELECT_EVENTS                                                                              \
+  "select e.event_nid, e.room_nid, e.sender_nid, e.state_key_nid, e.anchor, e.sub, e.state_line, " \
+  "e.state_version, e.after_line, e.after_version, e.flags, e.auth_nids, e.event_id, r.version, e.json "
+#define FROM_EVENTS "from events e join rooms r on r.room_nid = e.room_nid "
+// Neither rejected (1) nor soft-failed (2).
+#define SHOWN "and (e.flags & 3) = 0 "
+
+template <class T>
+std::optional<T> read_optional(const pqxx::field& field) {
+  if (field.is_null()) return std::nullopt;
+  return read_int<T>(field);
+}
+
+EventRow read_event(const pqxx::row& row) {
+  EventRow event;
+  event.nid = read_int<EventNid>(row[0]);
+  event.room = read_int<RoomNid>(row[1]);
+  event.sender = read_int<UserNid>(row[2]);
+  event.key = read_optional<StateKeyNid>(row[3]);
+  event.anchor = read_optional<StreamPosition>(row[4]);
+  event.sub = read_int<std::int32_t>(row[5]);
+  event.state_line = read_optional<std::int32_t>(row[6]).value_or(0);
+  event.state_version = read_optional<std::int32_t>(row[7]).value_or(0);
+  event.after_line = read_optional<std::int32_t>(row[8]);
+  event.after_version = read_optional<std::int32_t>(row[9]);
+  event.flags = read_int<EventFlags>(row[10]);
+  for (std::int64_t nid : read_ints(row[11]))
+    event.auth.push_back(EventNid{nid});
+  event.id = EventId::from_db(read_bytes(row[12]));
+  event.room_version = row[13].as<std::string>();
+  event.json = read_bytes(row[14]);
+  return event;
+}
+
+std::vector<EventRow> read_events(const pqxx::result& rows) {
+  std::vector<EventRow> events;
+  events.reserve(rows.size());
+  for (const auto& row : rows)
+    events.push_back(read_event(row));
+  return events;
+}
+
+}  // namespace
+
+std::vector<EventRow> events_by_nid(Connection& connection, std::span<const EventNid> nids) {
+  return read_events(
+      connection.exec(SELECT_EVENTS FROM_EVENTS "where e.event_nid = any($1::bigint[])", int_array_of(nids)));
+}
+
+std::vector<EventRow> events_by_id(Connection& connection, std::span<const EventId> ids) {
+  std::vector<std::string> raw;
+  raw.reserve(ids.size());
+  for (const EventId& id : ids)
+    raw.push_back(id.to_db());
+  return read_events(
+      connection.exec(SELECT_EVENTS FROM_EVENTS "where e.event_id = any($1::bytea[])", bytea_array(raw)));
+}
+
+std::vector<EventRow> live_events(Connection& connection, RoomNid room, StreamPosition since, StreamPosition until,
+                                  std::size_t limit) {
+  return read_events(connection.exec(SELECT_EVENTS FROM_EVENTS
+                                     "where e.room_nid = $1 and e.anchor > $2 and e.anchor <= $3 and e.sub = 0 " SHOWN
+                                     "order by e.anchor desc, e.sub desc limit $4",
+                                     room, since, until, limit));
+}
+
+std::vector<EventRow> events_after(Connection& connection, RoomNid room, StreamPosition anchor, std::int32_t sub,
+                                   std::size_t limit) {
+  return read_events(connection.exec(
+      SELECT_EVENTS FROM_EVENTS "where e.room_nid = $1 and e.anchor is not null and (e.anchor, e.sub) > ($2, $3) " SHOWN
+                                "order by e.anchor, e.sub limit $4",
+      room, anchor, sub, limit));
+}
+
+std::vector<EventRow> events_before(Connection& connection, RoomNid room, StreamPosition anchor, std::int32_t sub,
+                                    std::size_t limit) {
+  return read_events(connection.exec(
+      SELECT_EVENTS FROM_EVENTS "where e.room_nid = $1 and e.anchor is not null and (e.anchor, e.sub) < ($2, $3) " SHOWN
+                                "order by e.anchor desc, e.sub desc limit $4",
+      room, anchor, sub, limit));
+}
+
+std::optional<EventRow> last_live_event(Connection& connection, RoomNid room, StreamPosition position) {
+  auto rows = connection.exec(SELECT_EVENTS FROM_EVENTS
+                              "where e.room_nid = $1 and e.anchor <= $2 and e.sub = 0 "
+                              "order by e.anchor desc, e.sub desc limit 1",
+                              room, position);
+  if (rows.empty()) return std::nullopt;
+  return read_event(rows[0]);
+}
+
+std::vector<EventRow> auth_chain(Connection& connection, std::span<const EventNid> of, std::size_t limit) {
+  return read_events(
+      connection.exec("with recursive chain(nid) as ("
+                      "select unnest($1::bigint[]) union "
+                      "select unnest(a.auth_nids) from chain join events a on a.event_nid = chain.nid) " SELECT_EVENTS
+                      "from (select nid from chain limit $2) c join events e on e.event_nid = c.nid "
+                      "join rooms r on r.room_nid = e.room_nid",
+                      int_array_of(of), limit));
+}
+
+std::vector<EventRow> redactions_of(Connection& connection, const EventId& target, bool applied, std::size_t limit) {
+  return read_events(connection.exec(SELECT_EVENTS "from redactions d join events e on e.event_nid = d.redaction_nid "
+                                                   "join rooms r on r.room_nid = e.room_nid "
+                                                   "where d.target_event_id = $1 and d.applied = $2 "
+                                                   "order by d.redaction_nid limit $3",
+                                     Bytes(target.to_db()), applied, limit));
+}
+
+std::vector<GapRow> gaps(Connection& connection, RoomNid room, std::size_t limit) {
+  std::vector<GapRow> found;
+  for (const auto& row : connection.exec("select missing_event_id, later_event_nid from gaps where room_nid = $1 "
+                                         "order by later_event_nid desc limit $2",
+                                         room, limit))
+    found.push_back({EventId::from_db(read_bytes(row[0])), read_int<EventNid>(row[1])});
+  return found;
+}
+
+}  // namespace causeway::db

@@ -1,0 +1,63 @@
+// Table events, read. Written by the writer alone (writer.hpp).
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "schema/db/database.hpp"
+#include "schema/db/tables/enums.hpp"
+#include "schema/matrix/ids.hpp"
+
+namespace causeway::db {
+
+// One row, with the version of its room.
+struct EventRow {
+  EventNid nid{};
+  RoomNid room{};
+  UserNid sender{};
+  std::optional<StateKeyNid> key;
+  std::optional<StreamPosition> anchor;  // none: outlier
+  std::int32_t sub = 0;
+  std::int32_t state_line = 0, state_version = 0;
+  std::optional<std::int32_t> after_line, after_version;
+  EventFlags flags = EventFlags::none;
+  std::vector<EventNid> auth;
+  EventId id;
+  std::string room_version;
+  std::string json;
+};
+
+// In no order; what does not exist is left out.
+std::vector<EventRow> events_by_nid(Connection& connection, std::span<const EventNid> nids);
+std::vector<EventRow> events_by_id(Connection& connection, std::span<const EventId> ids);
+
+// Timeline events that may be shown (not rejected, not soft-failed).
+//   live: since < position <= until, newest first.
+std::vector<EventRow> live_events(Connection& connection, RoomNid room, StreamPosition since, StreamPosition until,
+                                  std::size_t limit);
+//   after or before a place (exclusive), the nearest first.
+std::vector<EventRow> events_after(Connection& connection, RoomNid room, StreamPosition anchor, std::int32_t sub,
+                                   std::size_t limit);
+std::vector<EventRow> events_before(Connection& connection, RoomNid room, StreamPosition anchor, std::int32_t sub,
+                                    std::size_t limit);
+
+// The newest live event at or before a position, whatever its flags.
+std::optional<EventRow> last_live_event(Connection& connection, RoomNid room, StreamPosition position);
+
+// The events and all that their auth_events lead to, at most `limit`.
+std::vector<EventRow> auth_chain(Connection& connection, std::span<const EventNid> of, std::size_t limit);
+
+// Redactions of an event that were applied to it (`applied`), or that came before it or may not redact it (otherwise).
+std::vector<EventRow> redactions_of(Connection& connection, const EventId& target, bool applied, std::size_t limit);
+
+// Events named by others that are not here, those named by the newest first.
+struct GapRow {
+  EventId missing;
+  EventNid later{};
+};
+std::vector<GapRow> gaps(Connection& connection, RoomNid room, std::size_t limit);
+
+}  // namespace causeway::db
