@@ -1,32 +1,58 @@
 // Read receipts: durable, on the stream.
+//
+// spec: client-server-api#receipts, client-server-api#fully-read-markers
 #pragma once
 
+#include <unordered_map>
+
 #include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/runtime/clock.hpp"
 #include "homeserver/stream/event_writer.hpp"
 
 namespace causeway {
 
 class ReceiptService {
  public:
-  ReceiptService(db::Database& database, StreamHub& hub, EventWriter& writer, RoomReader& reader, const Clock& clock);
+  struct Services {
+    db::Database& database;
+    StreamHub& hub;
+    EventWriter& writer;
+    EventStore& events;
+    RoomReader& reader;
+    Interner& interner;
+    const Clock& clock;
+  };
+  explicit ReceiptService(Services services);
   ~ReceiptService();
 
-  // m.read, m.read.private, m.fully_read (as account data). M_INVALID_PARAM, M_NOT_FOUND.
+  // One marker of a user. Types: m.read, m.read.private, m.fully_read (kept as account data).
+  struct Marker {
+    std::string type;
+    EventId event;
+    std::optional<std::string> thread_id;
+  };
+  // Sets all of them in one commit. A marker that would go back is left where it is.
+  // M_FORBIDDEN: not in the room. M_NOT_FOUND: no such event there. M_INVALID_PARAM: an unknown type, or a thread that
+  // does not fit the type or the event.
+  Task<Result<>> set(UserNid user, UserId user_id, RoomInfoPtr room, std::vector<Marker> markers);
   Task<Result<>> set(UserNid user, UserId user_id, RoomInfoPtr room, std::string type, EventId event,
                      std::optional<std::string> thread_id);
-  // From a peer: m.read of its own users. Stored, not sent on.
+
+  // From a peer: m.read of its own users. Stored, not sent on. Other types are ignored.
   Task<> receive(RoomInfoPtr room, UserId user, std::string type, EventId event, std::optional<std::string> thread_id,
                  Timestamp ts);
 
   struct Receipt {
     UserId user;
-    std::string type, thread_id;
+    std::string type, thread_id;  // thread_id "": unthreaded
     EventId event;
     Timestamp ts = 0;
     StreamPosition position = 0;
   };
-  // since < position <= until; another user's private receipts left out. From memory where recent enough.
-  Task<std::vector<Receipt>> changed(RoomNid room, StreamPosition since, StreamPosition until, UserId for_user);
+  using ByRoom = std::unordered_map<RoomNid, std::vector<Receipt>>;
+  // since < position <= until, the last of each user, type and thread; another user's private receipts left out.
+  // From memory where that reaches, else one round trip for all the rooms.
+  Task<ByRoom> changed(std::vector<RoomNid> rooms, StreamPosition since, StreamPosition until, UserNid for_user);
   StreamPosition last_in_room(RoomNid room) const;  // upper bound: nothing in the room is newer
 
  private:

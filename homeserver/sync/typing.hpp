@@ -3,7 +3,7 @@
 
 #include <chrono>
 #include <functional>
-#include <map>
+#include <memory>
 #include <vector>
 
 #include "homeserver/runtime/clock.hpp"
@@ -18,7 +18,7 @@ class TypingService {
   TypingService(asio::any_io_executor reactor, const Clock& clock, std::uint32_t epoch);
   ~TypingService();
 
-  std::uint32_t epoch() const;
+  std::uint32_t epoch() const;     // another one: nothing is known about earlier changes
   std::uint64_t sequence() const;  // rises with every change anywhere
 
   // Of local and remote users. timeout is cut to 120 s. `local` changes go to peers (listener).
@@ -32,7 +32,7 @@ class TypingService {
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace causeway

@@ -1,0 +1,57 @@
+#include "homeserver/sync/recent_receipts.hpp"
+
+namespace causeway {
+
+void RecentReceipts::append(const WriteUnit& committed) {
+  if (!complete_after_) complete_after_ = hub_.recent().complete_after();
+  for (std::size_t i = 0; i < committed.receipts.size(); ++i) {
+    const ReceiptChange& change = committed.receipts[i];
+    Entry& entry = rooms_[change.room].emplace_back();
+    entry.user = change.user;
+    entry.receipt.user = change.user_id;
+    entry.receipt.type = change.receipt_type;
+    entry.receipt.thread_id = change.thread_id;
+    entry.receipt.event = change.event_id;
+    entry.receipt.ts = change.ts;
+    entry.receipt.position = committed.receipt_positions.at(i);
+    order_.push_back(change.room);
+  }
+  while (order_.size() > max_receipts_)
+    forget_oldest();
+}
+
+void RecentReceipts::forget_oldest() {
+  auto room = rooms_.find(order_.front());
+  order_.pop_front();
+  complete_after_ = room->second.front().receipt.position;
+  room->second.pop_front();
+  if (room->second.empty()) rooms_.erase(room);
+}
+
+StreamPosition RecentReceipts::last_in_room(RoomNid room) const {
+  auto found = rooms_.find(room);
+  return found == rooms_.end() ? complete_after() : found->second.back().receipt.position;
+}
+
+ReceiptService::ByRoom RecentReceipts::changed(const std::vector<RoomNid>& rooms, StreamPosition since,
+                                               StreamPosition until, UserNid for_user) const {
+  ReceiptService::ByRoom result;
+  for (RoomNid room : rooms) {
+    auto found = rooms_.find(room);
+    if (found == rooms_.end() || found->second.back().receipt.position <= since) continue;
+    const auto& entries = found->second;
+    const auto first = std::partition_point(entries.begin(), entries.end(),
+                                            [&](const Entry& entry) { return entry.receipt.position <= since; });
+    // Only the last of each user, type and thread: an earlier one is no longer true.
+    std::map<std::tuple<UserNid, std::string_view, std::string_view>, const ReceiptService::Receipt*> last;
+    for (auto entry = first; entry != entries.end() && entry->receipt.position <= until; ++entry) {
+      if (entry->receipt.type == "m.read.private" && entry->user != for_user) continue;
+      last[{entry->user, entry->receipt.type, entry->receipt.thread_id}] = &entry->receipt;
+    }
+    for (const auto& [key, receipt] : last)
+      result[room].push_back(*receipt);
+  }
+  return result;
+}
+
+}  // namespace causeway
