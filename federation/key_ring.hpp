@@ -1,0 +1,45 @@
+// The signing keys of other servers: fetched, verified, kept in the database and in memory.
+//
+// spec: server-server-api#retrieving-server-keys
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "federation/server_keys.hpp"
+#include "homeserver/runtime/clock.hpp"
+#include "schema/db/database.hpp"
+
+namespace causeway::federation {
+
+// GET /_matrix/key/v2/server of a server: a seam.
+class KeySource {
+ public:
+  virtual ~KeySource() = default;
+  virtual Task<Result<boost::json::object>> server_keys(ServerName server) = 0;
+};
+
+class KeyRing {
+ public:
+  KeyRing(db::Database& database, KeySource& source, const Clock& clock, const LocalServer& self,
+          std::chrono::milliseconds own_validity);
+  ~KeyRing();
+
+  // Raw public keys; nothing when the server has no such key, it is not valid for the purpose, or it can't be had.
+  // What is not known or no longer valid is fetched, at most once at a time and with growing pauses after failures.
+  Task<std::optional<std::string>> request_key(ServerName server, std::string key_id);
+  Task<std::optional<std::string>> event_key(ServerName server, std::string key_id, Timestamp origin_server_ts);
+
+  boost::json::object own_keys() const;
+
+  // For the notary endpoints: the server's document as it published it, if it can be had and, as far as possible, valid
+  // until then. Ours for ourselves.
+  Task<std::optional<boost::json::object>> document(ServerName server, Timestamp minimum_valid_until);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace causeway::federation

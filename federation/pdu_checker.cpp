@@ -1,0 +1,165 @@
+#include "federation/pdu_checker.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <set>
+
+#include "federation/concurrency.hpp"
+#include "schema/events/signing.hpp"
+
+namespace causeway {
+
+namespace {
+
+constexpr std::size_t chunk_size = 128;  // events per job of the CPU pool
+constexpr std::size_t chunks_at_once = 4;
+constexpr std::size_t key_fetches_at_once = 32;  // servers
+constexpr std::size_t max_signatures_per_signer = 8;
+
+// A signature with what it takes to judge it. No key: skipped.
+struct Signature {
+  EventSignature given;
+  std::optional<std::string> public_key;
+};
+
+}  // namespace
+
+// A PDU on its way through the checks.
+struct PduChecker::Candidate {
+  boost::json::object pdu;
+  EventPtr event;
+  bool hash_mismatch = false;
+  std::vector<std::pair<ServerName, std::vector<Signature>>> signers;  // required ones
+  std::optional<MatrixError> refused;
+
+  void read(const RoomVersion& version) {
+    // Not part of events of these room versions, nor of what their hashes are over.
+    pdu.erase("event_id");
+    hash_mismatch = !content_hash_matches(pdu);
+    auto read = Event::from_pdu(version, std::move(pdu));
+    if (!read) {
+      refused = read.error();
+      return;
+    }
+    event = std::move(*read);
+    for (auto& server : required_signers(*event)) {
+      std::vector<Signature> signatures;
+      for (auto& given : signatures_of(*event, server))
+        if (signatures.size() < max_signatures_per_signer) signatures.push_back({std::move(given), std::nullopt});
+      signers.emplace_back(std::move(server), std::move(signatures));
+    }
+  }
+
+  void verify() {
+    if (refused) return;
+    const auto bytes = signed_bytes(*event);
+    for (const auto& [server, signatures] : signers)
+      if (!signed_by(signatures, bytes)) {
+        refused = make_error(ErrorCode::invalid_signature, 400,
+                             "Event " + event->id().str() + " has no valid signature of " + server.str() + ".");
+        return;
+      }
+    // spec: server-server-api#validating-hashes-and-signatures-on-received-events: assumed to be redacted.
+    if (hash_mismatch) event = redact(*event);
+  }
+
+  // Signatures by unknown or expired keys are skipped; at least one must be left, and all that are left must be right.
+  static bool signed_by(const std::vector<Signature>& signatures, const std::string& bytes) {
+    bool found = false;
+    for (const auto& signature : signatures) {
+      if (!signature.public_key) continue;
+      if (!crypto::verify(*signature.public_key, bytes, signature.given.signature)) return false;
+      found = true;
+    }
+    return found;
+  }
+};
+
+namespace {
+
+// Runs `step` over the candidates on the CPU pool, in chunks.
+template <class Candidate, class Step>
+Task<> in_chunks(CpuPool& cpu, std::shared_ptr<std::vector<Candidate>> candidates, Step step) {
+  const std::size_t chunks = (candidates->size() + chunk_size - 1) / chunk_size;
+  std::function<Task<>(std::size_t)> job = [&cpu, candidates, step](std::size_t index) -> Task<> {
+    auto work = [candidates, step, index] {
+      const std::size_t end = std::min(candidates->size(), (index + 1) * chunk_size);
+      for (std::size_t i = index * chunk_size; i < end; ++i)
+        step((*candidates)[i]);
+    };
+    co_await cpu.run(std::move(work));
+  };
+  co_await federation::for_each_concurrently(chunks, chunks_at_once, std::move(job));
+}
+
+}  // namespace
+
+Task<std::vector<Result<VerifiedEvent>>> PduChecker::check(const RoomVersion* version,
+                                                           std::vector<boost::json::object> pdus) {
+  auto candidates = std::make_shared<std::vector<Candidate>>(pdus.size());
+  for (std::size_t i = 0; i < pdus.size(); ++i)
+    (*candidates)[i].pdu = std::move(pdus[i]);
+  auto read = [version](Candidate& candidate) { candidate.read(*version); };
+  co_await in_chunks(cpu_, candidates, std::move(read));
+  co_await find_keys(candidates);
+  auto verify = [](Candidate& candidate) { candidate.verify(); };
+  co_await in_chunks(cpu_, candidates, std::move(verify));
+
+  std::vector<Result<VerifiedEvent>> results;
+  results.reserve(candidates->size());
+  for (auto& candidate : *candidates) {
+    if (candidate.refused)
+      results.emplace_back(std::move(*candidate.refused));
+    else
+      results.emplace_back(VerifiedEvent(std::move(candidate.event), candidate.hash_mismatch));
+  }
+  co_return results;
+}
+
+// One server after another within a server, servers side by side: a server that is down must not hold up the others.
+Task<> PduChecker::find_keys(std::shared_ptr<std::vector<Candidate>> candidates) {
+  struct Wanted {
+    Signature* signature;
+    Timestamp at;
+  };
+  auto by_server = std::make_shared<std::map<ServerName, std::vector<Wanted>>>();
+  for (auto& candidate : *candidates)
+    for (auto& [server, signatures] : candidate.signers)
+      for (auto& signature : signatures)
+        (*by_server)[server].push_back({&signature, candidate.event->origin_server_ts()});
+  auto servers = std::make_shared<std::vector<ServerName>>();
+  for (const auto& [server, wanted] : *by_server)
+    servers->push_back(server);
+
+  std::function<Task<>(std::size_t)> job = [this, candidates, by_server, servers](std::size_t index) -> Task<> {
+    const ServerName& server = (*servers)[index];
+    for (auto& wanted : (*by_server)[server]) {
+      auto& signature = *wanted.signature;
+      signature.public_key = co_await keys_.event_key(server, signature.given.key_id, wanted.at);
+    }
+  };
+  const std::size_t count = servers->size();
+  co_await federation::for_each_concurrently(count, key_fetches_at_once, std::move(job));
+}
+
+Task<Result<VerifiedEvent>> PduChecker::check(const RoomVersion* version, boost::json::object pdu) {
+  std::vector<boost::json::object> one;
+  one.push_back(std::move(pdu));
+  auto results = co_await check(version, std::move(one));
+  co_return std::move(results.front());
+}
+
+Task<std::vector<VerifiedEvent>> PduChecker::passing(const RoomVersion* version,
+                                                     std::vector<boost::json::object> pdus) {
+  auto results = co_await check(version, std::move(pdus));
+  std::vector<VerifiedEvent> out;
+  for (auto& result : results) {
+    if (result)
+      out.push_back(std::move(*result));
+    else
+      spdlog::info("federation: dropped an event: {}", result.error().message);
+  }
+  co_return out;
+}
+
+}  // namespace causeway

@@ -1,0 +1,34 @@
+// The gate that every event from outside passes, whatever path it came by: format, size, signatures, content hash.
+//
+// spec: server-server-api#checks-performed-on-receipt-of-a-pdu 1 to 3,
+//       server-server-api#validating-hashes-and-signatures-on-received-events
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <vector>
+
+#include "federation/key_ring.hpp"
+#include "homeserver/rooms/remote_servers.hpp"
+#include "homeserver/runtime/cpu_pool.hpp"
+
+namespace causeway {
+
+class PduChecker {
+ public:
+  PduChecker(federation::KeyRing& keys, CpuPool& cpu) : keys_(keys), cpu_(cpu) {}
+
+  // One result for each, in their order. Errors: what Event::from_pdu says, M_INVALID_SIGNATURE... never an exception.
+  Task<std::vector<Result<VerifiedEvent>>> check(const RoomVersion* version, std::vector<boost::json::object> pdus);
+  Task<Result<VerifiedEvent>> check(const RoomVersion* version, boost::json::object pdu);
+
+  // Those that pass; the others are logged and left out.
+  Task<std::vector<VerifiedEvent>> passing(const RoomVersion* version, std::vector<boost::json::object> pdus);
+
+ private:
+  struct Candidate;
+  Task<> find_keys(std::shared_ptr<std::vector<Candidate>> candidates);
+  federation::KeyRing& keys_;
+  CpuPool& cpu_;
+};
+
+}  // namespace causeway

@@ -1,0 +1,26 @@
+// Who sent an inbound request: checks X-Matrix signatures.
+#pragma once
+
+#include <functional>
+
+#include "federation/key_ring.hpp"
+#include "homeserver/http/server.hpp"
+
+namespace causeway::federation {
+
+class RequestAuth final : public http::FederationAuthenticator {
+ public:
+  // `seen` is told of every server that proved to be itself: a reason to try it again if it was given up.
+  RequestAuth(KeyRing& keys, CpuPool& cpu, const LocalServer& self, std::function<void(const ServerName&)> seen)
+      : keys_(keys), cpu_(cpu), self_(self), seen_(std::move(seen)) {}
+
+  Task<Result<ServerName>> authenticate_origin(const http::Request& request) override;
+
+ private:
+  KeyRing& keys_;
+  CpuPool& cpu_;
+  const LocalServer& self_;
+  std::function<void(const ServerName&)> seen_;
+};
+
+}  // namespace causeway::federation

@@ -1,0 +1,47 @@
+// Requests to other servers in our name: signed, and their replies read as Matrix replies.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "federation/http_client.hpp"
+#include "homeserver/rooms/room_service.hpp"
+
+namespace causeway::federation {
+
+struct Call {
+  ServerName server;
+  http::Verb verb = http::Verb::get;
+  std::string target;                    // RequestTarget::str()
+  std::optional<std::string> body = {};  // canonical JSON
+  std::chrono::milliseconds timeout{30'000};
+  std::size_t max_response_bytes = 8u << 20;
+};
+
+class SignedClient {
+ public:
+  SignedClient(HttpClient& http, const LocalServer& self, CpuPool& cpu) : http_(http), self_(self), cpu_(cpu) {}
+
+  // The object of a 200 reply. Errors: the peer's own (its errcode, status, message and further members), or M_UNKNOWN
+  // 502 or 504 when no Matrix reply came.
+  Task<Result<boost::json::object>> call(Call call);
+  // The same without a signature.
+  Task<Result<boost::json::object>> call_unsigned(Call call);
+
+ private:
+  Task<Result<boost::json::object>> exchange(Call call, bool sign);
+  Task<Result<boost::json::object>> parse_reply(std::string body);
+  HttpClient& http_;
+  const LocalServer& self_;
+  CpuPool& cpu_;
+};
+
+// The error that a reply which is not 200 stands for.
+MatrixError read_error(unsigned status, std::string_view body);
+
+// True for errors that the peer itself answered with; false when it could not be reached.
+bool is_peers_answer(const MatrixError& error);
+
+}  // namespace causeway::federation

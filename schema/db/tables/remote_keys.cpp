@@ -1,0 +1,28 @@
+#include "schema/db/tables/remote_keys.hpp"
+
+#include "schema/db/database.hpp"
+
+namespace causeway::db {
+
+std::vector<RemoteKey> load_remote_keys(Connection& connection, std::string_view server) {
+  std::vector<RemoteKey> keys;
+  for (const auto& row : connection.exec("select key_id, public_key, valid_until_ts, expired_ts from remote_keys "
+                                         "where server = $1 order by valid_until_ts desc limit 200",
+                                         Bytes(server))) {
+    std::optional<Timestamp> expired;
+    if (!row[3].is_null()) expired = row[3].as<Timestamp>();
+    keys.push_back({read_bytes(row[0]), read_bytes(row[1]), row[2].as<Timestamp>(), expired});
+  }
+  return keys;
+}
+
+void store_remote_keys(Connection& connection, std::string_view server, const std::vector<RemoteKey>& keys) {
+  for (const auto& key : keys)
+    connection.exec(
+        "insert into remote_keys (server, key_id, public_key, valid_until_ts, expired_ts) values ($1, $2, $3, $4, $5) "
+        "on conflict (server, key_id) do update set public_key = excluded.public_key, "
+        "valid_until_ts = excluded.valid_until_ts, expired_ts = excluded.expired_ts",
+        Bytes(server), Bytes(key.key_id), Bytes(key.public_key), key.valid_until_ts, key.expired_ts);
+}
+
+}  // namespace causeway::db

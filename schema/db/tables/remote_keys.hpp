@@ -1,0 +1,28 @@
+// Signing keys of other servers.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "schema/matrix/ids.hpp"
+
+namespace causeway::db {
+
+class Connection;
+
+struct RemoteKey {
+  std::string key_id;
+  std::string public_key;  // 32 raw bytes
+  Timestamp valid_until_ts = 0;
+  std::optional<Timestamp> expired_ts;
+};
+
+// At most 200, those valid longest.
+std::vector<RemoteKey> load_remote_keys(Connection& connection, std::string_view server);
+
+// Replaces what is there by the same key IDs.
+void store_remote_keys(Connection& connection, std::string_view server, const std::vector<RemoteKey>& keys);
+
+}  // namespace causeway::db
