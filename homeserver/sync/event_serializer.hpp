@@ -29,10 +29,11 @@ class EventSerializer {
     }
   };
 
-  // A JSON array of the events, which are all of this room and which the viewer may see; order kept. `unsigned` holds age,
-  // membership, transaction_id (same device), prev_content and replaces_state, redacted_because. Live messages since the
-  // viewer's last membership change cost no round trip, nor do state events whose state is cached.
-  Task<std::string> array(Viewer viewer, RoomInfoPtr room, std::vector<StoredEventPtr> events, ClientEventFormat format);
+  // A JSON array of the events, which are all of this room and which the viewer may see; order kept. `unsigned` holds
+  // age, membership, transaction_id (same device), prev_content and replaces_state, redacted_because. Live messages
+  // since the viewer's last membership change cost no round trip, nor do state events whose state is cached.
+  Task<std::string> array(Viewer viewer, RoomInfoPtr room, std::vector<StoredEventPtr> events,
+                          ClientEventFormat format);
   // The same one by one: element i is the JSON object of events[i].
   Task<std::vector<std::string>> objects(Viewer viewer, RoomInfoPtr room, std::vector<StoredEventPtr> events,
                                          ClientEventFormat format);

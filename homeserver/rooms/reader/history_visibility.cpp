@@ -1,0 +1,153 @@
+#include "homeserver/rooms/reader/history_visibility.hpp"
+
+#include <algorithm>
+
+#include "schema/db/tables/room_servers.hpp"
+
+namespace causeway {
+
+namespace {
+
+bool is_member_event_of(const Event& event, const UserId& user) {
+  return event.is_state("m.room.member", user.str());
+}
+
+bool is_visibility_event(const Event& event) {
+  return event.is_state("m.room.history_visibility", "");
+}
+
+db::Membership membership_after(const Event& event, const UserId& user, db::Membership before) {
+  if (!is_member_event_of(event, user)) return before;
+  const auto text = event.membership();
+  const auto membership = text ? db::parse_membership(*text) : std::nullopt;
+  return membership.value_or(db::Membership::leave);
+}
+
+HistoryVisibility visibility_after(const Event& event, HistoryVisibility before) {
+  return is_visibility_event(event) ? parse_history_visibility(event.content()) : before;
+}
+
+// A change of visibility, and one's own membership, is judged by what held before and by what held after.
+bool may_see_event(const Event& event, const UserId& user, HistoryVisibility visibility, db::Membership membership,
+                   bool joined_later) {
+  const HistoryVisibility visibility_then = visibility_after(event, visibility);
+  const db::Membership membership_then = membership_after(event, user, membership);
+  return may_see(visibility, membership, joined_later) || may_see(visibility_then, membership, joined_later) ||
+         may_see(visibility, membership_then, joined_later);
+}
+
+bool open_to_servers(HistoryVisibility visibility) {
+  return visibility == HistoryVisibility::world_readable || visibility == HistoryVisibility::shared;
+}
+
+}  // namespace
+
+// spec: client-server-api#server-behaviour-5
+bool may_see(HistoryVisibility visibility, db::Membership membership, bool joined_later) {
+  if (visibility == HistoryVisibility::world_readable) return true;
+  if (membership == db::Membership::join) return true;
+  if (visibility == HistoryVisibility::shared) return joined_later;
+  return visibility == HistoryVisibility::invited && membership == db::Membership::invite;
+}
+
+RoomHistory::RoomHistory(db::Database& database, Interner& interner, EventStore& events, StateStore& states,
+                         MembershipCache& memberships)
+    : database_(database),
+      interner_(interner),
+      events_(events),
+      states_(states),
+      memberships_(memberships),
+      timelines_(database, interner, events, states) {}
+
+Task<RoomHistory::Events> RoomHistory::visible_to(UserId user, RoomInfoPtr room, Events events) {
+  std::erase_if(events, [](const StoredEventPtr& event) { return !event || !event->order; });
+  if (events.empty()) co_return events;
+  const UserNid nid = co_await interner_.user(user);
+  const auto now = co_await memberships_.find(nid, room->nid);
+  const auto visibility = co_await timelines_.visibility_before(room->nid, events);
+  OrderKey until{};
+  if (now) until = co_await timelines_.joined_until(user, *now);
+  const auto joined_later = [&](const StoredEvent& event) { return now && *event.order <= until; };
+
+  std::vector<bool> seen(events.size());
+  std::vector<std::size_t> undecided;  // those that depend on what the user was at the time
+  Events asked;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const StoredEvent& event = *events[i];
+    seen[i] = may_see_event(*event.event, user, visibility[i], db::Membership::leave, joined_later(event));
+    if (seen[i] || !now) continue;
+    undecided.push_back(i);
+    asked.push_back(events[i]);
+  }
+  if (!undecided.empty()) {
+    const auto membership = co_await timelines_.membership_before(user, *now, std::move(asked));
+    for (std::size_t n = 0; n < undecided.size(); ++n) {
+      const std::size_t i = undecided[n];
+      seen[i] = may_see_event(*events[i]->event, user, visibility[i], membership[n], joined_later(*events[i]));
+    }
+  }
+  Events out;
+  for (std::size_t i = 0; i < events.size(); ++i)
+    if (seen[i]) out.push_back(std::move(events[i]));
+  co_return out;
+}
+
+Task<std::vector<db::Membership>> RoomHistory::memberships_at(UserId user, RoomInfoPtr room, Events events) {
+  const UserNid nid = co_await interner_.user(user);
+  const auto now = co_await memberships_.find(nid, room->nid);
+  std::vector<db::Membership> out(events.size(), db::Membership::leave);
+  if (!now) co_return out;
+  out = co_await timelines_.membership_before(user, *now, events);
+  for (std::size_t i = 0; i < events.size(); ++i)
+    out[i] = membership_after(*events[i]->event, user, out[i]);
+  co_return out;
+}
+
+Task<std::vector<EventPtr>> RoomHistory::visible_to_server(ServerName server, RoomInfoPtr room, Events events) {
+  std::erase_if(events, [](const StoredEventPtr& event) { return !event || !event->order; });
+  const auto visibility = co_await timelines_.visibility_before(room->nid, events);
+  auto load_stays = [nid = room->nid, server](db::Connection& connection) {
+    return db::stays_of_server(connection, nid, server);
+  };
+  std::optional<std::vector<db::ServerStay>> stays;  // read when first needed
+  std::vector<EventPtr> out;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const StoredEvent& stored = *events[i];
+    bool seen = open_to_servers(visibility[i]) || open_to_servers(visibility_after(*stored.event, visibility[i])) ||
+                stored.event->sender().server() == server.str();
+    if (!seen && !stays) stays = co_await database_.run(load_stays);
+    if (!seen && stored.is_live()) {
+      const auto covers = [&](const db::ServerStay& stay) {
+        return stay.from < stored.position() && stored.position() <= stay.to;
+      };
+      seen = std::ranges::any_of(*stays, covers);
+    }
+    const bool invited_counts = visibility[i] == HistoryVisibility::invited;
+    if (!seen) seen = co_await server_has_member(server, room->nid, stored.state_after(), invited_counts);
+    out.push_back(seen ? stored.event : redact(*stored.event));
+  }
+  co_return out;
+}
+
+Task<bool> RoomHistory::server_has_member(ServerName server, RoomNid room, StateRef at, bool invited_counts) {
+  const StateMapPtr state = co_await states_.at(room, at);
+  std::vector<StateKeyNid> keys;
+  keys.reserve(state->size());
+  for (const auto& [key, event] : *state)
+    keys.push_back(key);
+  const auto names = co_await interner_.state_key_names(keys);
+  std::vector<EventNid> of_server;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (names[i].type != "m.room.member") continue;
+    const auto user = UserId::parse(names[i].state_key);
+    if (user && user->server() == server.str()) of_server.push_back(state->at(keys[i]));
+  }
+  const Events members = co_await events_.by_nid(std::move(of_server));
+  co_return std::ranges::any_of(members, [invited_counts](const StoredEventPtr& member) {
+    if (!member) return false;
+    const auto membership = member->event->membership();
+    return membership == "join" || (invited_counts && membership == "invite");
+  });
+}
+
+}  // namespace causeway

@@ -1,0 +1,39 @@
+// Who may see which events, by the state at each event.
+//
+// spec: client-server-api#room-history-visibility
+#pragma once
+
+#include "homeserver/rooms/reader/membership_cache.hpp"
+#include "homeserver/rooms/reader/state_timelines.hpp"
+
+namespace causeway {
+
+// The rules for one state at one event. `joined_later`: the user joined at some point after the event was sent.
+bool may_see(HistoryVisibility visibility, db::Membership membership, bool joined_later);
+
+class RoomHistory {
+ public:
+  RoomHistory(db::Database& database, Interner& interner, EventStore& events, StateStore& states,
+              MembershipCache& memberships);
+
+  using Events = std::vector<StoredEventPtr>;
+
+  // See RoomReader for these three.
+  Task<Events> visible_to(UserId user, RoomInfoPtr room, Events events);
+  Task<std::vector<EventPtr>> visible_to_server(ServerName server, RoomInfoPtr room, Events events);
+  Task<std::vector<db::Membership>> memberships_at(UserId user, RoomInfoPtr room, Events events);
+
+  void committed(const WriteUnit& unit) { timelines_.committed(unit); }
+
+ private:
+  Task<bool> server_has_member(ServerName server, RoomNid room, StateRef at, bool invited_counts);
+
+  db::Database& database_;
+  Interner& interner_;
+  EventStore& events_;
+  StateStore& states_;
+  MembershipCache& memberships_;
+  StateTimelines timelines_;
+};
+
+}  // namespace causeway

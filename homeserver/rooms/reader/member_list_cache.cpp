@@ -1,0 +1,120 @@
+#include "homeserver/rooms/reader/member_list_cache.hpp"
+
+#include <algorithm>
+
+#include "schema/db/tables/memberships.hpp"
+#include "schema/db/tables/room_timelines.hpp"
+#include "schema/json/json.hpp"
+
+namespace causeway {
+
+namespace {
+
+constexpr std::size_t max_members_held = 1'000'000;  // over all rooms
+constexpr std::string_view member_type = "m.room.member";
+
+db::Membership membership_in(const std::string& event_json) {
+  const auto event = json::parse_object(event_json);
+  const json::object* content = event ? json::find_object(*event, "content") : nullptr;
+  const auto membership = content ? json::find_string(*content, "membership") : std::nullopt;
+  return membership ? db::parse_membership(*membership).value_or(db::Membership::leave) : db::Membership::leave;
+}
+
+const StoredEvent* find_event(const WriteUnit& unit, EventNid nid) {
+  const auto it = std::ranges::find(unit.events, nid, [](const NewEvent& added) { return added.stored->nid; });
+  return it == unit.events.end() ? nullptr : it->stored.get();
+}
+
+}  // namespace
+
+MemberListCache::MemberListCache(db::Database& database, Interner& interner)
+    : database_(database),
+      interner_(interner),
+      rooms_(
+          max_members_held, [this](RoomNid room) { return load(room); },
+          [](const Indexed& indexed) { return 1 + indexed.members.all.size(); }) {}
+
+Task<std::shared_ptr<const RoomReader::Members>> MemberListCache::of_room(RoomNid room) {
+  const auto indexed = co_await rooms_.get(room);
+  co_return std::shared_ptr<const RoomReader::Members>(indexed, &indexed->members);
+}
+
+void MemberListCache::committed(const WriteUnit& unit) {
+  if (unit.room == RoomNid{} || (unit.state.empty() && unit.memberships.empty())) return;
+  bool current = true;
+  rooms_.change(unit.room, [&](Indexed& indexed) { current = apply(indexed, unit); });
+  if (!current) rooms_.drop(unit.room);
+}
+
+bool MemberListCache::apply(Indexed& indexed, const WriteUnit& unit) const {
+  for (const StateChange& change : unit.state) {
+    if (change.line != 0 || change.from_version <= indexed.state_version) continue;
+    const StoredEvent* stored = find_event(unit, change.event);
+    if (!stored) {
+      // State resolution brought back an older event, or removed the key.
+      const StateKey* key = interner_.cached_state_key_name(change.key);
+      if (key && key->type != member_type) continue;
+      return false;
+    }
+    if (!stored->event->is(member_type) || !stored->event->is_state()) continue;
+    // A moderator may "kick" a state key that is no user at all.
+    const auto user = UserId::parse(*stored->event->state_key());
+    const auto membership = db::parse_membership(stored->event->membership().value_or("leave"));
+    if (user) indexed.set({*user, membership.value_or(db::Membership::leave), stored->nid});
+  }
+  if (unit.head) indexed.state_version = std::max(indexed.state_version, unit.head->state_version);
+  for (const MembershipChange& change : unit.memberships)
+    if (change.room == unit.room) indexed.set_local(change.user, change.membership == db::Membership::join);
+  return true;
+}
+
+Task<std::shared_ptr<MemberListCache::Indexed>> MemberListCache::load(RoomNid room) {
+  auto read = [room](db::Connection& connection) {
+    auto indexed = std::make_shared<Indexed>();
+    auto members = db::current_members(connection, room);
+    indexed->state_version = members.state_version;
+    for (const db::MemberRow& row : members.rows)
+      if (const auto user = UserId::parse(row.state_key)) indexed->set({*user, membership_in(row.json), row.event});
+    for (const db::LocalMember& local : db::joined_local_members(connection, room))
+      indexed->members.local_joined.push_back(local.nid);
+    return indexed;
+  };
+  co_return co_await database_.run(std::move(read));
+}
+
+void MemberListCache::Indexed::set(RoomReader::Member member) {
+  const auto [place, added] = places.try_emplace(member.user, members.all.size());
+  if (added)
+    members.all.emplace_back();
+  else
+    count(members.all[place->second], false);
+  count(member, true);
+  members.all[place->second] = std::move(member);
+}
+
+void MemberListCache::Indexed::count(const RoomReader::Member& member, bool in) {
+  if (member.membership == db::Membership::invite) in ? ++members.invited : --members.invited;
+  if (member.membership != db::Membership::join) return;
+  in ? ++members.joined : --members.joined;
+  count_on_server(member.user, in);
+}
+
+void MemberListCache::Indexed::count_on_server(const UserId& user, bool in) {
+  const std::string server(user.server());
+  std::size_t& joined = on_server[server];
+  if (in) {
+    if (joined++ == 0) members.joined_servers.push_back(ServerName::trusted(server));
+  } else if (--joined == 0) {
+    on_server.erase(server);
+    std::erase(members.joined_servers, ServerName::trusted(server));
+  }
+}
+
+void MemberListCache::Indexed::set_local(UserNid user, bool joined) {
+  auto& local = members.local_joined;
+  const auto it = std::ranges::find(local, user);
+  if (joined && it == local.end()) local.push_back(user);
+  if (!joined && it != local.end()) local.erase(it);
+}
+
+}  // namespace causeway

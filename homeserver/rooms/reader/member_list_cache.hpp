@@ -1,0 +1,42 @@
+// Who is in a room now: its member events, all of them.
+#pragma once
+
+#include <unordered_map>
+
+#include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/runtime/loading_cache.hpp"
+
+namespace causeway {
+
+class MemberListCache {
+ public:
+  MemberListCache(db::Database& database, Interner& interner);
+
+  Task<std::shared_ptr<const RoomReader::Members>> of_room(RoomNid room);
+  void committed(const WriteUnit& unit);
+
+ private:
+  // The list and what is needed to change it in place.
+  struct Indexed {
+    RoomReader::Members members;
+    std::unordered_map<UserId, std::size_t> places;          // in members.all
+    std::unordered_map<std::string, std::size_t> on_server;  // how many have joined from there
+    std::int32_t state_version = 0;                          // of the main line
+
+    void set(RoomReader::Member member);
+    void set_local(UserNid user, bool joined);
+
+   private:
+    void count(const RoomReader::Member& member, bool in);
+    void count_on_server(const UserId& user, bool in);
+  };
+  Task<std::shared_ptr<Indexed>> load(RoomNid room);
+  // False: the list has to be loaded again.
+  bool apply(Indexed& indexed, const WriteUnit& unit) const;
+
+  db::Database& database_;
+  Interner& interner_;
+  LoadingCache<RoomNid, Indexed> rooms_;
+};
+
+}  // namespace causeway

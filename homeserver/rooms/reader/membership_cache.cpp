@@ -1,0 +1,70 @@
+#include "homeserver/rooms/reader/membership_cache.hpp"
+
+#include <algorithm>
+
+#include "schema/db/tables/memberships.hpp"
+
+namespace causeway {
+
+namespace {
+
+constexpr std::size_t max_rows = 500'000;  // over all users
+
+StreamPosition position_of(const WriteUnit& unit, std::size_t index) {
+  if (index < unit.membership_positions.size() && unit.membership_positions[index] != 0)
+    return unit.membership_positions[index];
+  const EventNid event = unit.memberships[index].event;
+  const auto it = std::ranges::find(unit.events, event, [](const NewEvent& added) { return added.stored->nid; });
+  return it == unit.events.end() ? 0 : it->stored->position();
+}
+
+// What was loaded may be ahead of the hub already; a membership never goes back.
+void apply(MembershipCache::List& list, const MembershipChange& change, StreamPosition position) {
+  auto at = std::ranges::lower_bound(list, change.room, {}, &RoomMembership::room);
+  const bool found = at != list.end() && at->room == change.room;
+  if (found && at->position > position) return;
+  if (change.forgotten) {
+    if (found) list.erase(at);
+    return;
+  }
+  if (!found) at = list.emplace(at);
+  *at = RoomMembership{change.room, change.membership, change.event, position, false, change.stripped_state};
+}
+
+}  // namespace
+
+MembershipCache::MembershipCache(db::Database& database)
+    : database_(database),
+      users_(
+          max_rows, [this](UserNid user) { return load(user); }, [](const List& list) { return 1 + list.size(); }) {}
+
+Task<std::shared_ptr<const MembershipCache::List>> MembershipCache::of_user(UserNid user) {
+  return users_.get(user);
+}
+
+Task<std::optional<RoomMembership>> MembershipCache::find(UserNid user, RoomNid room) {
+  const auto list = co_await users_.get(user);
+  const auto at = std::ranges::lower_bound(*list, room, {}, &RoomMembership::room);
+  if (at == list->end() || at->room != room) co_return std::nullopt;
+  co_return *at;
+}
+
+void MembershipCache::committed(const WriteUnit& unit) {
+  for (std::size_t i = 0; i < unit.memberships.size(); ++i) {
+    const MembershipChange& change = unit.memberships[i];
+    const StreamPosition position = position_of(unit, i);
+    users_.change(change.user, [&](List& list) { apply(list, change, position); });
+  }
+}
+
+Task<std::shared_ptr<MembershipCache::List>> MembershipCache::load(UserNid user) {
+  auto read = [user](db::Connection& connection) { return db::memberships_of_user(connection, user); };
+  auto rows = co_await database_.run(std::move(read));
+  auto list = std::make_shared<List>();
+  list->reserve(rows.size());
+  for (db::MembershipRow& row : rows)
+    list->push_back({row.room, row.membership, row.event, row.position, false, std::move(row.stripped_state)});
+  co_return list;
+}
+
+}  // namespace causeway

@@ -1,0 +1,26 @@
+// Which rooms a local user has to do with.
+#pragma once
+
+#include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/runtime/loading_cache.hpp"
+
+namespace causeway {
+
+class MembershipCache {
+ public:
+  using List = std::vector<RoomMembership>;  // by room; forgotten ones are not in it
+
+  explicit MembershipCache(db::Database& database);
+
+  Task<std::shared_ptr<const List>> of_user(UserNid user);
+  Task<std::optional<RoomMembership>> find(UserNid user, RoomNid room);
+  void committed(const WriteUnit& unit);
+
+ private:
+  Task<std::shared_ptr<List>> load(UserNid user);
+
+  db::Database& database_;
+  LoadingCache<UserNid, List> users_;
+};
+
+}  // namespace causeway

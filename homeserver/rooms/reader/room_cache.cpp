@@ -1,0 +1,106 @@
+#include "homeserver/rooms/reader/room_cache.hpp"
+
+#include "schema/db/tables/rooms.hpp"
+
+namespace causeway {
+
+namespace {
+
+constexpr std::size_t max_rooms = 50'000;
+constexpr std::size_t max_room_ids = 100'000;
+
+std::shared_ptr<RoomInfo> to_info(const db::RoomRow& row) {
+  auto info = std::make_shared<RoomInfo>();
+  info->nid = row.nid;
+  info->id = row.id;
+  info->version = find_room_version(row.version);
+  info->state = StateRef{0, row.state_version};
+  for (std::int64_t nid : row.extremities)
+    info->extremities.push_back(EventNid{nid});
+  info->last_position = row.last_position;
+  info->resident = row.resident;
+  info->published = row.published;
+  return info;
+}
+
+StreamPosition last_live_position(const WriteUnit& unit) {
+  StreamPosition last = 0;
+  for (const NewEvent& event : unit.events)
+    last = std::max(last, event.stored->position());
+  return last;
+}
+
+// What was loaded may be ahead of the hub already; a head never goes back.
+void advance(RoomInfo& info, const WriteUnit& unit) {
+  if (unit.published) info.published = *unit.published;
+  const StreamPosition last = last_live_position(unit);
+  if (last != 0 && last < info.last_position) return;
+  info.last_position = std::max(info.last_position, last);
+  if (!unit.head || unit.head->state_version < info.state.version) return;
+  info.state.version = unit.head->state_version;
+  info.extremities = unit.head->extremities;
+  info.resident = unit.head->resident;
+}
+
+}  // namespace
+
+RoomCache::RoomCache(db::Database& database)
+    : database_(database),
+      rooms_(max_rooms, [this](RoomNid nid) { return load(nid); }),
+      nids_(max_room_ids, [this](RoomId id) { return find_nid(std::move(id)); }) {}
+
+Task<RoomInfoPtr> RoomCache::room(RoomId id) {
+  const auto nid = co_await nids_.get(std::move(id));
+  if (!nid) co_return nullptr;
+  co_return co_await rooms_.get(*nid);
+}
+
+Task<RoomInfoPtr> RoomCache::room(RoomNid nid) {
+  return rooms_.get(nid);
+}
+
+Task<std::vector<RoomInfoPtr>> RoomCache::rooms(std::vector<RoomNid> nids) {
+  auto load_many = [this](std::vector<RoomNid> missing) { return load(std::move(missing)); };
+  co_await rooms_.fill(nids, std::move(load_many));
+  std::vector<RoomInfoPtr> out;
+  out.reserve(nids.size());
+  for (RoomNid nid : nids)
+    out.push_back(co_await rooms_.get(nid));
+  co_return out;
+}
+
+void RoomCache::committed(const WriteUnit& unit) {
+  if (unit.room == RoomNid{}) return;
+  if (unit.new_room) {
+    auto info = std::make_shared<RoomInfo>();
+    info->nid = unit.room;
+    info->id = unit.new_room->room_id;
+    info->version = find_room_version(unit.new_room->version);
+    rooms_.put(unit.room, std::move(info));
+    nids_.put(unit.new_room->room_id, std::make_shared<RoomNid>(unit.room));
+  }
+  rooms_.change(unit.room, [&unit](RoomInfo& info) { advance(info, unit); });
+}
+
+Task<std::shared_ptr<RoomInfo>> RoomCache::load(RoomNid nid) {
+  auto read = [nid](db::Connection& connection) { return db::rooms_by_nid(connection, std::span(&nid, 1)); };
+  const auto rows = co_await database_.run(std::move(read));
+  co_return rows.empty() ? nullptr : to_info(rows.front());
+}
+
+Task<RoomCache::Loaded> RoomCache::load(std::vector<RoomNid> nids) {
+  auto read = [nids = std::move(nids)](db::Connection& connection) { return db::rooms_by_nid(connection, nids); };
+  const auto rows = co_await database_.run(std::move(read));
+  Loaded loaded;
+  for (const db::RoomRow& row : rows)
+    loaded.emplace_back(row.nid, to_info(row));
+  co_return loaded;
+}
+
+Task<std::shared_ptr<RoomNid>> RoomCache::find_nid(RoomId id) {
+  auto read = [id = std::move(id)](db::Connection& connection) { return db::room_by_id(connection, id); };
+  const auto row = co_await database_.run(std::move(read));
+  co_return row ? std::make_shared<RoomNid>(row->nid) : nullptr;
+}
+
+}  // namespace causeway

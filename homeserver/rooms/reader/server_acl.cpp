@@ -1,0 +1,104 @@
+#include "homeserver/rooms/reader/server_acl.hpp"
+
+#include <algorithm>
+
+#include "schema/json/json.hpp"
+
+namespace causeway {
+
+namespace {
+
+constexpr std::size_t max_rooms = 20'000;
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c += 'a' - 'A';
+  return out;
+}
+
+std::vector<std::string> patterns(const boost::json::object& content, std::string_view key) {
+  std::vector<std::string> out;
+  if (const auto* list = json::find_array(content, key))
+    for (const auto& element : *list)
+      if (element.is_string()) out.push_back(lower(element.get_string()));
+  return out;
+}
+
+std::string without_port(const ServerName& server) {
+  std::string name = server.str();
+  if (server.port()) name.resize(name.rfind(':'));
+  return name;
+}
+
+}  // namespace
+
+// Goes back to the last star alone, so the time is at most pattern times text.
+bool glob_matches(std::string_view pattern, std::string_view text) {
+  std::size_t p = 0, t = 0;
+  std::size_t star = std::string_view::npos, star_text = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      star_text = t;
+    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
+      ++p;
+      ++t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++star_text;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*')
+    ++p;
+  return p == pattern.size();
+}
+
+ServerAcl::ServerAcl(const boost::json::object& content)
+    : exists_(true),
+      allow_ip_literals_(json::find_bool(content, "allow_ip_literals").value_or(true)),
+      allow_(patterns(content, "allow")),
+      deny_(patterns(content, "deny")) {}
+
+// spec: client-server-api#mroomserver_acl
+bool ServerAcl::allows(const ServerName& server) const {
+  if (!exists_) return true;
+  if (!allow_ip_literals_ && server.is_ip_literal()) return false;
+  const std::string name = lower(without_port(server));
+  const auto matches = [&name](const std::string& pattern) { return glob_matches(pattern, name); };
+  if (std::ranges::any_of(deny_, matches)) return false;
+  return std::ranges::any_of(allow_, matches);
+}
+
+ServerAclCache::ServerAclCache(RoomCache& rooms, Interner& interner, EventStore& events, StateStore& states)
+    : rooms_(rooms), interner_(interner), events_(events), states_(states), acls_(max_rooms, [this](RoomNid nid) {
+        return load(nid);
+      }) {}
+
+Task<bool> ServerAclCache::allows(ServerName server, RoomNid room) {
+  const auto acl = co_await acls_.get(room);
+  co_return !acl || acl->allows(server);
+}
+
+void ServerAclCache::committed(const WriteUnit& unit) {
+  for (const StateChange& change : unit.state)
+    if (change.line == 0 && change.key == key_) acls_.drop(unit.room);
+}
+
+Task<std::shared_ptr<ServerAcl>> ServerAclCache::load(RoomNid nid) {
+  if (key_ == StateKeyNid{}) {
+    StateKey key{"m.room.server_acl", ""};
+    key_ = co_await interner_.state_key(std::move(key));
+  }
+  const RoomInfoPtr room = co_await rooms_.room(nid);
+  if (!room) co_return nullptr;
+  std::vector<StateKeyNid> keys(1, key_);
+  const auto holders = co_await states_.lookup(nid, room->state, std::move(keys));
+  if (holders.front() == EventNid{}) co_return std::make_shared<ServerAcl>();
+  const auto events = co_await events_.by_nid(holders);
+  co_return events.front() ? std::make_shared<ServerAcl>(events.front()->event->content()) : nullptr;
+}
+
+}  // namespace causeway

@@ -1,0 +1,21 @@
+// Table aliases: room aliases of this server.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "schema/db/database.hpp"
+#include "schema/matrix/ids.hpp"
+
+namespace causeway::db {
+
+inline constexpr int max_aliases_per_room = 1000;
+
+struct AliasRow {
+  RoomNid room{};
+  UserNid creator{};
+};
+std::optional<AliasRow> find_alias(Connection& connection, const RoomAlias& alias);
+std::vector<RoomAlias> aliases_of_room(Connection& connection, RoomNid room);
+
+}  // namespace causeway::db

@@ -1,0 +1,35 @@
+#include "schema/db/tables/memberships.hpp"
+
+namespace causeway::db {
+
+std::vector<MembershipRow> memberships_of_user(Connection& connection, UserNid user) {
+  const auto rows = connection.exec(
+      "select room_nid, membership, event_nid, position, stripped_state from memberships "
+      "where user_nid = $1 and not forgotten order by room_nid limit $2",
+      user, max_rooms_per_user);
+  std::vector<MembershipRow> out;
+  out.reserve(rows.size());
+  for (const auto& row : rows) {
+    MembershipRow& read = out.emplace_back();
+    read.room = read_int<RoomNid>(row[0]);
+    read.membership = static_cast<Membership>(row[1].as<int>());
+    read.event = read_int<EventNid>(row[2]);
+    read.position = read_int(row[3]);
+    if (!row[4].is_null()) read.stripped_state = read_bytes(row[4]);
+  }
+  return out;
+}
+
+std::vector<LocalMember> joined_local_members(Connection& connection, RoomNid room) {
+  const auto rows = connection.exec(
+      "select user_nid, user_id from memberships join users using (user_nid) "
+      "where room_nid = $1 and membership = $2 limit $3",
+      room, Membership::join, max_local_members);
+  std::vector<LocalMember> out;
+  out.reserve(rows.size());
+  for (const auto& row : rows)
+    out.push_back({read_int<UserNid>(row[0]), UserId::trusted(read_bytes(row[1]))});
+  return out;
+}
+
+}  // namespace causeway::db

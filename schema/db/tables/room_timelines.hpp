@@ -1,0 +1,40 @@
+// Table room_state read along time: who held a few keys of the main line, and the members of today.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "schema/db/database.hpp"
+#include "schema/matrix/ids.hpp"
+
+namespace causeway::db {
+
+// `event` holds `key` on the main line for from_version <= version < to_version.
+struct StateSpan {
+  StateKeyNid key{};
+  std::int32_t from_version = 0;
+  std::int32_t to_version = 0;
+  EventNid event{};  // 0: nothing holds it
+};
+
+inline constexpr int max_state_spans = 10'000;
+
+// The spans of the keys that reach into [first, last], newest first, at most max_state_spans.
+std::vector<StateSpan> main_line_spans(Connection& connection, RoomNid room, std::span<const StateKeyNid> keys,
+                                       std::int32_t first, std::int32_t last);
+
+// Every m.room.member event of the room's current state.
+struct MemberRow {
+  std::string state_key;
+  EventNid event{};
+  std::string json;
+};
+inline constexpr int max_members = 1'000'000;
+struct MemberRows {
+  std::int32_t state_version = 0;  // of the main line they were read at
+  std::vector<MemberRow> rows;
+};
+MemberRows current_members(Connection& connection, RoomNid room);
+
+}  // namespace causeway::db

@@ -1,0 +1,30 @@
+// Table rooms: one row per room this server knows, with its committed head.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "schema/db/database.hpp"
+#include "schema/matrix/ids.hpp"
+
+namespace causeway::db {
+
+struct RoomRow {
+  RoomNid nid{};
+  RoomId id;
+  std::string version;
+  std::int32_t state_version = 0;
+  std::int32_t next_line = 1;
+  std::vector<std::int64_t> extremities;
+  bool resident = false;
+  bool published = false;
+  StreamPosition last_position = 0;  // of the newest live event; 0: none
+};
+
+std::optional<RoomRow> room_by_id(Connection& connection, const RoomId& id);
+// Any order; those that don't exist are left out.
+std::vector<RoomRow> rooms_by_nid(Connection& connection, std::span<const RoomNid> nids);
+
+}  // namespace causeway::db
