@@ -1,5 +1,5 @@
-// The Client-Server API: JSON and paths to typed calls and back, nothing else. One .cpp per module of the spec, each with its
-// table of endpoints; `endpoints.cpp` lists the tables.
+// The Client-Server API: JSON and paths to typed calls and back, nothing else. One .cpp per module of the spec, each
+// with its table of endpoints; `endpoints.cpp` lists the tables.
 #pragma once
 
 #include "homeserver/accounts/account_service.hpp"
@@ -12,9 +12,9 @@ namespace causeway::client_api {
 
 struct Settings {
   ServerName server_name;
-  std::string public_baseurl;        // for /.well-known/matrix/client; empty: 404 there
-  std::string federation_address;    // "host:port" for /.well-known/matrix/server; empty: 404 there
-  bool anyone_may_publish = false;   // to the room directory
+  std::string public_baseurl;       // for /.well-known/matrix/client; empty: 404 there
+  std::string federation_address;   // "host:port" for /.well-known/matrix/server; empty: 404 there
+  bool anyone_may_publish = false;  // to the room directory
 };
 
 // What handlers may use.

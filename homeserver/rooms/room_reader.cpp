@@ -8,6 +8,7 @@
 #include "homeserver/rooms/reader/room_cache.hpp"
 #include "homeserver/rooms/reader/server_acl.hpp"
 #include "schema/db/tables/aliases.hpp"
+#include "schema/db/tables/interning.hpp"
 
 namespace causeway {
 
@@ -31,6 +32,28 @@ struct RoomReader::Impl {
       history.committed(*unit);
       acls.committed(*unit);
     }
+  }
+
+  // Asking for a state key must not make a row for it. 0: nowhere in any state.
+  Task<std::vector<StateKeyNid>> known_state_keys(std::vector<StateKey> keys) {
+    std::vector<StateKeyNid> out;
+    std::vector<std::size_t> places;
+    std::vector<db::TypeAndStateKey> unknown;
+    for (const StateKey& key : keys) {
+      const auto cached = interner.cached_state_key(key.type, key.state_key);
+      out.push_back(cached.value_or(StateKeyNid{}));
+      if (cached) continue;
+      places.push_back(out.size() - 1);
+      unknown.emplace_back(key.type, key.state_key);
+    }
+    if (unknown.empty()) co_return out;
+    auto read = [unknown = std::move(unknown)](db::Connection& connection) {
+      return db::find_state_keys(connection, unknown);
+    };
+    const auto found = co_await database.run(std::move(read));
+    for (std::size_t i = 0; i < places.size(); ++i)
+      out[places[i]] = found[i];
+    co_return out;
   }
 
   db::Database& database;
@@ -80,7 +103,7 @@ Task<StoredEventPtr> RoomReader::state_event(RoomNid room, StateRef at, StateKey
 }
 
 Task<std::vector<StoredEventPtr>> RoomReader::state_events(RoomNid room, StateRef at, std::vector<StateKey> keys) {
-  auto key_nids = co_await impl_->interner.state_keys(std::move(keys));
+  auto key_nids = co_await impl_->known_state_keys(std::move(keys));
   const auto holders = co_await impl_->states.lookup(room, at, std::move(key_nids));
   std::vector<EventNid> set;
   for (EventNid holder : holders)

@@ -15,8 +15,7 @@ std::shared_ptr<RoomInfo> to_info(const db::RoomRow& row) {
   info->id = row.id;
   info->version = find_room_version(row.version);
   info->state = StateRef{0, row.state_version};
-  for (std::int64_t nid : row.extremities)
-    info->extremities.push_back(EventNid{nid});
+  info->extremities = row.extremities;
   info->last_position = row.last_position;
   info->resident = row.resident;
   info->published = row.published;
@@ -83,13 +82,13 @@ void RoomCache::committed(const WriteUnit& unit) {
 }
 
 Task<std::shared_ptr<RoomInfo>> RoomCache::load(RoomNid nid) {
-  auto read = [nid](db::Connection& connection) { return db::rooms_by_nid(connection, std::span(&nid, 1)); };
-  const auto rows = co_await database_.run(std::move(read));
-  co_return rows.empty() ? nullptr : to_info(rows.front());
+  auto read = [nid](db::Connection& connection) { return db::find_room(connection, nid); };
+  const auto row = co_await database_.run(std::move(read));
+  co_return row ? to_info(*row) : nullptr;
 }
 
 Task<RoomCache::Loaded> RoomCache::load(std::vector<RoomNid> nids) {
-  auto read = [nids = std::move(nids)](db::Connection& connection) { return db::rooms_by_nid(connection, nids); };
+  auto read = [nids = std::move(nids)](db::Connection& connection) { return db::find_rooms(connection, nids); };
   const auto rows = co_await database_.run(std::move(read));
   Loaded loaded;
   for (const db::RoomRow& row : rows)
@@ -98,7 +97,7 @@ Task<RoomCache::Loaded> RoomCache::load(std::vector<RoomNid> nids) {
 }
 
 Task<std::shared_ptr<RoomNid>> RoomCache::find_nid(RoomId id) {
-  auto read = [id = std::move(id)](db::Connection& connection) { return db::room_by_id(connection, id); };
+  auto read = [id = std::move(id)](db::Connection& connection) { return db::find_room(connection, id); };
   const auto row = co_await database_.run(std::move(read));
   co_return row ? std::make_shared<RoomNid>(row->nid) : nullptr;
 }

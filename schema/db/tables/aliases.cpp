@@ -9,6 +9,10 @@ std::optional<AliasRow> find_alias(Connection& connection, const RoomAlias& alia
   return AliasRow{read_int<RoomNid>(rows[0][0]), read_int<UserNid>(rows[0][1])};
 }
 
+void delete_alias(Connection& connection, const RoomAlias& alias) {
+  connection.exec("delete from aliases where alias = $1", Bytes(alias.str()));
+}
+
 std::vector<RoomAlias> aliases_of_room(Connection& connection, RoomNid room) {
   const auto rows = connection.exec("select alias from aliases where room_nid = $1 order by alias limit $2", room,
                                     max_aliases_per_room);

@@ -1,4 +1,4 @@
-// Table aliases: room aliases of this server.
+// Table aliases: this server's names for rooms. Rows are added by the writer.
 #pragma once
 
 #include <optional>
@@ -16,6 +16,7 @@ struct AliasRow {
   UserNid creator{};
 };
 std::optional<AliasRow> find_alias(Connection& connection, const RoomAlias& alias);
+void delete_alias(Connection& connection, const RoomAlias& alias);
 std::vector<RoomAlias> aliases_of_room(Connection& connection, RoomNid room);
 
 }  // namespace causeway::db

@@ -55,6 +55,20 @@ std::vector<StateKeyNid> intern_state_keys(Connection& connection, std::span<con
   return read_nids<StateKeyNid>(rows, keys.size());
 }
 
+std::vector<StateKeyNid> find_state_keys(Connection& connection, std::span<const TypeAndStateKey> keys) {
+  std::vector<std::string_view> types, state_keys;
+  for (const auto& [type, state_key] : keys) {
+    types.push_back(type);
+    state_keys.push_back(state_key);
+  }
+  auto rows = connection.exec(
+      "select coalesce(k.state_key_nid, 0) "
+      "from unnest($1::bytea[], $2::bytea[]) with ordinality as asked (type, state_key, place) "
+      "left join state_keys k on k.type = asked.type and k.state_key = asked.state_key order by place",
+      bytea_array(types), bytea_array(state_keys));
+  return read_nids<StateKeyNid>(rows, keys.size());
+}
+
 std::vector<std::pair<ServerNid, ServerName>> server_names(Connection& connection, std::span<const ServerNid> nids) {
   std::vector<std::pair<ServerNid, ServerName>> found;
   for (const auto& row :

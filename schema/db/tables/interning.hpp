@@ -19,6 +19,9 @@ std::vector<ServerNid> intern_servers(Connection& connection, std::span<const Se
 std::vector<UserNid> intern_users(Connection& connection, std::span<const UserId> ids);
 std::vector<StateKeyNid> intern_state_keys(Connection& connection, std::span<const TypeAndStateKey> keys);
 
+// Numbers in the order given, 0 for what has none: nothing is added.
+std::vector<StateKeyNid> find_state_keys(Connection& connection, std::span<const TypeAndStateKey> keys);
+
 // Pairs in no order; numbers that do not exist are left out.
 std::vector<std::pair<ServerNid, ServerName>> server_names(Connection& connection, std::span<const ServerNid> nids);
 std::vector<std::pair<UserNid, UserId>> user_ids(Connection& connection, std::span<const UserNid> nids);

@@ -11,7 +11,8 @@ RoomRow read_room(const pqxx::row& row) {
   room.version = row[2].c_str();
   room.state_version = row[3].as<std::int32_t>();
   room.next_line = row[4].as<std::int32_t>();
-  room.extremities = read_ints(row[5]);
+  for (std::int64_t nid : read_ints(row[5]))
+    room.extremities.push_back(EventNid{nid});
   room.resident = row[6].as<bool>();
   room.published = row[7].as<bool>();
   room.last_position = row[8].as<std::int64_t>(0);
@@ -20,7 +21,7 @@ RoomRow read_room(const pqxx::row& row) {
 
 }  // namespace
 
-std::optional<RoomRow> room_by_id(Connection& connection, const RoomId& id) {
+std::optional<RoomRow> find_room(Connection& connection, const RoomId& id) {
   const auto rows = connection.exec(
       "select room_nid, room_id, version, state_version, next_line, extremities, resident, published, "
       "(select max(anchor) from events e where e.room_nid = r.room_nid and anchor is not null and sub = 0) "
@@ -30,7 +31,13 @@ std::optional<RoomRow> room_by_id(Connection& connection, const RoomId& id) {
   return read_room(rows[0]);
 }
 
-std::vector<RoomRow> rooms_by_nid(Connection& connection, std::span<const RoomNid> nids) {
+std::optional<RoomRow> find_room(Connection& connection, RoomNid nid) {
+  auto rooms = find_rooms(connection, std::span(&nid, 1));
+  if (rooms.empty()) return std::nullopt;
+  return std::move(rooms.front());
+}
+
+std::vector<RoomRow> find_rooms(Connection& connection, std::span<const RoomNid> nids) {
   const auto rows = connection.exec(
       "select room_nid, room_id, version, state_version, next_line, extremities, resident, published, "
       "(select max(anchor) from events e where e.room_nid = r.room_nid and anchor is not null and sub = 0) "

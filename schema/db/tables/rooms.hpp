@@ -17,14 +17,15 @@ struct RoomRow {
   std::string version;
   std::int32_t state_version = 0;
   std::int32_t next_line = 1;
-  std::vector<std::int64_t> extremities;
+  std::vector<EventNid> extremities;
   bool resident = false;
   bool published = false;
   StreamPosition last_position = 0;  // of the newest live event; 0: none
 };
 
-std::optional<RoomRow> room_by_id(Connection& connection, const RoomId& id);
+std::optional<RoomRow> find_room(Connection& connection, const RoomId& id);
+std::optional<RoomRow> find_room(Connection& connection, RoomNid nid);
 // Any order; those that don't exist are left out.
-std::vector<RoomRow> rooms_by_nid(Connection& connection, std::span<const RoomNid> nids);
+std::vector<RoomRow> find_rooms(Connection& connection, std::span<const RoomNid> nids);
 
 }  // namespace causeway::db
