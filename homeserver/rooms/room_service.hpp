@@ -42,6 +42,7 @@ struct SendEvent {
   std::optional<EventId> redacts;               // m.room.redaction
   std::optional<std::string> transaction_path;  // the request's path: same path and device, same event
   std::optional<Timestamp> timestamp;
+  std::string transaction_id;                   // the client's own, for unsigned.transaction_id
 };
 
 struct CreateRoom {

@@ -1,0 +1,199 @@
+#include "homeserver/sync/event_serializer.hpp"
+
+#include <deque>
+#include <map>
+#include <unordered_map>
+
+#include "schema/json/json.hpp"
+
+namespace causeway {
+
+namespace {
+
+constexpr std::size_t max_transactions = 65'536;
+
+// Which device sent a recent event under which transaction identifier. Not kept over a restart: a client that did not
+// get its answer by then repeats the request and learns the event ID.
+class RecentTransactions {
+ public:
+  void add(const TransactionRecord& record) {
+    if (!sent_.try_emplace(record.event, Sent{record.device, record.transaction_id}).second) return;
+    order_.push_back(record.event);
+    if (order_.size() <= max_transactions) return;
+    sent_.erase(order_.front());
+    order_.pop_front();
+  }
+
+  const std::string* find(EventNid event, DeviceNid device) const {
+    const auto it = sent_.find(event);
+    return it != sent_.end() && it->second.device == device ? &it->second.transaction_id : nullptr;
+  }
+
+ private:
+  struct Sent {
+    DeviceNid device{};
+    std::string transaction_id;
+  };
+  std::unordered_map<EventNid, Sent> sent_;
+  std::deque<EventNid> order_;
+};
+
+// A JSON object that is written member by member.
+class ObjectWriter {
+ public:
+  std::string& member(std::string_view name) {
+    text_ += text_.empty() ? '{' : ',';
+    text_ += '"';
+    text_ += name;
+    text_ += "\":";
+    return text_;
+  }
+  std::string take() {
+    if (text_.empty()) text_ = '{';
+    text_ += '}';
+    return std::move(text_);
+  }
+
+ private:
+  std::string text_;
+};
+
+}  // namespace
+
+struct EventSerializer::Impl {
+  using Events = std::vector<StoredEventPtr>;
+
+  // What the unsigned of one event needs beside the event.
+  struct Extras {
+    db::Membership membership = db::Membership::leave;
+    StoredEventPtr replaced;  // the state event before it
+    StoredEventPtr redacted_because;
+  };
+
+  Impl(EventStore& e, StateStore& s, RoomReader& r, const Clock& c) : events(e), states(s), reader(r), clock(c) {}
+
+  Task<std::vector<Extras>> gather(Viewer viewer, RoomInfoPtr room, Events of);
+  Task<> find_replaced(RoomNid room, Events of, std::vector<Extras>& extras);
+  Task<> find_redactions(Events of, std::vector<Extras>& extras);
+  std::string unsigned_of(const StoredEvent& event, const Viewer& viewer, const Extras& extras,
+                          ClientEventFormat format, Timestamp now) const;
+  void append_redaction(std::string& out, const StoredEvent& redaction, ClientEventFormat format, Timestamp now) const;
+
+  EventStore& events;
+  StateStore& states;
+  RoomReader& reader;
+  const Clock& clock;
+  RecentTransactions transactions;
+};
+
+// One look-up per distinct state, then one for the events they name.
+Task<> EventSerializer::Impl::find_replaced(RoomNid room, Events of, std::vector<Extras>& extras) {
+  std::map<StateRef, std::vector<std::size_t>> by_state;
+  for (std::size_t i = 0; i < of.size(); ++i)
+    if (of[i]->key && of[i]->order) by_state[of[i]->before].push_back(i);
+  std::vector<EventNid> nids;
+  std::vector<std::size_t> places;
+  for (const auto& [ref, indices] : by_state) {
+    std::vector<StateKeyNid> keys;
+    for (std::size_t i : indices)
+      keys.push_back(*of[i]->key);
+    const auto holders = co_await states.lookup(room, ref, std::move(keys));
+    for (std::size_t n = 0; n < indices.size(); ++n) {
+      if (holders[n] == EventNid{}) continue;
+      nids.push_back(holders[n]);
+      places.push_back(indices[n]);
+    }
+  }
+  if (nids.empty()) co_return;
+  const Events found = co_await events.by_nid(std::move(nids));
+  for (std::size_t n = 0; n < places.size(); ++n)
+    extras[places[n]].replaced = found[n];
+}
+
+Task<> EventSerializer::Impl::find_redactions(Events of, std::vector<Extras>& extras) {
+  for (std::size_t i = 0; i < of.size(); ++i) {
+    // An event that arrived with a wrong hash is stored redacted although nobody redacted it.
+    if (!of[i]->has(db::EventFlags::redacted)) continue;
+    extras[i].redacted_because = co_await events.redaction_of(of[i]->event->id());
+  }
+}
+
+Task<std::vector<EventSerializer::Impl::Extras>> EventSerializer::Impl::gather(Viewer viewer, RoomInfoPtr room,
+                                                                               Events of) {
+  std::vector<Extras> extras(of.size());
+  const auto memberships = co_await reader.memberships_at(viewer.user, room, of);
+  for (std::size_t i = 0; i < of.size(); ++i)
+    extras[i].membership = memberships[i];
+  co_await find_replaced(room->nid, of, extras);
+  co_await find_redactions(of, extras);
+  co_return extras;
+}
+
+// spec: client-server-api#room-event-format
+std::string EventSerializer::Impl::unsigned_of(const StoredEvent& event, const Viewer& viewer, const Extras& extras,
+                                               ClientEventFormat format, Timestamp now) const {
+  ObjectWriter out;
+  out.member("age") += std::to_string(now - event.event->origin_server_ts());
+  json::append_quoted(out.member("membership"), db::to_string(extras.membership));
+  if (viewer.device != DeviceNid{} && event.sender == viewer.nid)
+    if (const std::string* id = transactions.find(event.nid, viewer.device))
+      json::append_quoted(out.member("transaction_id"), *id);
+  if (extras.replaced) {
+    out.member("prev_content") += extras.replaced->event->content_json();
+    json::append_quoted(out.member("replaces_state"), extras.replaced->event->id().str());
+  }
+  if (extras.redacted_because) append_redaction(out.member("redacted_because"), *extras.redacted_because, format, now);
+  return out.take();
+}
+
+void EventSerializer::Impl::append_redaction(std::string& out, const StoredEvent& redaction, ClientEventFormat format,
+                                             Timestamp now) const {
+  ObjectWriter about;
+  about.member("age") += std::to_string(now - redaction.event->origin_server_ts());
+  append_client_event(out, *redaction.event, format, about.take());
+}
+
+EventSerializer::EventSerializer(StreamHub& hub, EventStore& events, StateStore& states, RoomReader& reader,
+                                 const Clock& clock)
+    : impl_(std::make_unique<Impl>(events, states, reader, clock)) {
+  hub.add_listener([impl = impl_.get()](StreamPosition, const std::vector<WriteUnitPtr>& units) {
+    for (const WriteUnitPtr& unit : units)
+      if (unit->transaction) impl->transactions.add(*unit->transaction);
+  });
+}
+
+EventSerializer::~EventSerializer() = default;
+
+Task<std::vector<std::string>> EventSerializer::objects(Viewer viewer, RoomInfoPtr room,
+                                                        std::vector<StoredEventPtr> events, ClientEventFormat format) {
+  std::vector<std::string> out(events.size());
+  if (events.empty()) co_return out;
+  const auto extras = co_await impl_->gather(viewer, std::move(room), events);
+  const Timestamp now = impl_->clock.now_ms();
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const std::string about = impl_->unsigned_of(*events[i], viewer, extras[i], format, now);
+    append_client_event(out[i], *events[i]->event, format, about);
+  }
+  co_return out;
+}
+
+Task<std::string> EventSerializer::array(Viewer viewer, RoomInfoPtr room, std::vector<StoredEventPtr> events,
+                                         ClientEventFormat format) {
+  const auto each = co_await objects(std::move(viewer), std::move(room), std::move(events), format);
+  std::string out = "[";
+  for (const std::string& object : each) {
+    if (out.size() > 1) out += ',';
+    out += object;
+  }
+  out += ']';
+  co_return out;
+}
+
+Task<std::string> EventSerializer::object(Viewer viewer, RoomInfoPtr room, StoredEventPtr event,
+                                          ClientEventFormat format) {
+  std::vector<StoredEventPtr> one(1, std::move(event));
+  auto each = co_await objects(std::move(viewer), std::move(room), std::move(one), format);
+  co_return std::move(each.front());
+}
+
+}  // namespace causeway
