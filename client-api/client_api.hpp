@@ -7,6 +7,7 @@
 #include "homeserver/rooms/room_service.hpp"
 #include "homeserver/sync/event_serializer.hpp"
 #include "homeserver/sync/sync_service.hpp"
+#include "schema/events/room_version.hpp"
 
 namespace causeway::client_api {
 
@@ -15,6 +16,7 @@ struct Settings {
   std::string public_baseurl;       // for /.well-known/matrix/client; empty: 404 there
   std::string federation_address;   // "host:port" for /.well-known/matrix/server; empty: 404 there
   bool anyone_may_publish = false;  // to the room directory
+  std::string default_room_version{causeway::default_room_version};
 };
 
 // What handlers may use.

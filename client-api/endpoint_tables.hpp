@@ -13,6 +13,17 @@ using EndpointTable = std::span<const Endpoint>;
 EndpointTable list_joined_rooms_endpoints();
 
 // --- accounts
+EndpointTable account_data_endpoints();
+EndpointTable capabilities_endpoints();
+EndpointTable login_endpoints();
+EndpointTable logout_endpoints();
+EndpointTable profile_endpoints();
+EndpointTable pushrules_endpoints();
+EndpointTable registration_endpoints();
+EndpointTable synapse_register_endpoints();
+EndpointTable versions_endpoints();
+EndpointTable wellknown_endpoints();
+EndpointTable whoami_endpoints();
 
 // --- sync
 

@@ -40,6 +40,9 @@ void add_endpoints(http::Router& router, ClientApi& api) {
            // rooms
            list_joined_rooms_endpoints(),
            // accounts
+           account_data_endpoints(), capabilities_endpoints(), login_endpoints(), logout_endpoints(),
+           profile_endpoints(), pushrules_endpoints(), registration_endpoints(), synapse_register_endpoints(),
+           versions_endpoints(), wellknown_endpoints(), whoami_endpoints(),
            // sync
        })
     add_table(router, table, api);

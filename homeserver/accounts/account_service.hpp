@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "homeserver/accounts/shared_secret_registration.hpp"
+#include "homeserver/accounts/uia.hpp"
 #include "homeserver/http/server.hpp"
 #include "homeserver/rooms/interner.hpp"
 #include "homeserver/runtime/clock.hpp"
@@ -20,11 +22,11 @@ namespace causeway {
 
 struct AccountSettings {
   ServerName server_name;
-  bool open_registration = false;            // anyone, with the dummy stage
-  bool token_registration = true;            // whoever holds a registration token, with that stage
-  bool dummy_without_session = false;        // accept auth {"type": "m.login.dummy"} in one request
+  bool open_registration = false;      // anyone, with the dummy stage
+  bool token_registration = true;      // whoever holds a registration token, with that stage
+  bool dummy_without_session = false;  // accept auth {"type": "m.login.dummy"} in one request
   crypto::PasswordCost password_cost;
-  std::string registration_shared_secret;    // for /_synapse/admin/v1/register; empty: 404
+  std::string registration_shared_secret;  // for /_synapse/admin/v1/register; empty: 404
   std::size_t min_password_length = 8;
   std::size_t max_filter_bytes = 64 << 10;
   std::size_t max_account_data_bytes = 512 << 10;
@@ -52,12 +54,18 @@ class AccountService final : public http::AccessTokenAuthenticator {
 
   // M_USER_IN_USE, M_INVALID_USERNAME. spec: client-server-api#get_matrixclientv3registeravailable
   Task<Result<>> check_available(std::string localpart);
+  // M_WEAK_PASSWORD, M_INVALID_PARAM: what people may choose. Accounts made by an administrator are not bound by it.
+  Result<> check_new_password(const std::string& password) const;
   struct NewAccount {
-    std::optional<std::string> localpart;    // none: made up
-    std::string password;                    // empty: none, cannot log in with one
+    std::optional<std::string> localpart;  // none: made up; capitals become small letters
+    std::string password;                  // empty: none, cannot log in with one
     bool is_admin = false;
   };
   Task<Result<UserId>> register_account(NewAccount account);
+  // What registering demands; no flows: nobody may.
+  UiaPolicy registration_policy() const;
+  UiaSessions& uia();
+  SharedSecretRegistration& shared_secret_registration();
   // Uses one of the token's registrations up. spec: client-server-api#token-authenticated-registration
   Task<bool> registration_token_valid(std::string token);
   Task<bool> use_registration_token(std::string token);
@@ -65,7 +73,8 @@ class AccountService final : public http::AccessTokenAuthenticator {
   // `identifier`: a user ID or localpart. M_FORBIDDEN for any wrong combination, in the time of a right one.
   Task<Result<UserId>> check_password(std::string identifier, std::string password);
   // Makes or takes over the device; tokens it had are invalid from now on.
-  Task<Result<Login>> log_in(UserId user, std::optional<std::string> device_id, std::optional<std::string> display_name);
+  Task<Result<Login>> log_in(UserId user, std::optional<std::string> device_id,
+                             std::optional<std::string> display_name);
   Task<> log_out(http::Requester requester);
   Task<> log_out_all(UserNid user);
 
@@ -73,7 +82,7 @@ class AccountService final : public http::AccessTokenAuthenticator {
   Task<Result<>> set_display_name(UserNid user, std::optional<std::string> value);
   Task<Result<>> set_avatar_url(UserNid user, std::optional<std::string> value);
 
-  // content is none when it was never set. room: RoomNid{0} for global data.
+  // content is none when it was never set. room: RoomNid{0} for global data. Cached.
   Task<std::optional<std::string>> account_data(UserNid user, RoomNid room, std::string type);
   Task<Result<>> set_account_data(UserNid user, RoomNid room, std::string type, boost::json::object content);
 

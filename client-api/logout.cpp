@@ -1,0 +1,33 @@
+#include "client-api/endpoint_tables.hpp"
+
+namespace causeway::client_api {
+
+namespace {
+
+using namespace http;
+
+// spec: client-server-api#post_matrixclientv3logout
+Task<Result<Response>> logout(ClientApi& api, Request& request) {
+  co_await api.accounts.log_out(*request.requester);
+  co_return Response::empty_object();
+}
+
+// spec: client-server-api#post_matrixclientv3logoutall
+Task<Result<Response>> logout_all(ClientApi& api, Request& request) {
+  co_await api.accounts.log_out_all(request.requester->user_nid);
+  co_return Response::empty_object();
+}
+
+constexpr Endpoint endpoints[] = {
+    {Verb::post, "/_matrix/client/v3/logout", "logout", Auth::access_token, RateClass::write, 16 * kib, logout},
+    {Verb::post, "/_matrix/client/v3/logout/all", "logout_all", Auth::access_token, RateClass::write, 16 * kib,
+     logout_all},
+};
+
+}  // namespace
+
+EndpointTable logout_endpoints() {
+  return endpoints;
+}
+
+}  // namespace causeway::client_api

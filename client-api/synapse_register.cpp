@@ -1,0 +1,79 @@
+// NOTSPEC: the registration API of Synapse's administrators, because tools and test suites make their accounts with it.
+#include "client-api/endpoint_tables.hpp"
+#include "client-api/session_reply.hpp"
+#include "schema/json/json.hpp"
+
+namespace causeway::client_api {
+
+namespace {
+
+using namespace http;
+
+MatrixError not_offered() {
+  return make_error(ErrorCode::unrecognized, "Registration with a shared secret is not configured.");
+}
+
+Task<Result<Response>> get_nonce(ClientApi& api, Request&) {
+  auto& registration = api.accounts.shared_secret_registration();
+  if (!registration.offered()) co_return not_offered();
+  co_return Response::json({{"nonce", registration.new_nonce()}});
+}
+
+Result<SharedSecretRegistration::Request> read_request(const boost::json::object& body) {
+  SharedSecretRegistration::Request request;
+  for (const auto& [key, target] : {std::pair("nonce", &request.nonce), std::pair("username", &request.username),
+                                    std::pair("password", &request.password), std::pair("mac", &request.mac)}) {
+    auto text = json::required_string(body, key);
+    if (!text) return text.error();
+    *target = std::move(*text);
+  }
+  const auto admin = json::optional_bool(body, "admin");
+  if (!admin) return admin.error();
+  request.admin = admin->value_or(false);
+  auto user_type = json::optional_string(body, "user_type");
+  if (!user_type) return user_type.error();
+  request.user_type = std::move(*user_type);
+  if (request.user_type && *request.user_type != "bot" && *request.user_type != "support")
+    return make_error(ErrorCode::invalid_param, "user_type is \"bot\" or \"support\".");
+  return request;
+}
+
+Task<Result<Response>> register_with_shared_secret(ClientApi& api, Request& request) {
+  auto& registration = api.accounts.shared_secret_registration();
+  if (!registration.offered()) co_return not_offered();
+  const auto body = request.json_object();
+  if (!body) co_return body.error();
+  const auto wanted = read_request(*body);
+  if (!wanted) co_return wanted.error();
+  const auto display_name = json::optional_string(*body, "displayname");
+  if (!display_name) co_return display_name.error();
+  const auto verified = registration.verify(*wanted);
+  if (verified.has_error()) co_return verified.error();
+
+  AccountService::NewAccount account;
+  account.localpart = wanted->username;
+  account.password = wanted->password;
+  account.is_admin = wanted->admin;
+  const auto user = co_await api.accounts.register_account(std::move(account));
+  if (!user) co_return user.error();
+  if (*display_name) {
+    const UserNid nid = co_await api.interner.user(*user);
+    const auto set = co_await api.accounts.set_display_name(nid, *display_name);
+    if (set.has_error()) co_return set.error();
+  }
+  co_return co_await registration_reply(api, *user, *body);
+}
+
+constexpr Endpoint endpoints[] = {
+    {Verb::get, "/_synapse/admin/v1/register", "getRegistrationNonce", Auth::none, RateClass::login, 0, get_nonce},
+    {Verb::post, "/_synapse/admin/v1/register", "registerWithSharedSecret", Auth::none, RateClass::login, 16 * kib,
+     register_with_shared_secret},
+};
+
+}  // namespace
+
+EndpointTable synapse_register_endpoints() {
+  return endpoints;
+}
+
+}  // namespace causeway::client_api

@@ -1,0 +1,39 @@
+#include "homeserver/accounts/account_service_impl.hpp"
+#include "schema/db/tables/accounts.hpp"
+
+namespace causeway {
+
+namespace {
+
+constexpr std::size_t max_profile_field_bytes = 1024;
+
+Result<> check_field(const std::optional<std::string>& value) {
+  if (value && value->size() > max_profile_field_bytes)
+    return make_error(ErrorCode::invalid_param, "A profile field has at most 1024 bytes.");
+  return {};
+}
+
+}  // namespace
+
+Task<std::optional<Profile>> AccountService::profile(UserId local_user) {
+  auto find = [id = std::move(local_user)](db::Connection& c) { return db::find_account(c, id); };
+  const auto account = co_await impl_->database.run(std::move(find));
+  if (!account) co_return std::nullopt;
+  co_return Profile{account->display_name, account->avatar_url};
+}
+
+Task<Result<>> AccountService::set_display_name(UserNid user, std::optional<std::string> value) {
+  if (const auto checked = check_field(value); checked.has_error()) co_return checked.error();
+  auto update = [user, value = std::move(value)](db::Connection& c) { db::update_display_name(c, user, value); };
+  co_await impl_->database.run(std::move(update));
+  co_return Result<>();
+}
+
+Task<Result<>> AccountService::set_avatar_url(UserNid user, std::optional<std::string> value) {
+  if (const auto checked = check_field(value); checked.has_error()) co_return checked.error();
+  auto update = [user, value = std::move(value)](db::Connection& c) { db::update_avatar_url(c, user, value); };
+  co_await impl_->database.run(std::move(update));
+  co_return Result<>();
+}
+
+}  // namespace causeway

@@ -1,0 +1,141 @@
+#include "homeserver/accounts/account_service_impl.hpp"
+#include "schema/db/tables/access_tokens.hpp"
+#include "schema/db/tables/accounts.hpp"
+#include "schema/db/tables/devices.hpp"
+
+namespace causeway {
+
+namespace {
+
+constexpr std::size_t token_length = 43;  // 256 bits of [A-Za-z0-9]
+constexpr std::size_t device_id_length = 10;
+constexpr std::size_t max_device_id_bytes = 255;
+constexpr std::size_t max_device_display_name_bytes = 255;
+
+MatrixError wrong_credentials() {
+  return make_error(ErrorCode::forbidden, "The user name or the password is wrong.");
+}
+MatrixError deactivated() {
+  return make_error(ErrorCode::user_deactivated, 403, "This account has been deactivated.");
+}
+
+// What opening a device's session came to.
+struct OpenedDevice {
+  enum class Outcome { opened, no_account, deactivated } outcome = Outcome::no_account;
+  UserNid user{};
+  std::vector<crypto::Sha256> closed_tokens;
+};
+
+// The device's row is locked first, so that of two logins at once the later one sees the earlier one's token.
+OpenedDevice open_device(db::Connection& connection, const UserId& user, const std::string& device_id,
+                         const std::optional<std::string>& display_name, const crypto::Sha256& token_hash,
+                         Timestamp now) {
+  OpenedDevice opened;
+  connection.transaction([&](db::Connection& c) {
+    opened = OpenedDevice();
+    const auto account = db::find_account(c, user);
+    if (!account) return;
+    opened.outcome = OpenedDevice::Outcome::deactivated;
+    if (account->deactivated) return;
+    opened.outcome = OpenedDevice::Outcome::opened;
+    opened.user = account->user;
+    const DeviceNid device = db::upsert_device(c, account->user, device_id, display_name, now);
+    opened.closed_tokens = db::delete_tokens_of_device(c, device);
+    db::insert_access_token(c, token_hash, device, account->user, now);
+  });
+  return opened;
+}
+
+}  // namespace
+
+Result<UserId> AccountService::Impl::identified_user(const std::string& identifier) const {
+  if (!identifier.starts_with('@')) return local_user(identifier);
+  const auto user = UserId::parse(identifier);
+  if (!user) return user.error();
+  if (user->server() != settings.server_name.str()) return wrong_credentials();
+  return local_user(std::string(user->localpart()));
+}
+
+void AccountService::Impl::forget_tokens(const std::vector<crypto::Sha256>& hashes) {
+  for (const crypto::Sha256& hash : hashes)
+    tokens.erase(hash);
+}
+
+Task<Result<http::Requester>> AccountService::authenticate_token(std::string token, const http::Request&) {
+  const auto unknown = [] { return make_error(ErrorCode::unknown_token, "The access token is not known."); };
+  if (token.size() != token_length) co_return unknown();
+  const crypto::Sha256 hash = crypto::sha256(token);
+  if (const http::Requester* known = impl_->tokens.find(hash)) co_return *known;
+  const std::uint64_t as_of = impl_->tokens.version();
+  auto look = [hash](db::Connection& c) { return db::find_token_owner(c, hash); };
+  auto owner = co_await impl_->database.run(std::move(look));
+  if (!owner) co_return unknown();
+  http::Requester requester{owner->user, owner->user_id, owner->device, owner->device_id, owner->is_admin};
+  impl_->tokens.put_as_of(as_of, hash, requester);
+  co_return requester;
+}
+
+Task<Result<UserId>> AccountService::check_password(std::string identifier, std::string password) {
+  const auto user = impl_->identified_user(identifier);
+  std::optional<db::Account> account;
+  if (user) {
+    auto find = [id = *user](db::Connection& c) { return db::find_account(c, id); };
+    account = co_await impl_->database.run(std::move(find));
+  }
+  // Whether there is such an account must not show in the time this takes.
+  auto hash = account ? account->password_hash : std::nullopt;
+  const auto matches = co_await impl_->passwords.matches(std::move(password), std::move(hash));
+  if (!matches) co_return matches.error();
+  if (!*matches) co_return wrong_credentials();
+  if (account->deactivated) co_return deactivated();
+  co_return *user;
+}
+
+Task<Result<Login>> AccountService::log_in(UserId user, std::optional<std::string> device_id,
+                                           std::optional<std::string> display_name) {
+  const std::string device = device_id.value_or(crypto::random_token(device_id_length));
+  if (device.empty() || device.size() > max_device_id_bytes)
+    co_return make_error(ErrorCode::invalid_param, "A device ID has 1 to 255 bytes.");
+  if (display_name && display_name->size() > max_device_display_name_bytes)
+    co_return make_error(ErrorCode::invalid_param, "A device's display name has at most 255 bytes.");
+  const std::string token = crypto::random_token(token_length);
+  auto open = [user, device, name = std::move(display_name), hash = crypto::sha256(token), now = impl_->clock.now_ms()](
+                  db::Connection& c) { return open_device(c, user, device, name, hash, now); };
+  const auto opened = co_await impl_->database.run(std::move(open));
+  if (opened.outcome == OpenedDevice::Outcome::no_account) co_return wrong_credentials();
+  if (opened.outcome == OpenedDevice::Outcome::deactivated) co_return deactivated();
+  // spec: client-server-api#relationship-between-access-tokens-and-devices
+  for (const crypto::Sha256& closed : opened.closed_tokens)
+    impl_->tokens.erase(closed);
+  co_return Login{opened.user, user, token, device};
+}
+
+// spec: client-server-api#post_matrixclientv3logout: the device goes with its tokens. Its row goes first, so that a
+// login that takes it over at the same moment comes before all of this or after it.
+Task<> AccountService::log_out(http::Requester requester) {
+  auto close = [device = requester.device_nid](db::Connection& connection) {
+    std::vector<crypto::Sha256> closed;
+    connection.transaction([&](db::Connection& c) {
+      db::delete_device(c, device);
+      closed = db::delete_tokens_of_device(c, device);
+    });
+    return closed;
+  };
+  const auto closed = co_await impl_->database.run(std::move(close));
+  impl_->forget_tokens(closed);
+}
+
+Task<> AccountService::log_out_all(UserNid user) {
+  auto close = [user](db::Connection& connection) {
+    std::vector<crypto::Sha256> closed;
+    connection.transaction([&](db::Connection& c) {
+      db::delete_devices_of(c, user);
+      closed = db::delete_tokens_of_user(c, user);
+    });
+    return closed;
+  };
+  const auto closed = co_await impl_->database.run(std::move(close));
+  impl_->forget_tokens(closed);
+}
+
+}  // namespace causeway
