@@ -15,6 +15,7 @@ EndpointTable list_joined_rooms_endpoints();
 // --- accounts
 EndpointTable account_data_endpoints();
 EndpointTable capabilities_endpoints();
+EndpointTable filter_endpoints();
 EndpointTable login_endpoints();
 EndpointTable logout_endpoints();
 EndpointTable profile_endpoints();
