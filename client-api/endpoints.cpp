@@ -36,16 +36,23 @@ void add_table(http::Router& router, EndpointTable table, ClientApi& api) {
 }  // namespace
 
 void add_endpoints(http::Router& router, ClientApi& api) {
-  for (EndpointTable table : {
-           // rooms
-           list_joined_rooms_endpoints(),
-           // accounts
-           account_data_endpoints(), capabilities_endpoints(), login_endpoints(), logout_endpoints(),
-           profile_endpoints(), pushrules_endpoints(), registration_endpoints(), synapse_register_endpoints(),
-           versions_endpoints(), wellknown_endpoints(), whoami_endpoints(),
-           // sync
-       })
-    add_table(router, table, api);
+  const auto add = [&](EndpointTable table) { add_table(router, table, api); };
+  // rooms
+  add(list_joined_rooms_endpoints());
+  // accounts
+  add(account_data_endpoints());
+  add(capabilities_endpoints());
+  add(filter_endpoints());
+  add(login_endpoints());
+  add(logout_endpoints());
+  add(profile_endpoints());
+  add(pushrules_endpoints());
+  add(registration_endpoints());
+  add(synapse_register_endpoints());
+  add(versions_endpoints());
+  add(wellknown_endpoints());
+  add(whoami_endpoints());
+  // sync
 }
 
 }  // namespace causeway::client_api
