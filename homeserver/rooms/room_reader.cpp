@@ -140,6 +140,10 @@ Task<db::Membership> RoomReader::membership_at(RoomNid room, StateRef at, UserId
   co_return membership.value_or(db::Membership::leave);
 }
 
+Task<std::optional<RoomReader::Readable>> RoomReader::readable(UserNid nid, UserId user, RoomInfoPtr room) {
+  return impl_->history.readable(nid, std::move(user), std::move(room));
+}
+
 Task<std::vector<StoredEventPtr>> RoomReader::visible_to(UserId user, RoomInfoPtr room,
                                                          std::vector<StoredEventPtr> events) {
   return impl_->history.visible_to(std::move(user), std::move(room), std::move(events));

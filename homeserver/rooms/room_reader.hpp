@@ -18,10 +18,10 @@ struct RoomInfo {
   RoomNid nid{};
   RoomId id;
   const RoomVersion* version = nullptr;
-  StateRef state;                       // current: (0, state_version)
+  StateRef state;  // current: (0, state_version)
   std::vector<EventNid> extremities;
-  StreamPosition last_position = 0;     // of its newest live event known
-  bool resident = false;                // this server has a joined member
+  StreamPosition last_position = 0;  // of its newest live event known
+  bool resident = false;             // this server has a joined member
   bool published = false;
 };
 using RoomInfoPtr = std::shared_ptr<const RoomInfo>;
@@ -63,7 +63,7 @@ class RoomReader {
     EventNid event{};
   };
   struct Members {
-    std::vector<Member> all;    // in no order; every user with a member event
+    std::vector<Member> all;  // in no order; every user with a member event
     std::size_t joined = 0, invited = 0;
     std::vector<UserNid> local_joined;
     std::vector<ServerName> joined_servers;  // each once
@@ -73,17 +73,27 @@ class RoomReader {
   // Membership of any user at a state.
   Task<db::Membership> membership_at(RoomNid room, StateRef at, UserId user);
 
+  // What of a room's state and timeline a local user may read as a whole: members all of it; who left, up to where the
+  // last stay ended; anybody the present of a world-readable room. nullopt: nothing (never joined, or forgotten).
+  struct Readable {
+    StateRef state;
+    OrderKey until;       // of the timeline
+    bool joined = false;  // is a member now
+  };
+  Task<std::optional<Readable>> readable(UserNid nid, UserId user, RoomInfoPtr room);
+
   // Which of the events a local user may see, by the state at each event. spec: client-server-api#server-behaviour-5
   // (history visibility). Order kept, what may not be seen left out.
   Task<std::vector<StoredEventPtr>> visible_to(UserId user, RoomInfoPtr room, std::vector<StoredEventPtr> events);
 
-  // The user's membership at each of the events, the change that the event itself makes included; leave where there is none.
-  // Live events since the user's last change cost no round trip.
+  // The user's membership at each of the events, the change that the event itself makes included; leave where there is
+  // none. Live events since the user's last change cost no round trip.
   Task<std::vector<db::Membership>> memberships_at(UserId user, RoomInfoPtr room, std::vector<StoredEventPtr> events);
 
-  // The same for another server. spec: server-server-api#backfilling-and-retrieving-missing-events. What may not be seen
-  // is replaced by its redacted form.
-  Task<std::vector<EventPtr>> visible_to_server(ServerName server, RoomInfoPtr room, std::vector<StoredEventPtr> events);
+  // The same for another server. spec: server-server-api#backfilling-and-retrieving-missing-events. What may not be
+  // seen is replaced by its redacted form.
+  Task<std::vector<EventPtr>> visible_to_server(ServerName server, RoomInfoPtr room,
+                                                std::vector<StoredEventPtr> events);
   Task<bool> server_in_room(ServerName server, RoomNid room);  // now
 
   // m.room.server_acl: false when denied. spec: client-server-api#server-access-control-lists-acls-for-rooms

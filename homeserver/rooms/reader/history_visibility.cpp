@@ -1,12 +1,15 @@
 #include "homeserver/rooms/reader/history_visibility.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "schema/db/tables/room_servers.hpp"
 
 namespace causeway {
 
 namespace {
+
+constexpr OrderKey end_of_timeline{std::numeric_limits<StreamPosition>::max(), 0};
 
 bool is_member_event_of(const Event& event, const UserId& user) {
   return event.is_state("m.room.member", user.str());
@@ -59,15 +62,37 @@ RoomHistory::RoomHistory(db::Database& database, Interner& interner, EventStore&
       memberships_(memberships),
       timelines_(database, interner, events, states) {}
 
+Task<std::optional<RoomReader::Readable>> RoomHistory::readable(UserNid nid, UserId user, RoomInfoPtr room) {
+  RoomReader::Readable now;
+  now.state = room->state;
+  now.until = end_of_timeline;
+  const auto membership = co_await memberships_.find(nid, room->nid);
+  now.joined = membership && membership->membership == db::Membership::join;
+  if (now.joined) co_return now;
+  if (co_await timelines_.visibility_at(room->nid, room->state) == HistoryVisibility::world_readable) co_return now;
+  if (!membership) co_return std::nullopt;
+  const StoredEventPtr end = co_await timelines_.end_of_stay(std::move(user), *membership);
+  if (!end || !end->order) co_return std::nullopt;
+  RoomReader::Readable past;
+  past.state = end->state_after();
+  past.until = *end->order;
+  co_return past;
+}
+
 Task<RoomHistory::Events> RoomHistory::visible_to(UserId user, RoomInfoPtr room, Events events) {
   std::erase_if(events, [](const StoredEventPtr& event) { return !event || !event->order; });
   if (events.empty()) co_return events;
   const UserNid nid = co_await interner_.user(user);
   const auto now = co_await memberships_.find(nid, room->nid);
   const auto visibility = co_await timelines_.visibility_before(room->nid, events);
-  OrderKey until{};
-  if (now) until = co_await timelines_.joined_until(user, *now);
-  const auto joined_later = [&](const StoredEvent& event) { return now && *event.order <= until; };
+  std::optional<OrderKey> joined_until;
+  if (now && now->membership == db::Membership::join) {
+    joined_until = end_of_timeline;
+  } else if (now) {
+    const StoredEventPtr end = co_await timelines_.end_of_stay(user, *now);
+    if (end) joined_until = end->order;
+  }
+  const auto joined_later = [&](const StoredEvent& event) { return joined_until && *event.order <= *joined_until; };
 
   std::vector<bool> seen(events.size());
   std::vector<std::size_t> undecided;  // those that depend on what the user was at the time

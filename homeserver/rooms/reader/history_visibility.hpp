@@ -18,7 +18,8 @@ class RoomHistory {
 
   using Events = std::vector<StoredEventPtr>;
 
-  // See RoomReader for these three.
+  // See RoomReader for these.
+  Task<std::optional<RoomReader::Readable>> readable(UserNid nid, UserId user, RoomInfoPtr room);
   Task<Events> visible_to(UserId user, RoomInfoPtr room, Events events);
   Task<std::vector<EventPtr>> visible_to_server(ServerName server, RoomInfoPtr room, Events events);
   Task<std::vector<db::Membership>> memberships_at(UserId user, RoomInfoPtr room, Events events);

@@ -6,6 +6,7 @@
 
 #include "schema/db/tables/room_timelines.hpp"
 #include "schema/json/json.hpp"
+#include "schema/matrix/assert.hpp"
 
 namespace causeway {
 
@@ -155,21 +156,23 @@ Task<std::vector<db::Membership>> StateTimelines::membership_before(UserId user,
   co_return out;
 }
 
-Task<OrderKey> StateTimelines::joined_until(UserId user, RoomMembership now) {
-  constexpr OrderKey always{std::numeric_limits<StreamPosition>::max(), 0};
-  constexpr OrderKey never{0, std::numeric_limits<std::int32_t>::min()};
-  if (now.membership == db::Membership::join) co_return always;
+Task<StoredEventPtr> StateTimelines::end_of_stay(UserId user, RoomMembership now) {
   StateKey name{"m.room.member", user.str()};
   const StateKeyNid key = co_await interner_.state_key(std::move(name));
   const auto timeline = co_await load(now.room, key, 0, last_version, db::Membership::leave, membership_of);
   const auto last_join = std::find_if(timeline.rbegin(), timeline.rend(),
                                       [](const auto& span) { return span.value == db::Membership::join; });
-  if (last_join == timeline.rend()) co_return never;
-  const OrderKey at_row{now.position, 0};
-  if (last_join == timeline.rbegin()) co_return at_row;
-  std::vector<EventNid> next(1, std::prev(last_join)->event);
-  const Events ending = co_await events_.by_nid(std::move(next));
-  co_return ending.front() && ending.front()->order ? *ending.front()->order : at_row;
+  if (last_join == timeline.rend()) co_return nullptr;
+  const bool is_newest = last_join == timeline.rbegin();
+  std::vector<EventNid> ending(1, is_newest ? now.event : std::prev(last_join)->event);
+  const Events found = co_await events_.by_nid(std::move(ending));
+  co_return found.front();
+}
+
+Task<HistoryVisibility> StateTimelines::visibility_at(RoomNid room, StateRef at) {
+  CAUSEWAY_ASSERT(at.line == 0);
+  const auto timeline = co_await visibility_.get(room);
+  co_return value_at(*timeline, at.version, HistoryVisibility::shared);
 }
 
 Task<StateTimelines::Events> StateTimelines::holders_before(RoomNid room, Events events, StateKeyNid key) {

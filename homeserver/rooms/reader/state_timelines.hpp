@@ -25,8 +25,10 @@ class StateTimelines {
   // `now` is what the user is today.
   Task<std::vector<db::Membership>> membership_before(UserId user, RoomMembership now, Events events);
 
-  // The user was or became a member after every event up to here, itself included.
-  Task<OrderKey> joined_until(UserId user, RoomMembership now);
+  // The event that ended the last time the user, who is not joined now, was; nullptr: never was.
+  Task<StoredEventPtr> end_of_stay(UserId user, RoomMembership now);
+
+  Task<HistoryVisibility> visibility_at(RoomNid room, StateRef at);  // on the main line
 
   void committed(const WriteUnit& unit);
 
