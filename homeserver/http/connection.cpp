@@ -1,0 +1,256 @@
+#include "homeserver/http/connection.hpp"
+
+#include <netinet/tcp.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/write.hpp>
+
+namespace causeway::http {
+namespace {
+
+using boost::system::error_code;
+using namespace std::chrono_literals;
+
+constexpr std::size_t idle_read_bytes = 512;
+constexpr std::size_t longest_body_step = 64 * kib;
+// Below this, header and body travel as one piece (one TLS record, one segment or few).
+constexpr std::size_t join_body_below = 16 * kib;
+// write_timeout is for so many bytes: a slow client may take its time for a large reply as long as it keeps reading.
+constexpr std::size_t write_step_bytes = 256 * kib;
+// body_timeout may be exceeded by a client that sends at least this fast.
+constexpr std::size_t slow_body_bytes_per_second = 8 * kib;
+// Only a handler that takes this long is told that its client has gone.
+constexpr auto watch_disconnect_after = 1s;
+constexpr auto goodbye_timeout = 2s;
+constexpr std::size_t goodbye_bytes = 256 * kib;
+
+// A client that has sent its FIN, whatever else it sent before, waits for nothing more.
+bool peer_has_closed(asio::ip::tcp::socket& socket) {
+  tcp_info info{};
+  socklen_t length = sizeof(info);
+  if (getsockopt(socket.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return true;
+  return info.tcpi_state != TCP_ESTABLISHED;
+}
+
+}  // namespace
+
+Connection::Connection(std::shared_ptr<ServerCore> core, asio::ip::tcp::socket socket, ClientStream::TlsContext tls)
+    : core_(std::move(core)),
+      stream_(std::move(socket), std::move(tls)),
+      buffer_(core_->settings.max_header_bytes + 2 * longest_body_step),
+      timer_(stream_.get_executor()) {
+  error_code ignored;
+  peer_ = stream_.socket().remote_endpoint(ignored).address();
+  stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+}
+
+Connection::~Connection() = default;
+
+Task<> Connection::run() {
+  try {
+    bool open = co_await handshake();
+    while (open)
+      open = co_await serve_one();
+    co_await end();
+  } catch (const std::exception& error) {
+    spdlog::error("a connection from {} broke off: {}", peer_.to_string(), error.what());
+  }
+  close();
+  core_->connections.remove(this);
+}
+
+void Connection::close() {
+  error_code ignored;
+  stream_.socket().close(ignored);
+  timer_.cancel();
+}
+
+Task<bool> Connection::handshake() {
+  if (!stream_.tls()) co_return true;
+  set_deadline(core_->settings.header_timeout);
+  error_code error;
+  co_await stream_.tls()->async_handshake(asio::ssl::stream_base::server,
+                                          asio::redirect_error(asio::use_awaitable, error));
+  if (error) spdlog::debug("TLS handshake with {} failed: {}", peer_.to_string(), error.message());
+  co_return !error;
+}
+
+Task<bool> Connection::serve_one() {
+  if (!co_await first_byte()) co_return false;
+  auto exchange = co_await read_request();
+  if (!exchange) co_return false;
+  const auto response = co_await answer(exchange);
+  if (core_->draining) framing_.keep_alive = false;
+  const bool head_only = exchange->request.verb == Verb::head;
+  exchange.reset();
+  const bool written = co_await write(response, head_only);
+  co_return written&& framing_.keep_alive;
+}
+
+// Waits for a request as long as a client may be idle, with next to no memory.
+Task<bool> Connection::first_byte() {
+  if (buffer_.size() > 0) co_return true;
+  if (core_->draining) co_return false;
+  buffer_.shrink_to_fit();
+  set_deadline(core_->settings.idle_timeout);
+  core_->connections.set_idle(this);
+  error_code error;
+  const std::size_t bytes = co_await stream_.async_read_some(buffer_.prepare(idle_read_bytes),
+                                                             asio::redirect_error(asio::use_awaitable, error));
+  core_->connections.set_busy(this);
+  buffer_.commit(bytes);
+  co_return !error;
+}
+
+Task<std::shared_ptr<Exchange>> Connection::read_request() {
+  RequestReader reader(stream_, buffer_, core_->settings.max_header_bytes);
+  auto exchange = std::make_shared<Exchange>();
+  framing_ = ReplyFraming();
+  set_deadline(core_->settings.header_timeout);
+  error_code error = co_await reader.read_header(exchange->request);
+  if (!error) {
+    core_->pipeline.begin(*exchange, peer_);
+    framing_.keep_alive = reader.keep_alive();
+    framing_.http_1_0 = reader.http_1_0();
+    framing_.request_id = exchange->request.id;
+    error = co_await read_body(reader, *exchange);
+  }
+  clear_deadline();
+  if (!error) {
+    exchange->request.body = reader.take_body();
+    buffer_.shrink_to_fit();
+    co_return exchange;
+  }
+  if (timed_out_) error = asio::error::timed_out;
+  auto told = read_error(error);
+  if (told && exchange->refusal) told = exchange->refusal;
+  if (told) co_await refuse(*told);
+  co_return nullptr;
+}
+
+Task<error_code> Connection::read_body(RequestReader& reader, const Exchange& exchange) {
+  if (!reader.has_unread_body()) co_return error_code();
+  // Nobody needs to send a body that nobody will look at.
+  const bool unwanted = exchange.refusal && reader.expects_continue();
+  if (auto error = reader.limit_body(unwanted ? 0 : core_->pipeline.body_limit(exchange))) co_return error;
+  const auto started = std::chrono::steady_clock::now();
+  set_deadline(started + core_->settings.body_timeout);
+  if (reader.expects_continue() && !reader.http_1_0() && buffer_.size() == 0) {
+    if (!co_await write_bytes("HTTP/1.1 100 Continue\r\n\r\n")) co_return asio::error::connection_reset;
+  }
+  while (reader.has_unread_body()) {
+    const auto error = co_await reader.read_some_body();
+    if (error) co_return error;
+    const std::chrono::seconds earned(reader.body_bytes() / slow_body_bytes_per_second);
+    set_deadline(started + core_->settings.body_timeout + earned);
+  }
+  co_return error_code();
+}
+
+Task<Response> Connection::answer(std::shared_ptr<Exchange> exchange) {
+  answering_ = exchange;
+  set_deadline(watch_disconnect_after);
+  auto response = co_await core_->pipeline.answer(exchange);
+  answering_.reset();
+  clear_deadline();
+  if (std::exchange(watching_disconnect_, false)) {
+    error_code ignored;
+    stream_.socket().cancel(ignored);
+  }
+  co_return response;
+}
+
+Task<bool> Connection::write(const Response& response, bool head_only) {
+  auto head = reply_head(response, framing_, std::chrono::system_clock::now());
+  std::string_view body = head_only ? std::string_view() : response.body;
+  if (body.size() < join_body_below) head.append(std::exchange(body, {}));
+  bool written = co_await write_bytes(head);
+  while (written && !body.empty()) {
+    const auto step = body.substr(0, write_step_bytes);
+    body.remove_prefix(step.size());
+    written = co_await write_bytes(step);
+  }
+  co_return written;
+}
+
+// The caller's bytes outlive the call.
+Task<bool> Connection::write_bytes(std::string_view bytes) {
+  set_deadline(core_->settings.write_timeout);
+  error_code error;
+  co_await asio::async_write(stream_, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, error));
+  clear_deadline();
+  co_return !error;
+}
+
+// Where in the input the next request would begin is unknown now, so this reply is the last.
+Task<> Connection::refuse(const MatrixError& error) {
+  framing_.keep_alive = false;
+  timed_out_ = false;
+  input_left_ = true;
+  const auto response = core_->pipeline.refuse(error);
+  co_await write(response, false);
+}
+
+// Ends the stream so that the client gets all of the last reply: TLS by its closing alert; with input left unread, by
+// taking some more of it, since closing would make the kernel send a reset that overtakes the reply.
+Task<> Connection::end() {
+  if (!stream_.socket().is_open() || timed_out_) co_return;
+  set_deadline(goodbye_timeout);
+  error_code error;
+  if (stream_.tls() && !input_left_) {
+    co_await stream_.tls()->async_shutdown(asio::redirect_error(asio::use_awaitable, error));
+    co_return;
+  }
+  if (!input_left_) co_return;
+  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, error);
+  std::array<char, 4 * kib> discarded;
+  for (std::size_t taken = 0; !error && taken < goodbye_bytes;) {
+    taken += co_await stream_.socket().async_read_some(asio::buffer(discarded),
+                                                       asio::redirect_error(asio::use_awaitable, error));
+  }
+}
+
+void Connection::set_deadline(std::chrono::steady_clock::time_point at) {
+  deadline_ = at;
+  if (at < armed_for_) arm_timer();
+}
+
+void Connection::arm_timer() {
+  armed_for_ = deadline_;
+  timer_.expires_at(deadline_);
+  timer_.async_wait([self = shared_from_this()](const error_code& error) {
+    if (error) return;
+    self->armed_for_ = no_deadline;
+    // The deadline may have moved on since: a timer that is set anew for each step costs more than one that looks
+    // again.
+    if (self->deadline_ == no_deadline) return;
+    if (std::chrono::steady_clock::now() < self->deadline_)
+      self->arm_timer();
+    else
+      self->on_deadline();
+  });
+}
+
+void Connection::on_deadline() {
+  clear_deadline();
+  if (answering_) {
+    watch_disconnect();
+    return;
+  }
+  timed_out_ = true;
+  error_code ignored;
+  stream_.socket().cancel(ignored);
+}
+
+void Connection::watch_disconnect() {
+  watching_disconnect_ = true;
+  auto woken = [self = shared_from_this(), exchange = answering_](const error_code& error) {
+    if (error || self->answering_ != exchange) return;
+    // Anything else is the next request, and waits for its turn.
+    if (peer_has_closed(self->stream_.socket())) exchange->request.disconnect.signal();
+  };
+  stream_.socket().async_wait(asio::ip::tcp::socket::wait_read, std::move(woken));
+}
+
+}  // namespace causeway::http

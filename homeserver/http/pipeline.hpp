@@ -1,0 +1,69 @@
+// What happens to a request between its last byte and the first byte of its reply. Knows no sockets.
+#pragma once
+
+#include <boost/asio/ip/address.hpp>
+
+#include "homeserver/http/address.hpp"
+#include "homeserver/http/rate_limiter.hpp"
+#include "homeserver/http/server.hpp"
+
+namespace causeway::http {
+
+class RequestCounters;
+
+// One request, from its header on, and what the pipeline has found out about it. Lives as long as its handler runs.
+struct Exchange {
+  Request request;
+  Router::Match match;
+  std::optional<MatrixError> refusal;  // known from the header alone: no such endpoint, unreadable query
+  boost::asio::ip::address client;     // behind proxies too
+  std::chrono::steady_clock::time_point started{};
+};
+
+class Pipeline {
+ public:
+  Pipeline(asio::any_io_executor executor, const ServerSettings& settings, const Router& router,
+           AccessTokenAuthenticator& users, FederationAuthenticator& servers, CpuPool& cpu, const Clock& clock,
+           Metrics& metrics);
+  ~Pipeline();
+
+  // Fills an exchange whose request has its header.
+  void begin(Exchange& exchange, const boost::asio::ip::address& peer);
+  // How large the body of this request may be.
+  std::size_t body_limit(const Exchange& exchange) const;
+
+  // Runs the handler and whatever stands before and after it. Errors and exceptions end here, as replies.
+  Task<Response> answer(std::shared_ptr<Exchange> exchange);
+
+  // The reply to what could not be read as a request.
+  Response refuse(const MatrixError& error);
+
+ private:
+  struct Call;
+  Task<Result<Response>> decide(std::shared_ptr<Exchange> exchange);
+  Task<Result<Response>> pass_checks_and_run(std::shared_ptr<Exchange> exchange);
+  Task<Result<>> authenticate(std::shared_ptr<Exchange> exchange);
+  Task<Result<Response>> run_handler(std::shared_ptr<Exchange> exchange);
+  static Task<> call_handler(std::shared_ptr<Call> call);
+  Task<Response> encode(std::shared_ptr<Exchange> exchange, Response response);
+  Result<> take_from_address(const Exchange& exchange);
+  Result<> take_from_class(const Exchange& exchange);
+  Result<> take(RateLimiter& limiter, const std::string& key, std::string_view limit_name);
+  void record(const Exchange& exchange, const Response& response);
+
+  asio::any_io_executor executor_;
+  const ServerSettings& settings_;
+  const Router& router_;
+  AccessTokenAuthenticator& users_;
+  FederationAuthenticator& servers_;
+  CpuPool& cpu_;
+  const Clock& clock_;
+  AddressRanges trusted_proxies_;
+  RateLimiter address_limiter_;
+  std::map<RateClass, RateLimiter> class_limiters_;
+  std::shared_ptr<RequestCounters> counters_;
+  std::string id_prefix_;
+  std::uint64_t next_id_ = 1;
+};
+
+}  // namespace causeway::http

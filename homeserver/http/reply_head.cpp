@@ -1,0 +1,56 @@
+#include "homeserver/http/reply_head.hpp"
+
+#include <boost/beast/http/status.hpp>
+#include <ctime>
+
+#include "schema/matrix/assert.hpp"
+
+namespace causeway::http {
+namespace {
+
+// spec: client-server-api#web-browser-clients
+constexpr std::string_view cors_headers =
+    "Access-Control-Allow-Origin: *\r\n"
+    "Access-Control-Allow-Methods: GET, HEAD, POST, PUT, DELETE, OPTIONS\r\n"
+    "Access-Control-Allow-Headers: X-Requested-With, Content-Type, Authorization\r\n";
+
+void append_header(std::string& out, std::string_view name, std::string_view value) {
+  CAUSEWAY_ASSERT(name.find_first_of("\r\n:") == std::string_view::npos);
+  CAUSEWAY_ASSERT(value.find_first_of("\r\n") == std::string_view::npos);
+  out.append(name).append(": ").append(value).append("\r\n");
+}
+
+std::string http_date(std::chrono::system_clock::time_point at) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(at);
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  char text[64];
+  return std::string(text, std::strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &utc));
+}
+
+}  // namespace
+
+std::string reply_head(const Response& response, const ReplyFraming& framing,
+                       std::chrono::system_clock::time_point date) {
+  const auto reason = boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(response.status));
+  const bool has_content = response.status != 204 && response.status != 304;
+  std::string out;
+  out.reserve(640);
+  out.append("HTTP/1.1 ").append(std::to_string(response.status)).append(" ").append(reason).append("\r\n");
+  append_header(out, "Date", http_date(date));
+  if (has_content) {
+    append_header(out, "Content-Type", response.content_type);
+    append_header(out, "Content-Length", std::to_string(response.body.size()));
+  }
+  out.append(cors_headers);
+  if (!framing.request_id.empty()) append_header(out, "X-Request-Id", framing.request_id);
+  for (const auto& [name, value] : response.headers)
+    append_header(out, name, value);
+  if (!framing.keep_alive)
+    append_header(out, "Connection", "close");
+  else if (framing.http_1_0)
+    append_header(out, "Connection", "keep-alive");
+  return out.append("\r\n");
+}
+
+}  // namespace causeway::http

@@ -1,0 +1,20 @@
+// A reply's status line and headers as bytes.
+#pragma once
+
+#include <chrono>
+
+#include "homeserver/http/message.hpp"
+
+namespace causeway::http {
+
+struct ReplyFraming {
+  bool keep_alive = true;
+  bool http_1_0 = false;
+  std::string request_id = {};
+};
+
+// Status line and headers up to and with the empty line, those for browsers among them. Content-Length is the body's.
+std::string reply_head(const Response& response, const ReplyFraming& framing,
+                       std::chrono::system_clock::time_point date);
+
+}  // namespace causeway::http

@@ -1,0 +1,38 @@
+// The metrics of requests, and the log line that each of them gets.
+#pragma once
+
+#include <chrono>
+#include <unordered_map>
+
+#include "homeserver/http/endpoint.hpp"
+#include "homeserver/runtime/metrics.hpp"
+
+namespace causeway::http {
+
+std::string_view name(Verb verb);
+
+class RequestCounters {
+ public:
+  explicit RequestCounters(Metrics& metrics);
+  ~RequestCounters();
+
+  // `route` may be nullptr: no endpoint was found.
+  void count_request(const Route* route, unsigned status, std::chrono::duration<double> took);
+  void count_error(ErrorCode code);
+  void count_rate_limited(std::string_view limit);
+  void handler_started();
+  void handler_ended();
+
+ private:
+  struct Series;
+  Series& series(const Route* route);
+
+  Metrics& metrics_;
+  std::unordered_map<const Route*, Series> series_;
+  prometheus::Gauge& handlers_;
+};
+
+// Never the query, a header or a body: they hold tokens and passwords.
+void log_request(const Request& request, const Response& response, std::chrono::duration<double> took);
+
+}  // namespace causeway::http
