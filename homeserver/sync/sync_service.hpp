@@ -33,10 +33,11 @@ struct SyncRequest {
   http::Requester requester;
   std::optional<std::string> since;
   std::chrono::milliseconds timeout{0};
-  std::string filter;                // "", an ID, or inline JSON
+  std::string filter;  // "", an ID, or inline JSON
   bool full_state = false;
   bool use_state_after = false;
-  bool use_state_after_unstable = false;
+  bool use_state_after_unstable = false;   // org.matrix.msc4222.use_state_after
+  http::Disconnect* disconnect = nullptr;  // ends the wait; outlives the request
 };
 
 class SyncService {

@@ -28,4 +28,10 @@ std::vector<AccountData> account_data_changed(Connection& connection, UserNid us
   return changed;
 }
 
+StreamPosition last_account_data(Connection& connection, UserNid user) {
+  const auto rows =
+      connection.exec("select position from account_data where user_nid = $1 order by position desc limit 1", user);
+  return rows.empty() ? 0 : read_int<StreamPosition>(rows[0][0]);
+}
+
 }  // namespace causeway::db

@@ -24,5 +24,7 @@ std::optional<std::string> find_account_data(Connection& connection, UserNid use
 // What has since < position <= until, by position, of one user: global and of every room. At most `limit` rows.
 std::vector<AccountData> account_data_changed(Connection& connection, UserNid user, StreamPosition since,
                                               StreamPosition until, std::size_t limit);
+// The position of what the user set last; 0: nothing yet.
+StreamPosition last_account_data(Connection& connection, UserNid user);
 
 }  // namespace causeway::db

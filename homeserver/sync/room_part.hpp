@@ -1,0 +1,60 @@
+// One room on its way into a /sync reply.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/sync/receipts.hpp"
+
+namespace causeway {
+
+// spec: client-server-api#get_matrixclientv3sync (RoomSummary)
+struct RoomSummary {
+  std::vector<UserId> heroes;
+
+  std::size_t joined = 0, invited = 0;
+};
+
+struct RoomPart {
+  enum class Section { join, invite, knock, leave };
+  Section section = Section::join;
+  RoomMembership membership;
+  RoomInfoPtr info;
+
+  bool has_events = false;      // there may be timeline or state to tell
+  bool fresh = false;           // the client has nothing of the room: it gets all of the state
+  bool whole_state = false;     // fresh, or asked for with full_state
+  bool only_own_event = false;  // was never in the room: sees the event that ended the invite and nothing else
+  StreamPosition since = 0;     // what the client has of the timeline
+  StreamPosition until = 0;
+  std::int32_t since_version = 0;  // the main line's version then
+  StateRef end;                    // the state at the end of the timeline
+
+  std::vector<StoredEventPtr> timeline;
+  bool limited = false;
+  OrderKey prev_batch;
+
+  // The state to tell before it is loaded: by key, and members that lazy loading adds. Those it holds back stand apart.
+  std::map<StateKeyNid, EventNid> state_nids;
+  std::vector<EventNid> member_nids;
+  std::map<std::string, EventNid> held_back_members;  // by user
+  std::vector<StoredEventPtr> state;
+
+  std::optional<RoomSummary> summary;
+  std::vector<ReceiptService::Receipt> receipts;
+  bool tell_typing = false;
+  std::vector<std::string> account_data;  // as JSON events
+  std::string stripped_state;             // JSON array
+
+  // The state before the timeline.
+  StateRef start() const { return timeline.empty() ? end : timeline.front()->before; }
+  bool timeline_holds(EventNid nid) const {
+    return std::any_of(timeline.begin(), timeline.end(), [nid](const auto& event) { return event->nid == nid; });
+  }
+};
+
+}  // namespace causeway

@@ -1,0 +1,280 @@
+#include "homeserver/sync/sync_builder.hpp"
+
+#include "schema/json/json.hpp"
+
+namespace causeway {
+
+namespace {
+
+constexpr std::size_t max_account_data = 100'000;
+
+std::string account_data_event(std::string_view type, std::string_view content_json) {
+  std::string event = R"({"type":)";
+  json::append_quoted(event, type);
+  event += R"(,"content":)";
+  event += content_json;
+  event += '}';
+  return event;
+}
+
+}  // namespace
+
+SyncBuilder::SyncBuilder(const SyncService::Services& services, SyncMemory memory, const SyncRequest& request,
+                         FilterPtr filter, UserIndex::UserPtr user, std::optional<SyncToken> since)
+    : s_(services),
+      memory_(memory),
+      request_(request),
+      filter_(std::move(filter)),
+      user_(std::move(user)),
+      since_(since),
+      every_room_(!since || request.full_state),
+      typing_is_known_(since && since->epoch == services.typing.epoch()) {}
+
+Task<std::string> SyncBuilder::build() {
+  co_await fix_now();
+  co_await read_account_data();
+  co_await choose_rooms();
+  for (RoomPart& part : parts_) {
+    if (part.section == RoomPart::Section::join) co_await place_join(part);
+    if (part.section == RoomPart::Section::leave) co_await place_leave(part);
+  }
+  co_await read_receipts();
+  choose_typing();
+  for (RoomPart& part : parts_)
+    co_await read_timeline(part);
+  for (RoomPart& part : parts_)
+    co_await choose_state(part);
+  co_await sift_whole_state();
+  co_await load_state();
+  for (RoomPart& part : parts_) {
+    co_await summarise(part);
+    co_await add_lazy_members(part);
+    co_await read_stripped_state(part);
+  }
+  co_await load_state();
+  co_return co_await write();
+}
+
+// The position up to which this reply tells everything. A commit can be seen in the database a moment before the hub
+// has heard of it; then its position is waited for.
+Task<> SyncBuilder::fix_now() {
+  constexpr int max_tries = 1000;
+  asio::steady_timer moment(co_await asio::this_coro::executor);
+  for (int tries = 0; tries < max_tries; ++tries) {
+    memberships_ = co_await s_.reader.memberships(user_->nid);
+    StreamPosition newest = 0;
+    for (const auto& membership : *memberships_)
+      newest = std::max(newest, membership.position);
+    if (newest <= s_.hub.position()) break;
+    moment.expires_after(std::chrono::milliseconds(1));
+    co_await moment.async_wait(asio::use_awaitable);
+  }
+  until_.position = s_.hub.position();
+  until_.epoch = s_.typing.epoch();
+  until_.ephemeral = s_.typing.sequence();
+  ring_covers_ = since_position() >= s_.hub.recent().complete_after();
+  if (initial()) memory_.sent_members.forget(request_.requester.device_nid);
+}
+
+Task<> SyncBuilder::read_account_data() {
+  if (!initial() && user_->last_account_data <= since_position()) co_return;
+  auto read = [user = user_->nid, since = since_position(), until = until_.position](db::Connection& c) {
+    return db::account_data_changed(c, user, since, until, max_account_data);
+  };
+  auto changed = co_await s_.database.run(std::move(read));
+  bool has_push_rules = false;
+  for (auto& data : changed) {
+    if (data.room != RoomNid{}) {
+      room_account_data_[data.room].push_back(std::move(data));
+      continue;
+    }
+    has_push_rules = has_push_rules || data.type == "m.push_rules";
+    if (filter_->account_data.types.accepts(data.type))
+      global_account_data_.push_back(account_data_event(data.type, data.content_json));
+  }
+  // spec: client-server-api#push-rules-events: a user has push rules from the beginning.
+  if (initial() && !has_push_rules && filter_->account_data.types.accepts("m.push_rules")) {
+    const auto rules = co_await s_.accounts.push_rules(user_->nid, request_.requester.user);
+    global_account_data_.push_back(account_data_event("m.push_rules", boost::json::serialize(rules)));
+  }
+}
+
+Task<> SyncBuilder::choose_rooms() {
+  if (typing_is_known_) {
+    const auto changed = s_.typing.rooms_changed(since_->ephemeral);
+    typing_rooms_.insert(changed.begin(), changed.end());
+  }
+  for (const auto& membership : *memberships_)
+    if (auto part = candidate(membership)) parts_.push_back(std::move(*part));
+  co_await look_up_rooms();
+}
+
+std::optional<RoomPart> SyncBuilder::candidate(const RoomMembership& membership) const {
+  if (membership.forgotten) return std::nullopt;
+  const bool is_new = membership.position > since_position();
+  RoomPart part;
+  part.membership = membership;
+  switch (membership.membership) {
+    case db::Membership::join:
+      part.section = RoomPart::Section::join;
+      if (every_room_ || may_have_news(membership)) return part;
+      return std::nullopt;
+    case db::Membership::invite:
+      part.section = RoomPart::Section::invite;
+      break;
+    case db::Membership::knock:
+      part.section = RoomPart::Section::knock;
+      break;
+    case db::Membership::leave:
+    case db::Membership::ban:
+      part.section = RoomPart::Section::leave;
+      // A room that was just left is told once, whatever the filter says, or the client would never know.
+      if ((!initial() && is_new) || (every_room_ && filter_->include_leave)) return part;
+      return std::nullopt;
+  }
+  if (every_room_ || is_new) return part;
+  return std::nullopt;
+}
+
+bool SyncBuilder::may_have_news(const RoomMembership& membership) const {
+  const RoomNid room = membership.room;
+  const StreamPosition since = since_position();
+  return !ring_covers_ || !typing_is_known_ || membership.position > since ||
+         s_.hub.recent().last_in_room(room) > since || s_.receipts.last_in_room(room) > since ||
+         typing_rooms_.contains(room) || room_account_data_.contains(room);
+}
+
+Task<> SyncBuilder::look_up_rooms() {
+  std::vector<RoomNid> nids;
+  nids.reserve(parts_.size());
+  for (const auto& part : parts_)
+    nids.push_back(part.membership.room);
+  const auto infos = co_await s_.reader.rooms(std::move(nids));
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    RoomPart& part = parts_[i];
+    part.info = infos[i];
+    if (!part.info) continue;
+    const StreamPosition last = ring_covers_ ? s_.hub.recent().last_in_room(part.info->nid) : part.info->last_position;
+    part.has_events = every_room_ || part.membership.position > since_position() || last > since_position();
+  }
+  std::erase_if(parts_,
+                [this](const auto& part) { return !part.info || !filter_->rooms.accepts(part.info->id.str()); });
+}
+
+Task<> SyncBuilder::place_join(RoomPart& part) {
+  part.until = until_.position;
+  const auto now = memory_.versions.at(part.info->nid, part.until);
+  part.end.version = now.version.value_or(part.info->state.version);
+  part.fresh = initial();
+  if (!initial() && part.has_events) {
+    part.since_version = co_await version_at(part.info, since_position());
+    if (part.membership.position > since_position()) {
+      StateRef then;
+      then.version = part.since_version;
+      const bool joined = co_await was_joined(part.info, then);
+      part.fresh = !joined || left_meanwhile(part);
+    }
+  }
+  part.since = part.fresh ? 0 : since_position();
+  part.whole_state = part.fresh || request_.full_state;
+  if (part.fresh) memory_.sent_members.forget(request_.requester.device_nid, part.info->nid);
+}
+
+// spec: client-server-api#room-history-visibility: what came after the user left is not theirs to see.
+Task<> SyncBuilder::place_leave(RoomPart& part) {
+  std::vector<EventNid> nids(1, part.membership.event);
+  const auto own = (co_await s_.events.by_nid(std::move(nids))).front();
+  part.until = part.membership.position;
+  part.only_own_event = true;
+  if (!own) co_return;
+  part.end = own->state_after();
+  part.timeline.push_back(own);
+  if (!own->is_live() || !co_await was_joined(part.info, own->before)) co_return;
+
+  part.timeline.clear();
+  part.only_own_event = false;
+  part.fresh = initial();
+  if (!initial()) {
+    part.since_version = co_await version_at(part.info, since_position());
+    StateRef then;
+    then.version = part.since_version;
+    const bool joined = co_await was_joined(part.info, then);
+    part.fresh = !joined && part.membership.position > since_position();
+  }
+  part.since = part.fresh ? 0 : since_position();
+  part.whole_state = part.fresh || request_.full_state;
+}
+
+// The version of the main line at a position. Before the memory of this process it may be an earlier one: then a little
+// of what the client knows is told again.
+Task<std::int32_t> SyncBuilder::version_at(RoomInfoPtr room, StreamPosition position) {
+  const auto remembered = memory_.versions.at(room->nid, position);
+  if (remembered.known) co_return remembered.version.value_or(room->state.version);
+  constexpr std::size_t look_back = 50;
+  const StoredEventPtr last = co_await s_.events.last_at(room->nid, position);
+  if (!last) co_return 0;
+  if (last->state_after().line == 0) co_return last->state_after().version;
+  const auto earlier = co_await s_.events.page(room->nid, *last->order, Direction::backward, look_back);
+  for (const auto& event : earlier)
+    if (event->state_after().line == 0) co_return event->state_after().version;
+  co_return 0;
+}
+
+Task<bool> SyncBuilder::was_joined(RoomInfoPtr room, StateRef at) {
+  StateRef nothing;
+  if (at == nothing) co_return false;
+  const auto membership = co_await s_.reader.membership_at(room->nid, at, request_.requester.user);
+  co_return membership == db::Membership::join;
+}
+
+bool SyncBuilder::left_meanwhile(const RoomPart& part) const {
+  if (!ring_covers_) return false;
+  const auto events = s_.hub.recent().in_room(part.info->nid, since_position(), part.until);
+  return std::any_of(events.begin(), events.end(), [&](const auto& event) {
+    return event->event->is_state("m.room.member", request_.requester.user.str()) &&
+           event->event->membership() != "join";
+  });
+}
+
+Task<> SyncBuilder::read_receipts() {
+  if (!filter_->room_ephemeral.types.accepts("m.receipt")) co_return;
+  std::vector<RoomNid> fresh, known;
+  for (const auto& part : parts_) {
+    if (part.section != RoomPart::Section::join || !filter_->room_ephemeral.rooms.accepts(part.info->id.str()))
+      continue;
+    (part.fresh ? fresh : known).push_back(part.info->nid);
+  }
+  ReceiptService::ByRoom receipts;
+  if (!known.empty())
+    receipts = co_await s_.receipts.changed(std::move(known), since_position(), until_.position, user_->nid);
+  if (!fresh.empty()) receipts.merge(co_await s_.receipts.changed(std::move(fresh), 0, until_.position, user_->nid));
+  for (RoomPart& part : parts_) {
+    auto found = receipts.find(part.info->nid);
+    if (found == receipts.end()) continue;
+    part.receipts = std::move(found->second);
+    std::erase_if(part.receipts, [this](const auto& receipt) { return user_->ignored.contains(receipt.user.str()); });
+  }
+}
+
+void SyncBuilder::choose_typing() {
+  for (RoomPart& part : parts_) {
+    if (part.section != RoomPart::Section::join) continue;
+    if (!filter_->room_ephemeral.types.accepts("m.typing") ||
+        !filter_->room_ephemeral.rooms.accepts(part.info->id.str()))
+      continue;
+    const RoomNid room = part.info->nid;
+    // A token of an earlier life: who typed then may not any more, and the client has to learn that too.
+    const bool unknown = !initial() && !typing_is_known_;
+    part.tell_typing = unknown || typing_rooms_.contains(room) || (part.fresh && !s_.typing.in_room(room).empty());
+  }
+  for (RoomPart& part : parts_) {
+    auto data = room_account_data_.find(part.info->nid);
+    if (part.section != RoomPart::Section::join && part.section != RoomPart::Section::leave) continue;
+    if (data == room_account_data_.end() || !filter_->room_account_data.rooms.accepts(part.info->id.str())) continue;
+    for (const auto& change : data->second)
+      if (filter_->room_account_data.types.accepts(change.type))
+        part.account_data.push_back(account_data_event(change.type, change.content_json));
+  }
+}
+
+}  // namespace causeway

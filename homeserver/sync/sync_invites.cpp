@@ -1,0 +1,50 @@
+// Rooms the user is invited to or has knocked on: as much of their state as lets the user recognise them.
+//
+// spec: client-server-api#stripped-state
+#include "homeserver/sync/sync_builder.hpp"
+
+namespace causeway {
+
+namespace {
+
+constexpr std::string_view told_types[] = {
+    "m.room.create",     "m.room.name",       "m.room.avatar",          "m.room.topic",
+    "m.room.join_rules", "m.room.encryption", "m.room.canonical_alias",
+};
+
+std::vector<StateKey> told_keys() {
+  std::vector<StateKey> keys;
+  for (auto type : told_types) {
+    StateKey key;
+    key.type = type;
+    keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
+}  // namespace
+
+Task<> SyncBuilder::read_stripped_state(RoomPart& part) {
+  if (part.section != RoomPart::Section::invite && part.section != RoomPart::Section::knock) co_return;
+  std::vector<EventNid> nids(1, part.membership.event);
+  const auto own = (co_await s_.events.by_nid(std::move(nids))).front();
+  // spec: client-server-api#ignoring-users: invites of ignored users are not sent.
+  if (own && part.section == RoomPart::Section::invite && user_->ignored.contains(own->event->sender().str()))
+    co_return;
+  if (part.membership.stripped_state) {
+    part.stripped_state = *part.membership.stripped_state;
+    co_return;
+  }
+  if (!own) co_return;
+  auto events = co_await s_.reader.state_events(part.info->nid, part.info->state, told_keys());
+  events.push_back(own);
+  part.stripped_state = "[";
+  for (const auto& event : events) {
+    if (!event) continue;
+    if (part.stripped_state.size() > 1) part.stripped_state += ',';
+    append_client_event(part.stripped_state, *event->event, ClientEventFormat::stripped, {});
+  }
+  part.stripped_state += ']';
+}
+
+}  // namespace causeway

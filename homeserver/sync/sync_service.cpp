@@ -1,0 +1,124 @@
+#include "homeserver/sync/sync_service.hpp"
+
+#include <prometheus/counter.h>
+
+#include "homeserver/runtime/bounded_cache.hpp"
+#include "homeserver/sync/sync_builder.hpp"
+
+namespace causeway {
+
+namespace {
+
+// Shorter than any request may take, and than most proxies wait.
+constexpr std::chrono::milliseconds max_timeout{90'000};
+constexpr std::size_t max_cached_filters = 10'000;
+constexpr std::size_t max_cached_filter_bytes = 16 << 10;
+
+}  // namespace
+
+struct SyncService::Impl {
+  explicit Impl(Services services)
+      : s(services),
+        users(s.database, s.hub, s.reader, s.typing, s.notifier),
+        versions(s.hub),
+        filters(max_cached_filters),
+        told(s.metrics.counter("causeway_sync_replies_total", "Replies to /sync that told something")),
+        timed_out(s.metrics.counter("causeway_sync_timeouts_total", "Replies to /sync that had nothing to tell")) {}
+
+  Task<Result<FilterPtr>> filter(UserNid user, std::string text);
+  Task<Result<std::string>> filter_text(UserNid user, std::string text);
+
+  // Nothing that concerns the user came after the token.
+  bool nothing_new(const UserIndex::User& user, const SyncToken& since) const {
+    return user.last_change <= since.position && user.last_typing <= since.ephemeral && since.epoch == s.typing.epoch();
+  }
+  SyncToken now() const {
+    SyncToken token;
+    token.position = s.hub.position();
+    token.epoch = s.typing.epoch();
+    token.ephemeral = s.typing.sequence();
+    return token;
+  }
+
+  Services s;
+  UserIndex users;
+  StateVersions versions;
+  SentMembers sent_members;
+  BoundedCache<std::string, FilterPtr> filters;  // by user and what the request says
+  prometheus::Counter& told;
+  prometheus::Counter& timed_out;
+};
+
+SyncService::SyncService(Services services) : impl_(std::make_unique<Impl>(services)) {
+  services.hub.add_listener([impl = impl_.get()](StreamPosition position, const std::vector<WriteUnitPtr>& units) {
+    for (const auto& unit : units)
+      impl->versions.append(position, *unit);
+    impl->users.committed(position, units);
+  });
+  services.typing.add_listener(
+      [impl = impl_.get()](RoomNid room, const UserId&, bool, bool) { impl->users.typing_changed(room); });
+}
+SyncService::~SyncService() = default;
+
+Task<Result<FilterPtr>> SyncService::Impl::filter(UserNid user, std::string text) {
+  const std::string key = std::to_string(to_int(user)) + ' ' + text;
+  if (const FilterPtr* cached = filters.find(key)) co_return *cached;
+  auto json_text = co_await filter_text(user, std::move(text));
+  if (!json_text) co_return json_text.error();
+  auto parsed = Filter::parse(*json_text);
+  if (!parsed) co_return parsed.error();
+  FilterPtr compiled = std::make_shared<const Filter>(std::move(*parsed));
+  // A filter that was stored never changes.
+  if (key.size() <= max_cached_filter_bytes) filters.put(key, compiled);
+  co_return compiled;
+}
+
+// spec: client-server-api#get_matrixclientv3sync: JSON if it begins with '{', else an ID.
+Task<Result<std::string>> SyncService::Impl::filter_text(UserNid user, std::string text) {
+  if (text.empty()) co_return "{}";
+  if (text.front() == '{') co_return text;
+  auto stored = co_await s.accounts.filter(user, std::move(text));
+  if (!stored) co_return make_error(ErrorCode::invalid_param, "You have no filter of this ID");
+  co_return std::move(*stored);
+}
+
+Task<Result<std::string>> SyncService::sync(SyncRequest request) {
+  Impl& impl = *impl_;
+  const auto deadline = std::chrono::steady_clock::now() + std::min(request.timeout, max_timeout);
+  std::optional<SyncToken> since;
+  if (request.since) {
+    auto token = SyncToken::parse(*request.since);
+    if (!token) co_return token.error();
+    if (token->position > impl.s.hub.position())
+      co_return make_error(ErrorCode::invalid_param, "This token is of a time that has not come yet");
+    since = *token;
+  }
+  const UserNid nid = request.requester.user_nid;
+  auto filter = co_await impl.filter(nid, request.filter);
+  if (!filter) co_return filter.error();
+  const auto user = co_await impl.users.get(nid);
+  if (request.disconnect) request.disconnect->notify([&impl, nid] { impl.s.notifier.wake(nid); });
+
+  const bool at_once = !since || request.full_state;
+  for (;;) {
+    const auto ticket = impl.s.notifier.ticket(nid);
+    if (at_once || !impl.nothing_new(*user, *since)) {
+      const SyncMemory memory{impl.users, impl.versions, impl.sent_members};
+      SyncBuilder builder(impl.s, memory, request, *filter, user, since);
+      std::string reply = co_await builder.build();
+      if (at_once || !builder.empty()) {
+        impl.told.Increment();
+        co_return reply;
+      }
+      since = builder.until();
+    }
+    const bool woken = co_await impl.s.notifier.wait(nid, ticket, deadline);
+    if (!woken || (request.disconnect && request.disconnect->happened())) break;
+  }
+  if (impl.nothing_new(*user, *since)) since = impl.now();
+  impl.timed_out.Increment();
+  co_return R"({"next_batch":")" + since->str() +
+      R"(","device_one_time_keys_count":{},"device_unused_fallback_key_types":[]})";
+}
+
+}  // namespace causeway

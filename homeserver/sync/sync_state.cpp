@@ -1,0 +1,108 @@
+// The state of a room in a /sync reply.
+//
+// `state` is what changed between `since` and the start of the timeline, and whatever the timeline's own state events
+// do not bring about: with a fork resolved, or events filtered out, the state at the end is not what replaying the
+// timeline gives. `state_after` is what changed until the end of the timeline.
+#include "homeserver/sync/sync_builder.hpp"
+
+namespace causeway {
+
+Task<> SyncBuilder::choose_state(RoomPart& part) {
+  const bool has_state = part.section == RoomPart::Section::join || part.section == RoomPart::Section::leave;
+  if (!has_state || !part.has_events || part.only_own_event) co_return;
+  if (!filter_->room_state.rooms.accepts(part.info->id.str())) co_return;
+  if (part.whole_state)
+    co_await choose_whole_state(part);
+  else
+    co_await choose_changed_state(part);
+}
+
+Task<> SyncBuilder::choose_whole_state(RoomPart& part) {
+  const StateRef start = part.start();
+  const StateRef told = wants_state_after() ? part.end : start;
+  const StateMapPtr state = co_await s_.states.at(part.info->nid, told);
+  part.state_nids.insert(state->begin(), state->end());
+  if (wants_state_after() || (start.line == 0 && told_by_timeline(part, start.version))) co_return;
+  const auto later = co_await s_.states.difference(part.info->nid, start, part.end);
+  for (const auto& [key, event] : later)
+    if (event != EventNid{} && !part.timeline_holds(event)) part.state_nids[key] = event;
+}
+
+Task<> SyncBuilder::choose_changed_state(RoomPart& part) {
+  if (told_by_timeline(part, part.since_version)) {
+    if (!wants_state_after()) co_return;
+    for (const auto& event : part.timeline)
+      if (event->key && event->after) part.state_nids[*event->key] = event->nid;
+    co_return;
+  }
+  StateRef since;
+  since.version = part.since_version;
+  if (!wants_state_after()) {
+    const auto at_start = co_await s_.states.difference(part.info->nid, since, part.start());
+    for (const auto& [key, event] : at_start)
+      if (event != EventNid{}) part.state_nids[key] = event;
+  }
+  const auto at_end = co_await s_.states.difference(part.info->nid, since, part.end);
+  for (const auto& [key, event] : at_end)
+    if (event != EventNid{} && (wants_state_after() || !part.timeline_holds(event))) part.state_nids[key] = event;
+}
+
+// Every version of the main line since then was made by a state event of the timeline.
+bool SyncBuilder::told_by_timeline(const RoomPart& part, std::int32_t from_version) const {
+  if (part.end.line != 0) return false;
+  const auto made_here = std::count_if(part.timeline.begin(), part.timeline.end(), [&](const auto& event) {
+    return event->after && event->after->line == 0 && event->after->version > from_version &&
+           event->after->version <= part.end.version;
+  });
+  return made_here == part.end.version - from_version;
+}
+
+// Leaves out, before anything is loaded, what the filter does not want, and members that lazy loading may not need.
+Task<> SyncBuilder::sift_whole_state() {
+  const TypeRule& types = filter_->room_state.types;
+  if (!lazy() && types.accepts_everything()) co_return;
+  std::vector<StateKeyNid> keys;
+  for (const auto& part : parts_)
+    if (part.whole_state)
+      for (const auto& [key, event] : part.state_nids)
+        keys.push_back(key);
+  std::sort(keys.begin(), keys.end());
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  if (keys.empty()) co_return;
+  const auto names = co_await s_.interner.state_key_names(keys);
+  std::unordered_map<StateKeyNid, const StateKey*> name_of;
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    name_of.emplace(keys[i], &names[i]);
+
+  for (auto& part : parts_) {
+    if (!part.whole_state) continue;
+    std::erase_if(part.state_nids, [&](const auto& entry) {
+      const StateKey& name = *name_of.at(entry.first);
+      if (!types.accepts(name.type)) return true;
+      if (!lazy() || name.type != "m.room.member") return false;
+      part.held_back_members.emplace(name.state_key, entry.second);
+      return true;
+    });
+  }
+}
+
+// Moves what was chosen by number into `state`, all rooms in one round trip.
+Task<> SyncBuilder::load_state() {
+  std::vector<EventNid> nids;
+  for (const auto& part : parts_) {
+    for (const auto& [key, event] : part.state_nids)
+      nids.push_back(event);
+    nids.insert(nids.end(), part.member_nids.begin(), part.member_nids.end());
+  }
+  if (nids.empty()) co_return;
+  const auto events = co_await s_.events.by_nid(std::move(nids));
+  auto next = events.begin();
+  for (auto& part : parts_) {
+    for (std::size_t left = part.state_nids.size() + part.member_nids.size(); left > 0; --left, ++next)
+      if (*next && filter_->room_state.accepts(*(*next)->event)) part.state.push_back(*next);
+    part.state_nids.clear();
+    part.member_nids.clear();
+  }
+}
+
+}  // namespace causeway

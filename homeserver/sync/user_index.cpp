@@ -1,0 +1,176 @@
+#include "homeserver/sync/user_index.hpp"
+
+#include "schema/db/tables/account_data.hpp"
+#include "schema/json/json.hpp"
+
+namespace causeway {
+
+namespace {
+
+constexpr std::string_view ignored_user_list = "m.ignored_user_list";
+
+// spec: client-server-api#ignoring-users
+std::set<std::string, std::less<>> read_ignored(std::string_view content_json) {
+  std::set<std::string, std::less<>> users;
+  const auto content = json::parse_object(content_json);
+  if (!content) return users;
+  if (const auto* ignored = json::find_object(*content, "ignored_users"))
+    for (const auto& [user, details] : *ignored)
+      users.emplace(user);
+  return users;
+}
+
+struct Loaded {
+  StreamPosition last_account_data = 0;
+  std::optional<std::string> ignored;
+};
+
+Loaded load_account_data(db::Connection& connection, UserNid user) {
+  Loaded loaded;
+  loaded.last_account_data = db::last_account_data(connection, user);
+  loaded.ignored = db::find_account_data(connection, user, RoomNid{}, std::string(ignored_user_list));
+  return loaded;
+}
+
+}  // namespace
+
+Task<UserIndex::UserPtr> UserIndex::get(UserNid nid) {
+  Held user = find(nid);
+  if (!user) {
+    forget_unused();
+    user = std::make_shared<User>();
+    user->nid = nid;
+    user->used = by_use_.insert(by_use_.begin(), user);
+    users_.emplace(nid, user);
+  } else {
+    by_use_.splice(by_use_.begin(), by_use_, user->used);
+  }
+  if (!user->ready) co_await load(user);
+  co_return user;
+}
+
+// While this reads, the hub's news are noted already; the memberships come last because they are read as of now.
+Task<> UserIndex::load(Held user) {
+  auto read = [nid = user->nid](db::Connection& c) { return load_account_data(c, nid); };
+  const Loaded loaded = co_await database_.run(std::move(read));
+  user->last_account_data = std::max(user->last_account_data, loaded.last_account_data);
+  if (loaded.ignored && !user->ignored_is_current) user->ignored = read_ignored(*loaded.ignored);
+
+  const auto memberships = co_await reader_.memberships(user->nid);
+  std::unordered_set<RoomNid> now;
+  for (const auto& membership : *memberships)
+    if (membership.membership == db::Membership::join) now.insert(membership.room);
+  const auto before = user->joined;
+  for (RoomNid room : before)
+    if (!now.contains(room)) leave(*user, room);
+  for (RoomNid room : now)
+    join(*user, room);
+  user->last_change = hub_.position();
+  user->last_typing = typing_.sequence();
+  user->ready = true;
+}
+
+UserIndex::Held UserIndex::find(UserNid user) const {
+  auto found = users_.find(user);
+  return found == users_.end() ? nullptr : found->second;
+}
+
+void UserIndex::join(User& user, RoomNid room) {
+  if (!user.joined.insert(room).second) return;
+  rooms_[room].push_back(&user);
+  ++joined_;
+}
+
+void UserIndex::leave(User& user, RoomNid room) {
+  if (user.joined.erase(room) == 0) return;
+  auto in_room = rooms_.find(room);
+  std::erase(in_room->second, &user);
+  if (in_room->second.empty()) rooms_.erase(in_room);
+  --joined_;
+}
+
+void UserIndex::forget_unused() {
+  while (joined_ + users_.size() > max_joined_ && !by_use_.empty()) {
+    const Held oldest = by_use_.back();
+    constexpr long held_here = 3;  // the list, the map and `oldest`
+    if (oldest.use_count() > held_here) {
+      // A request holds it: that is use.
+      by_use_.splice(by_use_.begin(), by_use_, oldest->used);
+      return;
+    }
+    const auto rooms = oldest->joined;
+    for (RoomNid room : rooms)
+      leave(*oldest, room);
+    by_use_.pop_back();
+    users_.erase(oldest->nid);
+  }
+}
+
+void UserIndex::committed(StreamPosition position, const std::vector<WriteUnitPtr>& units) {
+  std::unordered_set<User*> concerned;
+  for (const auto& unit : units) {
+    const bool live = std::any_of(unit->events.begin(), unit->events.end(),
+                                  [](const auto& event) { return event.placement == Placement::live; });
+    if (live) in_room(unit->room, concerned);
+    note_receipts(*unit, concerned);
+    note_memberships(*unit, concerned);
+    note_account_data(*unit, concerned);
+  }
+  for (User* user : concerned) {
+    user->last_change = position;
+    notifier_.wake(user->nid);
+  }
+}
+
+void UserIndex::typing_changed(RoomNid room) {
+  auto found = rooms_.find(room);
+  if (found == rooms_.end()) return;
+  const auto sequence = typing_.sequence();
+  for (User* user : found->second) {
+    if (user->last_typing == sequence) continue;
+    user->last_typing = sequence;
+    notifier_.wake(user->nid);
+  }
+}
+
+void UserIndex::in_room(RoomNid room, std::unordered_set<User*>& concerned) const {
+  auto found = rooms_.find(room);
+  if (found != rooms_.end()) concerned.insert(found->second.begin(), found->second.end());
+}
+
+void UserIndex::note_receipts(const WriteUnit& unit, std::unordered_set<User*>& concerned) {
+  for (const auto& receipt : unit.receipts) {
+    if (receipt.receipt_type != "m.read.private")
+      in_room(receipt.room, concerned);
+    else if (const Held user = find(receipt.user))
+      concerned.insert(user.get());
+  }
+}
+
+void UserIndex::note_memberships(const WriteUnit& unit, std::unordered_set<User*>& concerned) {
+  for (const auto& change : unit.memberships) {
+    const Held user = find(change.user);
+    if (!user) continue;
+    if (change.membership == db::Membership::join)
+      join(*user, change.room);
+    else
+      leave(*user, change.room);
+    concerned.insert(user.get());
+  }
+}
+
+void UserIndex::note_account_data(const WriteUnit& unit, std::unordered_set<User*>& concerned) {
+  for (std::size_t i = 0; i < unit.account_data.size(); ++i) {
+    const auto& change = unit.account_data[i];
+    const Held user = find(change.user);
+    if (!user) continue;
+    user->last_account_data = unit.account_data_positions.at(i);
+    if (change.room == RoomNid{} && change.type == ignored_user_list) {
+      user->ignored = read_ignored(change.content_json);
+      user->ignored_is_current = true;
+    }
+    concerned.insert(user.get());
+  }
+}
+
+}  // namespace causeway
