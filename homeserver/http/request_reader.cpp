@@ -141,8 +141,6 @@ std::optional<MatrixError> read_error(const error_code& error) {
       return make_error(ErrorCode::too_large, 431, "The request's header is too large.");
     case beast_http::error::body_limit:
       return make_error(ErrorCode::too_large, 413, "The request's body is larger than this endpoint accepts.");
-    case beast_http::error::bad_version:
-      return make_error(ErrorCode::unknown, 505, "This server speaks HTTP/1.1.");
     default:
       return make_error(ErrorCode::unknown, 400, "This is not an HTTP/1.1 request: " + error.message() + ".");
   }

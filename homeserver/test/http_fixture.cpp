@@ -207,7 +207,7 @@ Task<Result<Response>> echo(Request& request) {
   out["user"] = request.requester ? request.requester->user.str() : "";
   out["origin"] = request.origin ? request.origin->str() : "";
   for (const auto& [name, value] : request.query)
-    out["query:" + name] = value;
+    out.emplace("query:" + name, value);  // the first of a name
   for (const auto& [name, value] : request.headers)
     out["header:" + name] = value;
   co_return Response::json(out);
