@@ -27,5 +27,9 @@ EndpointTable wellknown_endpoints();
 EndpointTable whoami_endpoints();
 
 // --- sync
+EndpointTable read_markers_endpoints();
+EndpointTable receipts_endpoints();
+EndpointTable sync_endpoints();
+EndpointTable typing_endpoints();
 
 }  // namespace causeway::client_api

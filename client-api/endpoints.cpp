@@ -53,6 +53,10 @@ void add_endpoints(http::Router& router, ClientApi& api) {
   add(wellknown_endpoints());
   add(whoami_endpoints());
   // sync
+  add(read_markers_endpoints());
+  add(receipts_endpoints());
+  add(sync_endpoints());
+  add(typing_endpoints());
 }
 
 }  // namespace causeway::client_api
