@@ -28,8 +28,9 @@ class EventGraph {
   virtual const GraphEvent* find(EventNid nid) const = 0;
 };
 
-// The resolved state of a room whose branches have these states. One state resolves to itself. Deterministic: the order of
-// `states` does not matter. Time grows with the conflict and its auth difference, not with the states.
+// The resolved state of a room whose branches have these states. One state resolves to itself. Deterministic: the order
+// of `states` does not matter. Where there is a conflict, one pass over the states and over the auth chains of what they
+// agree on; everything else grows with the conflict alone. Without one the graph is not asked.
 StateMap resolve_state(const RoomVersion& version, std::span<const StateMapPtr> states, const EventGraph& graph);
 
 }  // namespace causeway

@@ -24,10 +24,10 @@ class StateStore {
   // Some keys of it, in the order asked; EventNid{0} where a key is not set. One round trip unless the map is cached.
   Task<std::vector<EventNid>> lookup(RoomNid room, StateRef ref, std::vector<StateKeyNid> keys);
 
-  // What changed between two versions of one line, from < version <= to: the keys with what they hold at `to` (0: removed).
-  // For references on different lines, or when to is before from, compare whole maps instead.
+  // What changed between two versions of one line, from < version <= to: the keys with what they hold at `to` (0:
+  // removed). For references on different lines, or when to is before from, compare whole maps instead.
   Task<std::vector<std::pair<StateKeyNid, EventNid>>> changed(RoomNid room, std::int32_t line, std::int32_t from,
-                                                             std::int32_t to);
+                                                              std::int32_t to);
 
   // The difference between any two states: keys whose holder differs, with what they hold at `to` (0: removed).
   Task<std::vector<std::pair<StateKeyNid, EventNid>>> difference(RoomNid room, StateRef from, StateRef to);

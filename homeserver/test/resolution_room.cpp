@@ -1,0 +1,108 @@
+#include "homeserver/test/resolution_room.hpp"
+
+namespace causeway::test {
+
+namespace {
+
+// The state of an integer map by names; slow and plain.
+class StateByName : public AuthState {
+ public:
+  StateByName(const EventGraph& graph, const StateMap& state) : graph_(graph), state_(state) {}
+  const Event* find(std::string_view type, std::string_view state_key) const override {
+    for (const auto& [key, nid] : state_)
+      if (graph_.find(nid)->event->is_state(type, state_key)) return graph_.find(nid)->event.get();
+    return nullptr;
+  }
+
+ private:
+  const EventGraph& graph_;
+  const StateMap& state_;
+};
+
+}  // namespace
+
+std::int64_t ResolutionRoom::fresh_number() {
+  std::int64_t number = 0;
+  while (number == 0 || !taken_.insert(number).second)
+    number = static_cast<std::int64_t>(numbers_());
+  return number;
+}
+
+StateKeyNid ResolutionRoom::key(const std::string& type, const std::string& state_key) {
+  const auto found = keys_.find({type, state_key});
+  if (found != keys_.end()) return found->second;
+  return keys_[{type, state_key}] = StateKeyNid{fresh_number()};
+}
+
+EventNid ResolutionRoom::insert(EventPtr event, std::vector<EventNid> auth) {
+  const EventNid nid{fresh_number()};
+  Node& node = nodes_[nid];
+  node.auth = std::move(auth);
+  const StateKeyNid key_nid = event->is_state() ? key(event->type(), *event->state_key()) : StateKeyNid{};
+  node.graph = {nid, key_nid, std::move(event), node.auth, false};
+  return nid;
+}
+
+std::vector<EventNid> ResolutionRoom::select_auth_events(const EventText& text, const StateMap& before) const {
+  std::vector<EventNid> auth;
+  for (const StateKey& name : auth_event_keys(version_, text.type, text.state_key, UserId::trusted(text.sender),
+                                              json::parse_object(text.content).value())) {
+    const auto known = keys_.find(name);
+    const auto held = known == keys_.end() ? before.end() : before.find(known->second);
+    if (held != before.end()) auth.push_back(held->second);
+  }
+  return auth;
+}
+
+EventNid ResolutionRoom::add(const std::string& name, const EventText& text, Timestamp ts, const StateMap& before) {
+  const EventPlace place{.id = "$" + name, .room_id = room_id_of(version_), .ts = ts};
+  return insert(make_event(version_, text, place), select_auth_events(text, before));
+}
+
+EventNid ResolutionRoom::add_create(const std::string& content) {
+  return insert(make_create(version_, content), {});
+}
+
+EventNid ResolutionRoom::add_alias(EventNid of, std::vector<EventNid> auth) {
+  return insert(find(of)->event, std::move(auth));
+}
+
+bool ResolutionRoom::allows(const EventText& text, const StateMap& before) const {
+  const EventPtr event = make_event(version_, text, {.room_id = room_id_of(version_)});
+  return !check_auth(*event, StateByName(*this, before));
+}
+
+StateMap ResolutionRoom::with(StateMap before, EventNid event) const {
+  const GraphEvent* added = find(event);
+  if (added->event->is_state()) before[added->key] = event;
+  return before;
+}
+
+StateMap ResolutionRoom::resolve(const std::vector<StateMap>& states) const {
+  std::vector<StateMapPtr> shared;
+  for (const StateMap& state : states)
+    shared.push_back(std::make_shared<const StateMap>(state));
+  return resolve_state(version_, shared, *this);
+}
+
+const GraphEvent* ResolutionRoom::find(EventNid nid) const {
+  const auto found = nodes_.find(nid);
+  return found == nodes_.end() ? nullptr : &found->second.graph;
+}
+
+std::map<StateKey, std::string> ResolutionRoom::describe(const StateMap& state) const {
+  std::map<StateKey, std::string> out;
+  for (const auto& [key_nid, nid] : state) {
+    const Event& event = *find(nid)->event;
+    out[{event.type(), *event.state_key()}] = event.id().str();
+  }
+  return out;
+}
+
+std::string ResolutionRoom::holder(const StateMap& state, const std::string& type, const std::string& state_key) const {
+  const auto described = describe(state);
+  const auto found = described.find({type, state_key});
+  return found == described.end() ? "" : found->second;
+}
+
+}  // namespace causeway::test
