@@ -29,8 +29,8 @@ class EventGraph {
 };
 
 // The resolved state of a room whose branches have these states. One state resolves to itself. Deterministic: the order
-// of `states` does not matter. Where there is a conflict, one pass over the states and over the auth chains of what they
-// agree on; everything else grows with the conflict alone. Without one the graph is not asked.
+// of `states` does not matter. Where there is a conflict, one pass over the states and over the auth chains of what
+// they agree on; everything else grows with the conflict alone. Without one the graph is not asked.
 StateMap resolve_state(const RoomVersion& version, std::span<const StateMapPtr> states, const EventGraph& graph);
 
 }  // namespace causeway

@@ -1,6 +1,7 @@
 // State at rest, read: any line at any version. docs/ARCHITECTURE.md, "State is a timeline".
 //
-// The past of a line never changes, so whole maps may be cached by (room, line, version).
+// The past of a line never changes, so whole maps may be cached by (room, line, version). That holds for what is
+// committed: ask for no other reference.
 #pragma once
 
 #include <memory>
@@ -18,8 +19,11 @@ class StateStore {
   explicit StateStore(db::Database& database, std::size_t max_cached_entries = 2'000'000);
   ~StateStore();
 
-  // The whole state there. One round trip unless cached.
+  // The whole state there. One round trip unless cached; only for what changed where an earlier version of the line is.
   Task<StateMapPtr> at(RoomNid room, StateRef ref);
+
+  // Caches a state that the caller has at hand. Only after its commit.
+  void remember(RoomNid room, StateRef ref, StateMapPtr state);
 
   // Some keys of it, in the order asked; EventNid{0} where a key is not set. One round trip unless the map is cached.
   Task<std::vector<EventNid>> lookup(RoomNid room, StateRef ref, std::vector<StateKeyNid> keys);

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "homeserver/test/room_kit.hpp"
+#include "homeserver/test/support/room_kit.hpp"
 #include "schema/crypto/crypto.hpp"
 #include "schema/events/signing.hpp"
 

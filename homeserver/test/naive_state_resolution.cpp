@@ -1,4 +1,4 @@
-#include "homeserver/test/naive_state_resolution.hpp"
+#include "homeserver/test/support/naive_state_resolution.hpp"
 
 #include <algorithm>
 #include <limits>

@@ -1,4 +1,4 @@
-#include "homeserver/test/resolution_room.hpp"
+#include "homeserver/test/support/resolution_room.hpp"
 
 namespace causeway::test {
 
@@ -18,6 +18,11 @@ class StateByName : public AuthState {
   const EventGraph& graph_;
   const StateMap& state_;
 };
+
+// The first join names the create event alone; nothing else cares what comes before.
+EventPlace place_in(const RoomVersion& version, const StateMap& before) {
+  return {.room_id = room_id_of(version), .prev_events = {before.size() == 1 ? "$create" : "$prev"}};
+}
 
 }  // namespace
 
@@ -55,7 +60,9 @@ std::vector<EventNid> ResolutionRoom::select_auth_events(const EventText& text, 
 }
 
 EventNid ResolutionRoom::add(const std::string& name, const EventText& text, Timestamp ts, const StateMap& before) {
-  const EventPlace place{.id = "$" + name, .room_id = room_id_of(version_), .ts = ts};
+  EventPlace place = place_in(version_, before);
+  place.id = "$" + name;
+  place.ts = ts;
   return insert(make_event(version_, text, place), select_auth_events(text, before));
 }
 
@@ -68,7 +75,7 @@ EventNid ResolutionRoom::add_alias(EventNid of, std::vector<EventNid> auth) {
 }
 
 bool ResolutionRoom::allows(const EventText& text, const StateMap& before) const {
-  const EventPtr event = make_event(version_, text, {.room_id = room_id_of(version_)});
+  const EventPtr event = make_event(version_, text, place_in(version_, before));
   return !check_auth(*event, StateByName(*this, before));
 }
 

@@ -1,4 +1,4 @@
-#include "homeserver/test/room_kit.hpp"
+#include "homeserver/test/support/room_kit.hpp"
 
 #include "schema/json/canonical.hpp"
 

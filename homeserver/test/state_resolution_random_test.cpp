@@ -3,8 +3,8 @@
 
 #include <random>
 
-#include "homeserver/test/naive_state_resolution.hpp"
-#include "homeserver/test/resolution_room.hpp"
+#include "homeserver/test/support/naive_state_resolution.hpp"
+#include "homeserver/test/support/resolution_room.hpp"
 
 namespace causeway::test {
 namespace {

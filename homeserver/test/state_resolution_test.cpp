@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "homeserver/test/resolution_room.hpp"
+#include "homeserver/test/support/resolution_room.hpp"
 
 namespace causeway::test {
 namespace {

@@ -88,6 +88,7 @@ create table room_state (
   event_nid     bigint not null,
   primary key (room_nid, line, state_key_nid, from_version)
 );
+create index room_state_changes on room_state (room_nid, line, from_version);
 create index room_state_current on room_state (room_nid, state_key_nid) include (event_nid)
   where line = 0 and to_version = 2147483647;
 
@@ -97,7 +98,8 @@ create table state_lines (
   line           int not null,
   parent_line    int,
   parent_version int,
-  primary key (room_nid, line)
+  primary key (room_nid, line),
+  check (parent_line < line)   -- so that following parents ends
 );
 
 -- Events named in prev_events that this server does not have: where backfill continues.

@@ -8,7 +8,7 @@
 
 #include "homeserver/rooms/auth_rules.hpp"
 #include "homeserver/rooms/state_resolution.hpp"
-#include "homeserver/test/room_kit.hpp"
+#include "homeserver/test/support/room_kit.hpp"
 
 namespace causeway::test {
 
