@@ -187,22 +187,20 @@ Task<bool> Connection::write_bytes(std::string_view bytes) {
 Task<> Connection::refuse(const MatrixError& error) {
   framing_.keep_alive = false;
   timed_out_ = false;
-  input_left_ = true;
+  spdlog::info("{} refused a request from {}: {} {}", framing_.request_id.empty() ? "-" : framing_.request_id,
+               peer_.to_string(), error.status, error.message);
   const auto response = core_->pipeline.refuse(error);
   co_await write(response, false);
 }
 
-// Ends the stream so that the client gets all of the last reply: TLS by its closing alert; with input left unread, by
-// taking some more of it, since closing would make the kernel send a reset that overtakes the reply.
+// Ends the stream so that the client gets all of the last reply: TLS by its closing alert; then what the client still
+// sends is taken for a while, since closing over unread input makes the kernel send a reset that overtakes the reply.
 Task<> Connection::end() {
   if (!stream_.socket().is_open() || timed_out_) co_return;
   set_deadline(goodbye_timeout);
   error_code error;
-  if (stream_.tls() && !input_left_) {
-    co_await stream_.tls()->async_shutdown(asio::redirect_error(asio::use_awaitable, error));
-    co_return;
-  }
-  if (!input_left_) co_return;
+  if (stream_.tls()) co_await stream_.tls()->async_shutdown(asio::redirect_error(asio::use_awaitable, error));
+  if (timed_out_) co_return;
   stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, error);
   std::array<char, 4 * kib> discarded;
   for (std::size_t taken = 0; !error && taken < goodbye_bytes;) {

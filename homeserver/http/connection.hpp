@@ -63,7 +63,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::chrono::steady_clock::time_point armed_for_ = no_deadline;
   bool timed_out_ = false;
 
-  bool input_left_ = false;              // closing at once would reset the connection under the last reply
   std::shared_ptr<Exchange> answering_;  // while its handler runs
   bool watching_disconnect_ = false;
 };

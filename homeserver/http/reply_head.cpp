@@ -2,8 +2,7 @@
 
 #include <boost/beast/http/status.hpp>
 #include <ctime>
-
-#include "schema/matrix/assert.hpp"
+#include <stdexcept>
 
 namespace causeway::http {
 namespace {
@@ -15,8 +14,8 @@ constexpr std::string_view cors_headers =
     "Access-Control-Allow-Headers: X-Requested-With, Content-Type, Authorization\r\n";
 
 void append_header(std::string& out, std::string_view name, std::string_view value) {
-  CAUSEWAY_ASSERT(name.find_first_of("\r\n:") == std::string_view::npos);
-  CAUSEWAY_ASSERT(value.find_first_of("\r\n") == std::string_view::npos);
+  if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos)
+    throw std::invalid_argument("a reply's header holds a line break: " + std::string(name));
   out.append(name).append(": ").append(value).append("\r\n");
 }
 
