@@ -27,9 +27,10 @@ Task<Result<bool>> PasswordHasher::matches(std::string password, std::optional<s
 Task<Result<Lane::Turn>> PasswordHasher::turn() {
   const auto load = [](const Lane& lane) { return lane.waiting() + (lane.busy() ? 1 : 0); };
   auto entered = co_await std::ranges::min_element(lanes_, {}, load)->enter();
-  if (!entered)
-    co_return make_error(ErrorCode::limit_exceeded, "Too many passwords are being checked. Try again soon.");
-  co_return std::move(*entered);
+  if (entered) co_return std::move(*entered);
+  MatrixError busy = make_error(ErrorCode::limit_exceeded, "Too many passwords are being checked. Try again soon.");
+  busy.extra.emplace("retry_after_ms", 1000);
+  co_return busy;
 }
 
 }  // namespace causeway
