@@ -1,1 +1,0 @@
-#include "homeserver/http/server.hpp"

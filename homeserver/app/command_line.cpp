@@ -1,0 +1,221 @@
+#include "homeserver/app/command_line.hpp"
+
+#include <termios.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "homeserver/accounts/account_service.hpp"
+#include "homeserver/app/data_directory.hpp"
+#include "homeserver/app/embedded_postgres.hpp"
+#include "homeserver/app/logging.hpp"
+#include "homeserver/app/server.hpp"
+#include "schema/db/migrations.hpp"
+#include "schema/db/tables/server_identity.hpp"
+
+namespace causeway {
+
+namespace {
+
+struct Options {
+  std::string config_path;
+  std::string data_directory;
+  bool defaults = false;
+  std::string user;
+  bool admin = false;
+  bool password_from_input = false;
+};
+
+Config load(const Options& options) {
+  Config config = load_config(options.config_path);
+  if (!options.data_directory.empty()) config.data_directory = options.data_directory;
+  return config;
+}
+
+int serve(const Options& options) {
+  const Config config = load(options);
+  set_up_logging(config.log_level, config.log_format);
+  return run_unprivileged(config, [&config](PrivateFiles files, FileUpdates updates) {
+    return run_server(config, std::move(files), updates);
+  });
+}
+
+int check_config(const Options& options) {
+  if (options.defaults) {
+    std::cout << default_config_text();
+    return 0;
+  }
+  read_private_files(load(options));
+  std::cout << "The configuration is good.\n";
+  return 0;
+}
+
+// The database a command works on: the configured one, that of a running server, or the embedded one started for the
+// while.
+class CommandDatabase {
+ public:
+  explicit CommandDatabase(const Config& config) : url_(config.database_url) {
+    if (!url_.empty()) return;
+    become_server_user(config);
+    url_ = EmbeddedPostgres::url_of_running(config.data_directory);
+    if (!url_.empty()) return;
+    check_data_directory(config.data_directory);
+    lock_.emplace(config.data_directory);
+    postgres_.emplace(config.data_directory);
+    postgres_->start();
+    url_ = postgres_->url();
+  }
+  const std::string& url() const { return url_; }
+
+ private:
+  std::string url_;
+  std::optional<DataDirectoryLock> lock_;
+  std::optional<EmbeddedPostgres> postgres_;
+};
+
+int migrate(const Options& options) {
+  const Config config = load(options);
+  set_up_logging(config.log_level, config.log_format);
+  CommandDatabase database(config);
+  db::Connection connection(database.url());
+  const auto report = db::migrate(connection);
+  std::cout << "The database is at version " << report.after << " (was " << report.before << ").\n";
+  return 0;
+}
+
+// Without echo when a person types it.
+std::string ask_for_password(bool from_input) {
+  const bool terminal = !from_input && isatty(STDIN_FILENO);
+  termios before{};
+  if (terminal) {
+    std::cerr << "Password: " << std::flush;
+    tcgetattr(STDIN_FILENO, &before);
+    termios silent = before;
+    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    tcsetattr(STDIN_FILENO, TCSANOW, &silent);
+  }
+  std::string password;
+  std::getline(std::cin, password);
+  if (terminal) {
+    tcsetattr(STDIN_FILENO, TCSANOW, &before);
+    std::cerr << "\n";
+  }
+  return password;
+}
+
+struct IgnoreCommits final : CommitSink {
+  void committed(StreamPosition, const std::vector<WriteUnitPtr>&) override {}
+};
+
+int create_user(const Options& options) {
+  const Config config = load(options);
+  set_up_logging("warn", config.log_format);
+  crypto::initialise();
+  AccountService::NewAccount account;
+  account.localpart = options.user;
+  account.password = ask_for_password(options.password_from_input);
+  account.is_admin = options.admin;
+  if (account.password.size() < static_cast<std::size_t>(config.min_password_length)) {
+    std::cerr << "The password must have at least " << config.min_password_length << " characters.\n";
+    return 1;
+  }
+
+  CommandDatabase where(config);
+  SystemClock clock;
+  Metrics metrics;
+  db::Settings settings;
+  settings.url = where.url();
+  settings.connections = 1;
+  db::Database database(settings);
+  database.run_blocking([&](db::Connection& c) {
+    db::migrate(c);
+    db::claim_server_name(c, ServerName::trusted(config.server_name));
+  });
+  asio::io_context reactor;
+  IgnoreCommits nobody;
+  StreamHub hub;
+  // Never used: making an account writes nothing to the stream, and taking it over would stop a running server.
+  EventWriter writer(reactor.get_executor(), where.url(), {}, nobody, metrics);
+  Interner interner(database);
+  CpuPool cpu(1);
+  AccountSettings account_settings;
+  account_settings.server_name = ServerName::trusted(config.server_name);
+  account_settings.min_password_length = static_cast<std::size_t>(config.min_password_length);
+  AccountService accounts(database, writer, hub, interner, cpu, clock, account_settings);
+
+  std::optional<Result<UserId>> made;
+  const auto keep = [&made](std::exception_ptr error, Result<UserId> result) {
+    if (error) std::rethrow_exception(error);
+    made = std::move(result);
+  };
+  asio::co_spawn(reactor, accounts.register_account(std::move(account)), keep);
+  while (!made)
+    reactor.run_one();
+  if (!*made) {
+    std::cerr << made->error().message << "\n";
+    return 1;
+  }
+  std::cout << (*made)->str() << "\n";
+  return 0;
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  Options options;
+  std::function<int(const Options&)> command;
+  CLI::App app("Causeway, a Matrix homeserver");
+  app.require_subcommand(1);
+  const auto add_common = [&options](CLI::App* to) {
+    to->add_option("-c,--config", options.config_path, "Configuration file; without one everything has its default");
+    to->add_option("--data", options.data_directory, "Data directory, instead of the configured one");
+  };
+  const auto runs = [&command](CLI::App* sub, int (*function)(const Options&)) {
+    sub->callback([&command, function] { command = function; });
+  };
+
+  auto* serving =
+      app.add_subcommand("serve", "Run the server until SIGTERM or SIGINT; SIGHUP reads certificates again");
+  add_common(serving);
+  runs(serving, serve);
+
+  auto* user = app.add_subcommand("user", "Accounts")->require_subcommand(1);
+  auto* create = user->add_subcommand("create", "Make an account; asks for the password. Works while the server runs");
+  add_common(create);
+  create->add_option("name", options.user, "The part before the colon: alice")->required();
+  create->add_flag("--admin", options.admin, "An administrator of the server");
+  create->add_flag("--password-stdin", options.password_from_input, "Read the password from standard input");
+  runs(create, create_user);
+
+  auto* config = app.add_subcommand("config", "Configuration")->require_subcommand(1);
+  auto* check = config->add_subcommand("check", "Say whether a configuration is good, or what is wrong with it");
+  add_common(check);
+  check->add_flag("--defaults", options.defaults, "Print a commented file with every key and its default instead");
+  runs(check, check_config);
+
+  auto* database = app.add_subcommand("db", "Database")->require_subcommand(1);
+  auto* migration = database->add_subcommand("migrate", "Bring the database to this version; serve does so too");
+  add_common(migration);
+  runs(migration, migrate);
+
+  runs(app.add_subcommand("version", "Print the version"), [](const Options&) {
+    std::cout << "causeway " << version_text << "\n";
+    return 0;
+  });
+
+  try {
+    app.parse(argc, argv);
+    return command(options);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  } catch (const ConfigError& error) {
+    std::cerr << "causeway: " << error.what() << "\n";
+    return 2;
+  } catch (const std::exception& error) {
+    std::cerr << "causeway: " << error.what() << "\n";
+    return 1;
+  }
+}
+
+}  // namespace causeway

@@ -1,0 +1,9 @@
+// causeway serve | user create | config check | db migrate | version
+#pragma once
+
+namespace causeway {
+
+// Returns the exit status: 0 done, 1 failed (a sentence on standard error), 2 wrong usage or configuration.
+int run_command_line(int argc, char** argv);
+
+}  // namespace causeway

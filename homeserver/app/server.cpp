@@ -1,0 +1,266 @@
+#include "homeserver/app/server.hpp"
+
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <sys/prctl.h>
+
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <iostream>
+#include <thread>
+
+#include "client-api/client_api.hpp"
+#include "federation/federation.hpp"
+#include "homeserver/app/data_directory.hpp"
+#include "homeserver/app/embedded_postgres.hpp"
+#include "homeserver/app/operations.hpp"
+#include "schema/db/migrations.hpp"
+#include "schema/db/tables/server_identity.hpp"
+
+namespace causeway {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto drain_grace = 3s;
+constexpr std::size_t max_message_bytes = 16u << 20;
+
+http::ServerSettings http_settings(const Config& config, const PrivateFiles& files) {
+  http::ServerSettings settings;
+  if (config.http_port != 0)
+    settings.listeners.push_back({config.http_address, static_cast<std::uint16_t>(config.http_port), false, "", ""});
+  if (config.tls_port != 0)
+    settings.listeners.push_back(
+        {config.http_address, static_cast<std::uint16_t>(config.tls_port), true, files.tls_certificate, files.tls_key});
+  settings.max_connections = static_cast<std::size_t>(config.max_connections);
+  settings.trusted_proxies = config.trusted_proxies;
+  settings.rate_limits_enabled = config.rate_limits_enabled;
+  settings.rate_limits = config.rate_limits;
+  return settings;
+}
+
+AccountSettings account_settings(const Config& config, const PrivateFiles& files) {
+  AccountSettings settings;
+  settings.server_name = ServerName::trusted(config.server_name);
+  settings.open_registration = config.open_registration;
+  settings.token_registration = config.token_registration;
+  settings.dummy_without_session = config.dummy_without_session;
+  settings.registration_shared_secret = files.shared_secret;
+  settings.min_password_length = static_cast<std::size_t>(config.min_password_length);
+  if (config.password_cost == "cheapest") settings.password_cost = crypto::PasswordCost::cheapest();
+  return settings;
+}
+
+federation::Settings federation_settings(const Config& config, const PrivateFiles& files) {
+  federation::Settings settings;
+  settings.extra_ca_pem = files.federation_ca;
+  settings.allowed_ranges = config.federation_allowed_ranges;
+  settings.allow_all_addresses = config.federation_allow_all_addresses;
+  settings.first_retry = std::chrono::milliseconds(config.federation_first_retry_ms);
+  settings.max_retry = std::chrono::milliseconds(config.federation_max_retry_ms);
+  return settings;
+}
+
+client_api::Settings client_api_settings(const Config& config) {
+  client_api::Settings settings;
+  settings.server_name = ServerName::trusted(config.server_name);
+  settings.public_baseurl = config.public_baseurl;
+  settings.federation_address = config.federation_address;
+  settings.anyone_may_publish = config.anyone_may_publish;
+  settings.default_room_version = config.default_room_version;
+  return settings;
+}
+
+db::Settings database_settings(const Config& config, const std::string& url) {
+  db::Settings settings;
+  settings.url = url;
+  settings.connections = static_cast<unsigned>(config.database_connections);
+  settings.wait_when_down = std::chrono::milliseconds(config.database_wait_ms);
+  return settings;
+}
+
+std::uint32_t random_epoch() {
+  std::array<unsigned char, 4> bytes;
+  crypto::random_bytes(bytes);
+  return std::uint32_t{bytes[0]} | std::uint32_t{bytes[1]} << 8 | std::uint32_t{bytes[2]} << 16 |
+         std::uint32_t{bytes[3]} << 24;
+}
+
+LocalServer open_database(db::Database& database, const Config& config, const Clock& clock) {
+  const auto name = ServerName::trusted(config.server_name);
+  return database.run_blocking([&](db::Connection& c) {
+    const auto report = db::migrate(c);
+    if (report.before != report.after)
+      spdlog::info("the database went from version {} to {}", report.before, report.after);
+    db::claim_server_name(c, name);
+    return LocalServer{name, db::load_or_make_signing_key(c, clock.now_ms())};
+  });
+}
+
+// Members are built from top to bottom and destroyed from bottom to top: what stands below uses what stands above.
+struct ObjectGraph {
+  ObjectGraph(const Config& config, const PrivateFiles& files, const std::string& database_url)
+      : database(database_settings(config, database_url)),
+        self(open_database(database, config, clock)),
+        cpu(std::max(1u, std::thread::hardware_concurrency())),
+        writer(reactor.get_executor(), database_url, {}, hub, metrics),
+        interner(database),
+        events(database, hub),
+        states(database),
+        reader(database, hub, interner, events, states),
+        rooms({database, hub, writer, interner, events, states, reader, cpu, clock, metrics, self}),
+        accounts(database, writer, hub, interner, cpu, clock, account_settings(config, files)),
+        receipts({database, hub, writer, events, reader, interner, clock}),
+        typing(reactor.get_executor(), clock, random_epoch()),
+        notifier(reactor.get_executor()),
+        serializer(hub, events, states, reader, clock),
+        sync({database, hub, reader, events, states, interner, serializer, accounts, receipts, typing, notifier, clock,
+              metrics}),
+        federation({reactor.get_executor(), database, hub, interner, events, states, reader, rooms, accounts, receipts,
+                    typing, cpu, clock, metrics, self},
+                   federation_settings(config, files)),
+        client_api{accounts,
+                   rooms,
+                   reader,
+                   events,
+                   states,
+                   interner,
+                   sync,
+                   serializer,
+                   receipts,
+                   typing,
+                   federation.remote(),
+                   clock,
+                   client_api_settings(config)},
+        server(reactor.get_executor(), http_settings(config, files), router, accounts, federation.authenticator(), cpu,
+               clock, metrics) {
+    rooms.set_remote(federation.remote());
+    client_api::add_endpoints(router, client_api);
+    federation.add_endpoints(router);
+    add_operations_endpoints(router, database, metrics, config.metrics_from);
+    hub.start_at(writer.take_over());
+  }
+
+  asio::io_context reactor{1};
+  SystemClock clock;
+  Metrics metrics;
+  db::Database database;
+  const LocalServer self;
+  CpuPool cpu;
+  StreamHub hub;
+  EventWriter writer;
+  Interner interner;
+  EventStore events;
+  StateStore states;
+  RoomReader reader;
+  RoomService rooms;
+  AccountService accounts;
+  ReceiptService receipts;
+  TypingService typing;
+  Notifier notifier;
+  EventSerializer serializer;
+  SyncService sync;
+  federation::Federation federation;
+  client_api::ClientApi client_api;
+  http::Router router;
+  http::Server server;
+};
+
+std::string url_of(const Config& config) {
+  const bool everywhere = config.http_address == "0.0.0.0" || config.http_address == "::";
+  std::string host = everywhere || config.http_address == "127.0.0.1" ? "localhost" : config.http_address;
+  if (host.find(':') != std::string::npos) host = "[" + host + "]";
+  return config.http_port != 0 ? "http://" + host + ":" + std::to_string(config.http_port)
+                               : "https://" + host + ":" + std::to_string(config.tls_port);
+}
+
+// Listens only once it can answer, and says so: one line with the URL on standard output.
+Task<> serve(ObjectGraph& graph, const Config& config) {
+  co_await graph.federation.start();
+  graph.server.listen();
+  spdlog::info("{} answers at {}", config.server_name, url_of(config));
+  std::cout << url_of(config) << std::endl;
+}
+
+// Answers come first, then what they set in motion, then the writer that all of it ends in.
+Task<> shut_down(ObjectGraph& graph) {
+  spdlog::info("shutting down");
+  graph.notifier.drain();
+  co_await graph.server.drain(drain_grace);
+  co_await graph.federation.drain();
+  co_await graph.rooms.drain();
+  co_await graph.writer.drain();
+  graph.reactor.stop();
+}
+
+void rethrow(std::exception_ptr error) {
+  if (error) std::rethrow_exception(error);
+}
+
+void use_new_files(ObjectGraph& graph, const Config& config, const PrivateFiles& files) {
+  try {
+    graph.server.reload_certificates(http_settings(config, files).listeners);
+    spdlog::info("certificates read again");
+  } catch (const std::exception& error) {
+    spdlog::error("the certificates in use stay: {}", error.what());
+  }
+}
+
+Task<> follow_parent(ObjectGraph& graph, const Config& config, int socket) {
+  asio::local::stream_protocol::socket parent(graph.reactor, asio::local::stream_protocol(), socket);
+  for (;;) {
+    std::uint32_t size = 0;
+    co_await asio::async_read(parent, asio::buffer(&size, sizeof size), asio::use_awaitable);
+    if (size > max_message_bytes) co_return;
+    std::string message(size, '\0');
+    co_await asio::async_read(parent, asio::buffer(message), asio::use_awaitable);
+    use_new_files(graph, config, from_message(message));
+  }
+}
+
+// Without a parent SIGHUP reaches the server itself.
+Task<> follow_hangups(ObjectGraph& graph, const Config& config) {
+  asio::signal_set hangups(graph.reactor, SIGHUP);
+  for (;;) {
+    co_await hangups.async_wait(asio::use_awaitable);
+    try {
+      use_new_files(graph, config, read_private_files(config));
+    } catch (const ConfigError& error) {
+      spdlog::error("the files were not read again: {}", error.what());
+    }
+  }
+}
+
+void end_quietly(std::exception_ptr) {}  // the parent is gone or the reactor stops
+
+int run_graph(const Config& config, const PrivateFiles& files, FileUpdates updates, const std::string& database_url) {
+  ObjectGraph graph(config, files, database_url);
+  asio::signal_set ends(graph.reactor, SIGTERM, SIGINT);
+  ends.async_wait([&graph](const boost::system::error_code& error, int) {
+    if (!error) asio::co_spawn(graph.reactor, shut_down(graph), rethrow);
+  });
+  if (updates.socket >= 0)
+    asio::co_spawn(graph.reactor, follow_parent(graph, config, updates.socket), end_quietly);
+  else
+    asio::co_spawn(graph.reactor, follow_hangups(graph, config), end_quietly);
+  asio::co_spawn(graph.reactor, serve(graph, config), rethrow);
+  graph.reactor.run();
+  return 0;
+}
+
+}  // namespace
+
+int run_server(const Config& config, PrivateFiles files, FileUpdates updates) {
+  crypto::initialise();
+  signal(SIGPIPE, SIG_IGN);
+  check_data_directory(config.data_directory);
+  const DataDirectoryLock lock(config.data_directory);
+  if (!config.database_url.empty()) return run_graph(config, files, updates, config.database_url);
+  EmbeddedPostgres postgres(config.data_directory);
+  postgres.start();
+  return run_graph(config, files, updates, postgres.url());
+}
+
+}  // namespace causeway
