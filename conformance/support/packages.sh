@@ -1,0 +1,66 @@
+# Sourced by run and test: what is needed from Debian 12, and how to get what is missing.
+
+build_packages=(g++ cmake ninja-build ccache mold pkg-config git
+  libboost1.81-dev libboost-json1.81-dev libpqxx-dev libsodium-dev libssl-dev libspdlog-dev libfmt-dev
+  prometheus-cpp-dev libtomlplusplus-dev libcli11-dev libc-ares-dev zlib1g-dev libgtest-dev libgmock-dev
+  postgresql-15 curl ca-certificates openssl)
+test_packages=(clang-format python3 python3-pytest python3-requests python3-nacl)
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# Installing postgresql-15 starts a cluster of its own unless told not to beforehand.
+without_a_cluster() {
+  local conf=/etc/postgresql-common/createcluster.conf kept=
+  as_root mkdir -p "$(dirname "$conf")"
+  if [ -e "$conf" ]; then
+    kept=$(mktemp)
+    as_root cp -p "$conf" "$kept"
+  fi
+  echo "create_main_cluster = false" | as_root tee "$conf" >/dev/null
+  local status=0
+  "$@" || status=$?
+  if [ -n "$kept" ]; then
+    as_root cp -p "$kept" "$conf"
+    as_root rm -f "$kept"
+  else
+    as_root rm -f "$conf"
+  fi
+  return $status
+}
+
+install_packages() {
+  local missing=() package
+  for package in "$@"; do
+    case $(dpkg-query -W -f='${Status}' "$package" 2>/dev/null) in
+      "install ok installed") ;;
+      *) missing+=("$package") ;;
+    esac
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  echo "installing: ${missing[*]}"
+  as_root apt-get update -qq
+  without_a_cluster as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+    -o Dpkg::Options::=--force-confold --no-install-recommends "${missing[@]}"
+}
+
+# npm, where there is none: Debian's.
+install_npm() {
+  command -v npm >/dev/null || install_packages nodejs npm
+}
+
+# Started as root, the server becomes this user.
+make_server_user() {
+  [ "$(id -u)" = 0 ] || return 0
+  id -u causeway >/dev/null 2>&1 ||
+    useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin causeway
+}
+
+# build PRESET TARGET...
+build() {
+  local preset=$1
+  shift
+  [ -e "build/$preset/build.ninja" ] || cmake --preset "$preset" >"/dev/null"
+  cmake --build "build/$preset" --target "$@"
+}

@@ -1,0 +1,182 @@
+"""Real servers for black-box tests, started through conformance/serve-for-suite, and a small HTTP client for them."""
+
+import itertools
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+from urllib.parse import quote
+
+import requests
+
+LAUNCHER = Path(__file__).resolve().parents[1] / "serve-for-suite"
+SHARED_SECRET = "shared secret of the tests"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class TestAuthority:
+    """A certificate authority, and a certificate for localhost and 127.0.0.1 that it signed."""
+
+    __test__ = False
+
+    def __init__(self):
+        self.directory = Path(tempfile.mkdtemp(prefix="causeway-ca-"))
+        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        self._openssl("req", "-x509", *key, "-days", "2", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test authority")
+        self._openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
+        (self.directory / "server.ext").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        self._openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+                      "-days", "2", "-extfile", "server.ext", "-out", "server.pem")
+
+    def _openssl(self, *arguments):
+        subprocess.run(["openssl", *arguments], cwd=self.directory, check=True, capture_output=True)
+
+    def path(self, name):
+        return str(self.directory / name)
+
+    def remove(self):
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Server:
+    """One server. `name` is localhost and its federation port, so that others find it without DNS."""
+
+    def __init__(self, authority, **environment):
+        self.client_port, self.federation_port = free_port(), free_port()
+        self.name = f"localhost:{self.federation_port}"
+        self.url = f"http://127.0.0.1:{self.client_port}"
+        self.federation_url = f"https://localhost:{self.federation_port}"
+        self.authority = authority
+        self.data = Path(tempfile.mkdtemp(prefix="causeway-server-"))
+        self.environment = {
+            **os.environ,
+            "SERVER_NAME": self.name,
+            "BIND_HOST": "127.0.0.1",
+            "CLIENT_PORT": str(self.client_port),
+            "FEDERATION_PORT": str(self.federation_port),
+            "DATA_DIR": str(self.data),
+            "TLS_CERT": authority.path("server.pem"),
+            "TLS_KEY": authority.path("server.key"),
+            "CA_CERT": authority.path("ca.pem"),
+            "SHARED_SECRET": SHARED_SECRET,
+            **environment,
+        }
+        self.log = []
+        self.start()
+
+    def start(self):
+        """Returns when the server says that it answers; raises with its log when it ends instead."""
+        self.process = subprocess.Popen([str(LAUNCHER)], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self._reader = threading.Thread(target=self._keep_log, args=(self.process.stderr,), daemon=True)
+        self._reader.start()
+        if not self.process.stdout.readline():
+            self.process.wait()
+            self._reader.join(5)
+            raise RuntimeError("the server ended:\n" + "".join(self.log))
+
+    def _keep_log(self, stream):
+        for line in stream:
+            self.log.append(line)
+            del self.log[:-5000]
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        """Returns the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=20)
+
+    def remove(self):
+        if self.process.poll() is None:
+            self.stop()
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def register(self, name=None):
+        name = name or f"user{next(_numbers)}"
+        reply = requests.post(f"{self.url}/_matrix/client/v3/register", timeout=30,
+                              json={"username": name, "password": "correct horse", "auth": {"type": "m.login.dummy"}})
+        assert reply.status_code == 200, reply.text
+        return Client(self, reply.json())
+
+    def anonymous(self):
+        return Client(self, None)
+
+
+_numbers = itertools.count(1)
+
+
+class Client:
+    """A user's view of the client-server API. Methods return requests.Response; paths are below /_matrix/client/v3."""
+
+    def __init__(self, server, login):
+        self.server = server
+        self.session = requests.Session()
+        if login:
+            self.user_id, self.token, self.device_id = login["user_id"], login["access_token"], login["device_id"]
+            self.session.headers["Authorization"] = f"Bearer {self.token}"
+
+    def request(self, method, path, body=None, **options):
+        if not path.startswith("/_"):
+            path = "/_matrix/client/v3" + path
+        options.setdefault("timeout", 60)
+        if body is not None:
+            options["data"] = body if isinstance(body, (str, bytes)) else json.dumps(body)
+        return self.session.request(method, self.server.url + path, **options)
+
+    def get(self, path, **options):
+        return self.request("GET", path, **options)
+
+    def put(self, path, body, **options):
+        return self.request("PUT", path, body, **options)
+
+    def post(self, path, body=None, **options):
+        return self.request("POST", path, {} if body is None else body, **options)
+
+    def delete(self, path, **options):
+        return self.request("DELETE", path, **options)
+
+    # What most tests begin with; these raise unless the answer is 200.
+
+    def create_room(self, **options):
+        return ok(self.post("/createRoom", options))["room_id"]
+
+    def join(self, room, **parameters):
+        return ok(self.post(f"/join/{quote(room, safe='')}", params=parameters))["room_id"]
+
+    def send(self, room, body="hello", kind="m.room.message", transaction=None, **content):
+        content = content or {"msgtype": "m.text", "body": body}
+        transaction = transaction or f"t{next(_numbers)}"
+        return ok(self.put(f"/rooms/{quote(room, safe='')}/send/{quote(kind, safe='')}/{transaction}", content))["event_id"]
+
+    def set_state(self, room, kind, content, key=""):
+        return ok(self.put(f"/rooms/{quote(room, safe='')}/state/{quote(kind, safe='')}/{quote(key, safe='')}", content))["event_id"]
+
+    def sync(self, since=None, timeout=0, **parameters):
+        if since:
+            parameters["since"] = since
+        return ok(self.get("/sync", params={"timeout": timeout, **parameters}))
+
+
+def ok(reply):
+    assert reply.status_code == 200, f"{reply.request.method} {reply.request.path_url}: {reply.status_code} {reply.text[:500]}"
+    return reply.json()
+
+
+def error(reply, status, errcode):
+    """The reply is this error, and has the shape every error has."""
+    body = reply.json()
+    assert (reply.status_code, body.get("errcode")) == (status, errcode), f"{reply.status_code} {reply.text[:500]}"
+    assert isinstance(body.get("error"), str) and body["error"]
+    return body
