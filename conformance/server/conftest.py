@@ -1,0 +1,43 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+import servers  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def authority():
+    made = servers.TestAuthority()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="session")
+def server(authority):
+    """A server that many tests share: they make their own users and rooms."""
+    made = servers.Server(authority)
+    yield made
+    assert made.stop() == 0, "".join(made.log[-50:])
+    made.remove()
+
+
+@pytest.fixture(scope="session")
+def peer(authority):
+    """A second server, for what needs federation."""
+    made = servers.Server(authority)
+    yield made
+    assert made.stop() == 0, "".join(made.log[-50:])
+    made.remove()
+
+
+@pytest.fixture
+def alice(server):
+    return server.register()
+
+
+@pytest.fixture
+def bob(server):
+    return server.register()
