@@ -1,0 +1,21 @@
+// What a server can't exceed on this machine, measured in the same run, and what it used.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace causeway::bench {
+
+// Rows per second that one client commits one by one into the PostgreSQL at this URL; a row is as long as a message's.
+double commits_per_second(const std::string& database_url, std::chrono::seconds duration);
+
+// The connection string of the embedded PostgreSQL under a data directory; empty if none runs.
+std::string embedded_database_url(const std::string& data_directory);
+
+// CPU seconds, user and system, that a process and all its descendants have used so far. 0 for pid 0.
+double cpu_seconds(int pid);
+
+// Ed25519 signatures per second on one core.
+double signatures_per_second();
+
+}  // namespace causeway::bench
