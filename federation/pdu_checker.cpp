@@ -32,7 +32,7 @@ struct PduChecker::Candidate {
   std::vector<std::pair<ServerName, std::vector<Signature>>> signers;  // required ones
   std::optional<MatrixError> refused;
 
-  void read(const RoomVersion& version) {
+  void read(const RoomVersion& version, const std::optional<ServerName>& to_be_signed_by) {
     // Not part of events of these room versions, nor of what their hashes are over.
     pdu.erase("event_id");
     hash_mismatch = !content_hash_matches(pdu);
@@ -43,6 +43,7 @@ struct PduChecker::Candidate {
     }
     event = std::move(*read);
     for (auto& server : required_signers(*event)) {
+      if (server == to_be_signed_by) continue;
       std::vector<Signature> signatures;
       for (auto& given : signatures_of(*event, server))
         if (signatures.size() < max_signatures_per_signer) signatures.push_back({std::move(given), std::nullopt});
@@ -95,11 +96,12 @@ Task<> in_chunks(CpuPool& cpu, std::shared_ptr<std::vector<Candidate>> candidate
 }  // namespace
 
 Task<std::vector<Result<VerifiedEvent>>> PduChecker::check(const RoomVersion* version,
-                                                           std::vector<boost::json::object> pdus) {
+                                                           std::vector<boost::json::object> pdus,
+                                                           std::optional<ServerName> to_be_signed_by) {
   auto candidates = std::make_shared<std::vector<Candidate>>(pdus.size());
   for (std::size_t i = 0; i < pdus.size(); ++i)
     (*candidates)[i].pdu = std::move(pdus[i]);
-  auto read = [version](Candidate& candidate) { candidate.read(*version); };
+  auto read = [version, to_be_signed_by](Candidate& candidate) { candidate.read(*version, to_be_signed_by); };
   co_await in_chunks(cpu_, candidates, std::move(read));
   co_await find_keys(candidates);
   auto verify = [](Candidate& candidate) { candidate.verify(); };
@@ -142,10 +144,11 @@ Task<> PduChecker::find_keys(std::shared_ptr<std::vector<Candidate>> candidates)
   co_await federation::for_each_concurrently(count, key_fetches_at_once, std::move(job));
 }
 
-Task<Result<VerifiedEvent>> PduChecker::check(const RoomVersion* version, boost::json::object pdu) {
+Task<Result<VerifiedEvent>> PduChecker::check(const RoomVersion* version, boost::json::object pdu,
+                                              std::optional<ServerName> to_be_signed_by) {
   std::vector<boost::json::object> one;
   one.push_back(std::move(pdu));
-  auto results = co_await check(version, std::move(one));
+  auto results = co_await check(version, std::move(one), std::move(to_be_signed_by));
   co_return std::move(results.front());
 }
 

@@ -17,9 +17,12 @@ class PduChecker {
  public:
   PduChecker(federation::KeyRing& keys, CpuPool& cpu) : keys_(keys), cpu_(cpu) {}
 
-  // One result for each, in their order. Errors: what Event::from_pdu says, M_INVALID_SIGNATURE... never an exception.
-  Task<std::vector<Result<VerifiedEvent>>> check(const RoomVersion* version, std::vector<boost::json::object> pdus);
-  Task<Result<VerifiedEvent>> check(const RoomVersion* version, boost::json::object pdu);
+  // One result for each, in their order. Errors: what Event::from_pdu says, or M_INVALID_SIGNATURE.
+  Task<std::vector<Result<VerifiedEvent>>> check(const RoomVersion* version, std::vector<boost::json::object> pdus,
+                                                 std::optional<ServerName> to_be_signed_by = std::nullopt);
+  // `to_be_signed_by`: a required signature that is ours to add, e.g. to a restricted join; it is not asked for.
+  Task<Result<VerifiedEvent>> check(const RoomVersion* version, boost::json::object pdu,
+                                    std::optional<ServerName> to_be_signed_by = std::nullopt);
 
   // Those that pass; the others are logged and left out.
   Task<std::vector<VerifiedEvent>> passing(const RoomVersion* version, std::vector<boost::json::object> pdus);

@@ -1,0 +1,92 @@
+// Our keys, and as a notary those of others.
+//
+// spec: server-server-api#retrieving-server-keys
+#include <charconv>
+
+#include "federation/api.hpp"
+#include "schema/events/signing.hpp"
+
+namespace causeway::federation {
+
+namespace {
+
+using namespace http;
+
+constexpr std::size_t max_servers_per_query = 50;
+
+Reply get_server_key(FederationApi& api, Request&) {
+  co_return Response::json(api.keys.own_keys());
+}
+
+// The document with our signature beside its own.
+Task<> append_document(FederationApi& api, boost::json::array& out, ServerName server, Timestamp minimum_valid_until) {
+  auto document = co_await api.keys.document(server, minimum_valid_until);
+  if (!document) co_return;
+  sign_json(*document, api.self.name.str(), api.self.key);
+  out.emplace_back(std::move(*document));
+}
+
+Response key_response(boost::json::array documents) {
+  boost::json::object body;
+  body["server_keys"] = std::move(documents);
+  return Response::json(body);
+}
+
+// spec: server-server-api#get_matrixkeyv2queryservername
+Reply perspectives_key_query(FederationApi& api, Request& request) {
+  auto server = ServerName::parse(request.path_parameter(0));
+  if (!server) co_return server.error();
+  Timestamp until = api.clock.now_ms();
+  if (auto text = request.query_parameter("minimum_valid_until_ts")) {
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), until);
+    if (error != std::errc{} || end != text->data() + text->size())
+      co_return make_error(ErrorCode::invalid_param, "minimum_valid_until_ts must be an integer.");
+  }
+  boost::json::array documents;
+  co_await append_document(api, documents, *server, until);
+  co_return key_response(std::move(documents));
+}
+
+// The latest time any of the wanted keys should be valid until.
+Timestamp wanted_until(const boost::json::value& criteria, Timestamp now) {
+  Timestamp until = now;
+  if (!criteria.is_object()) return until;
+  for (const auto& [key_id, wish] : criteria.get_object())
+    if (wish.is_object())
+      until = std::max(until, json::find_int(wish.get_object(), "minimum_valid_until_ts").value_or(0));
+  return until;
+}
+
+// spec: server-server-api#post_matrixkeyv2query
+Reply bulk_perspectives_key_query(FederationApi& api, Request& request) {
+  auto body = request.json_object();
+  if (!body) co_return body.error();
+  auto wanted = json::required_object(*body, "server_keys");
+  if (!wanted) co_return wanted.error();
+  if ((*wanted)->size() > max_servers_per_query)
+    co_return make_error(ErrorCode::too_large, 400, "Ask for the keys of fewer servers at once.");
+  boost::json::array documents;
+  for (const auto& [name, criteria] : **wanted) {
+    auto server = ServerName::parse(std::string_view(name));
+    if (server) co_await append_document(api, documents, *server, wanted_until(criteria, api.clock.now_ms()));
+  }
+  co_return key_response(std::move(documents));
+}
+
+constexpr Endpoint endpoints[] = {
+    {Verb::get, "/_matrix/key/v2/server", "getServerKey", Auth::none, RateClass::read, 0, get_server_key},
+    // NOTSPEC: older servers name the key they want.
+    {Verb::get, "/_matrix/key/v2/server/{keyId}", "getServerKey", Auth::none, RateClass::read, 0, get_server_key},
+    {Verb::get, "/_matrix/key/v2/query/{serverName}", "perspectivesKeyQuery", Auth::none, RateClass::read, 0,
+     perspectives_key_query},
+    {Verb::post, "/_matrix/key/v2/query", "bulkPerspectivesKeyQuery", Auth::none, RateClass::read, 64 * kib,
+     bulk_perspectives_key_query},
+};
+
+}  // namespace
+
+EndpointTable key_endpoints() {
+  return endpoints;
+}
+
+}  // namespace causeway::federation

@@ -1,0 +1,227 @@
+// Others' users join, leave and are invited.
+//
+// spec: server-server-api#joining-rooms, #inviting-to-a-room, #leaving-rooms-rejecting-invites
+#include "federation/api.hpp"
+#include "schema/json/json.hpp"
+
+namespace causeway::federation {
+
+namespace {
+
+using namespace http;
+
+constexpr std::size_t max_stripped_state = 100;
+
+MatrixError invalid(std::string message) {
+  return make_error(ErrorCode::invalid_param, 400, std::move(message));
+}
+
+template <class Events>
+void append_events(std::string& out, const Events& events) {
+  out += '[';
+  bool first = true;
+  for (const auto& stored : events) {
+    if (!std::exchange(first, false)) out += ',';
+    out += stored->event->json();
+  }
+  out += ']';
+}
+
+// --- make_join, make_leave
+// ---------------------------------------------------------------------------------------------
+
+Reply make_membership(FederationApi& api, Request& request, std::string membership, std::vector<std::string> versions) {
+  auto room = co_await room_open_to_origin(api, request, 0);
+  if (!room) co_return room.error();
+  auto user = UserId::parse(request.path_parameter(1));
+  if (!user) co_return user.error();
+  if (user->server() != request.origin->str())
+    co_return make_error(ErrorCode::forbidden, 403, "The user is not one of your server's.");
+  auto drawn_up =
+      co_await api.rooms.make_membership_template((*room)->id, *user, std::move(membership), std::move(versions));
+  if (!drawn_up) co_return drawn_up.error();
+  boost::json::object body;
+  body["room_version"] = drawn_up->version->id;
+  body["event"] = std::move(drawn_up->event);
+  co_return Response::json(body);
+}
+
+// spec: server-server-api#get_matrixfederationv1make_joinroomiduserid
+Reply make_join(FederationApi& api, Request& request) {
+  std::vector<std::string> versions;
+  const auto [begin, end] = request.query.equal_range("ver");
+  for (auto at = begin; at != end; ++at)
+    versions.push_back(at->second);
+  if (versions.empty()) versions.emplace_back("1");
+  co_return co_await make_membership(api, request, "join", std::move(versions));
+}
+
+// spec: server-server-api#get_matrixfederationv1make_leaveroomiduserid
+Reply make_leave(FederationApi& api, Request& request) {
+  std::vector<std::string> any_version;
+  for (const auto& version : supported_room_versions())
+    any_version.emplace_back(version.id);
+  co_return co_await make_membership(api, request, "leave", std::move(any_version));
+}
+
+// --- send_join, send_leave
+// ---------------------------------------------------------------------------------------------
+
+// The checks that must come before such an event is accepted; who fails them gets M_INVALID_PARAM.
+Task<Result<VerifiedEvent>> read_membership_event(FederationApi& api, Request& request, RoomInfoPtr room,
+                                                  std::string membership) {
+  auto pdu = request.json_object();
+  if (!pdu) co_return pdu.error();
+  std::optional<ServerName> to_be_signed_by;
+  if (membership == "join") to_be_signed_by = api.self.name;
+  auto checked = co_await api.checker.check(room->version, std::move(*pdu), to_be_signed_by);
+  if (!checked) co_return invalid(checked.error().message);
+  const Event& event = *checked->event();
+  if (checked->hash_mismatch()) co_return invalid("The content hash of the event does not match.");
+  if (event.id().str() != request.path_parameter(1)) co_return invalid("The event has another ID than the path says.");
+  if (event.room_id() != room->id) co_return invalid("The event is of another room.");
+  if (event.membership() != membership) co_return invalid("The event is not a " + membership + " event.");
+  if (event.sender().server() != request.origin->str()) co_return invalid("The sender is not one of your server's.");
+  if (event.state_key() != event.sender().str()) co_return invalid("The state_key is not the sender.");
+  co_return std::move(*checked);
+}
+
+// spec: server-server-api#put_matrixfederationv2send_joinroomideventid
+Reply send_join(FederationApi& api, Request& request) {
+  auto room = co_await room_open_to_origin(api, request, 0);
+  if (!room) co_return room.error();
+  auto event = co_await read_membership_event(api, request, *room, "join");
+  if (!event) co_return event.error();
+  auto joined = co_await api.rooms.accept_join(*request.origin, std::move(*event));
+  if (!joined) co_return joined.error();
+  boost::json::array servers;
+  for (const auto& server : joined->servers)
+    servers.emplace_back(server.str());
+  std::string body = "{\"auth_chain\":";
+  append_events(body, joined->auth_chain);
+  body += ",\"event\":" + joined->event->json();
+  body += ",\"members_omitted\":false,\"servers_in_room\":" + boost::json::serialize(servers) + ",\"state\":";
+  append_events(body, joined->state);
+  co_return Response::json_text(body + "}");
+}
+
+// spec: server-server-api#put_matrixfederationv2send_leaveroomideventid
+Reply send_leave(FederationApi& api, Request& request) {
+  auto room = co_await room_open_to_origin(api, request, 0);
+  if (!room) co_return room.error();
+  auto event = co_await read_membership_event(api, request, *room, "leave");
+  if (!event) co_return event.error();
+  auto left = co_await api.rooms.accept_leave(*request.origin, std::move(*event));
+  if (!left) co_return left.error();
+  co_return Response::empty_object();
+}
+
+// --- invite
+// ------------------------------------------------------------------------------------------------------------
+
+// What clients get to see of it: sender, type, state_key, content. Entries without these are left out.
+boost::json::array strip(const std::vector<boost::json::object>& entries) {
+  boost::json::array out;
+  for (const auto& entry : entries) {
+    const auto* content = json::find_object(entry, "content");
+    const auto type = json::find_string(entry, "type");
+    const auto state_key = json::find_string(entry, "state_key");
+    const auto sender = json::find_string(entry, "sender");
+    if (!content || !type || !state_key || !sender) continue;
+    boost::json::object stripped;
+    stripped["content"] = *content;
+    stripped["sender"] = *sender;
+    stripped["state_key"] = *state_key;
+    stripped["type"] = *type;
+    out.emplace_back(std::move(stripped));
+  }
+  return out;
+}
+
+// Room version 12: full events of this very room, the create event among them. Earlier versions: whatever is there.
+Task<Result<>> check_invite_room_state(FederationApi& api, const RoomVersion* version, RoomId room,
+                                       std::vector<boost::json::object> entries) {
+  if (!version->room_id_is_create_hash) co_return Result<>();
+  bool has_create = false;
+  auto checked = co_await api.checker.check(version, std::move(entries));
+  for (const auto& entry : checked) {
+    if (!entry) co_return invalid("invite_room_state: " + entry.error().message);
+    if (entry->event()->room_id() != room) co_return invalid("invite_room_state has an event of another room.");
+    has_create = has_create || entry->event()->is_state("m.room.create", "");
+  }
+  if (!has_create) co_return make_error(ErrorCode::missing_param, 400, "invite_room_state has no m.room.create event.");
+  co_return Result<>();
+}
+
+std::vector<boost::json::object> invite_room_state(const boost::json::object& body) {
+  std::vector<boost::json::object> entries;
+  if (const auto* array = json::find_array(body, "invite_room_state"))
+    for (const auto& value : *array)
+      if (value.is_object() && entries.size() < max_stripped_state) entries.push_back(value.get_object());
+  return entries;
+}
+
+Task<Result<VerifiedEvent>> read_invite(FederationApi& api, Request& request, const RoomVersion* version,
+                                        boost::json::object pdu) {
+  auto checked = co_await api.checker.check(version, std::move(pdu));
+  if (!checked) co_return invalid(checked.error().message);
+  const Event& event = *checked->event();
+  if (checked->hash_mismatch()) co_return invalid("The content hash of the event does not match.");
+  if (event.room_id().str() != request.path_parameter(0)) co_return invalid("The event is of another room.");
+  if (event.id().str() != request.path_parameter(1)) co_return invalid("The event has another ID than the path says.");
+  if (event.membership() != "invite" || !event.state_key()) co_return invalid("The event is not an invite.");
+  if (event.sender().server() != request.origin->str()) co_return invalid("The sender is not one of your server's.");
+  auto invited = UserId::parse(*event.state_key());
+  if (!invited || invited->server() != api.self.name.str()) co_return invalid("The invited user is not one of ours.");
+  co_return std::move(*checked);
+}
+
+// spec: server-server-api#put_matrixfederationv2inviteroomideventid
+Reply send_invite(FederationApi& api, Request& request) {
+  auto body = request.json_object();
+  if (!body) co_return body.error();
+  auto version_id = json::required_string(*body, "room_version");
+  if (!version_id) co_return version_id.error();
+  const auto* version = find_room_version(*version_id);
+  if (!version) {
+    auto error = make_error(ErrorCode::incompatible_room_version, 400, "This server does not know that room version.");
+    error.extra["room_version"] = *version_id;
+    co_return error;
+  }
+  auto pdu = json::required_object(*body, "event");
+  if (!pdu) co_return pdu.error();
+  auto event = co_await read_invite(api, request, version, **pdu);
+  if (!event) co_return event.error();
+  const RoomId room_id = event->event()->room_id();
+  auto room = co_await api.reader.room(room_id);
+  if (room && !co_await api.reader.acl_allows(*request.origin, room->nid))
+    co_return make_error(ErrorCode::forbidden, 403, "Your server is denied access to this room.");
+
+  const auto entries = invite_room_state(*body);
+  auto state_checked = co_await check_invite_room_state(api, version, room_id, entries);
+  if (!state_checked) co_return state_checked.error();
+  auto accepted = co_await api.rooms.accept_invite(*request.origin, std::move(*event), strip(entries));
+  if (!accepted) co_return accepted.error();
+  co_return Response::json_text("{\"event\":" + (*accepted)->json() + "}");
+}
+
+constexpr Endpoint endpoints[] = {
+    {Verb::get, "/_matrix/federation/v1/make_join/{roomId}/{userId}", "makeJoin", Auth::federation,
+     RateClass::federation, 0, make_join},
+    {Verb::put, "/_matrix/federation/v2/send_join/{roomId}/{eventId}", "sendJoinV2", Auth::federation,
+     RateClass::federation, 128 * kib, send_join},
+    {Verb::get, "/_matrix/federation/v1/make_leave/{roomId}/{userId}", "makeLeave", Auth::federation,
+     RateClass::federation, 0, make_leave},
+    {Verb::put, "/_matrix/federation/v2/send_leave/{roomId}/{eventId}", "sendLeaveV2", Auth::federation,
+     RateClass::federation, 128 * kib, send_leave},
+    {Verb::put, "/_matrix/federation/v2/invite/{roomId}/{eventId}", "sendInviteV2", Auth::federation,
+     RateClass::federation, 4096 * kib, send_invite},
+};
+
+}  // namespace
+
+EndpointTable membership_endpoints() {
+  return endpoints;
+}
+
+}  // namespace causeway::federation

@@ -1,0 +1,86 @@
+// Rooms, aliases and profiles of other servers, asked for over federation. Every event that comes back has passed the
+// PduChecker and belongs to the room that was asked about.
+#pragma once
+
+#include "federation/pdu_checker.hpp"
+#include "federation/signed_client.hpp"
+#include "homeserver/rooms/remote_servers.hpp"
+#include "homeserver/runtime/clock.hpp"
+
+namespace causeway::federation {
+
+class RemoteRooms final : public RemoteServers {
+ public:
+  struct Services {
+    SignedClient& client;
+    PduChecker& checker;
+    const Clock& clock;
+    const LocalServer& self;
+  };
+  RemoteRooms(Services services, std::chrono::milliseconds timeout, std::size_t max_response_bytes)
+      : client_(services.client),
+        checker_(services.checker),
+        clock_(services.clock),
+        self_(services.self),
+        timeout_(timeout),
+        max_response_bytes_(max_response_bytes) {}
+
+  Task<Result<RemoteJoin>> join(MembershipTemplate membership, std::vector<ServerName> via) override;
+  Task<Result<EventPtr>> leave(MembershipTemplate membership, std::vector<ServerName> via) override;
+  Task<Result<EventPtr>> invite(EventPtr invite, std::vector<EventPtr> stripped_state, ServerName server) override;
+  Task<Result<ResolvedAlias>> resolve_alias(RoomAlias alias) override;
+  Task<Result<boost::json::object>> profile(UserId user) override;
+  Task<Result<std::vector<VerifiedEvent>>> backfill(RoomId room, const RoomVersion* version, std::vector<EventId> from,
+                                                    std::size_t limit, std::vector<ServerName> via) override;
+  Task<Result<StateIds>> state_ids(RoomId room, EventId at, ServerName from) override;
+  Task<Result<std::vector<VerifiedEvent>>> events(RoomId room, const RoomVersion* version, std::vector<EventId> ids,
+                                                  ServerName from) override;
+
+  // --- for intake alone ---------------------------------------------------------------------------------------------
+  // What comes before `latest` and after `earliest`. spec:
+  // server-server-api#post_matrixfederationv1get_missing_eventsroomid
+  Task<Result<std::vector<VerifiedEvent>>> missing_events(RoomId room, const RoomVersion* version,
+                                                          std::vector<EventId> earliest, std::vector<EventId> latest,
+                                                          std::size_t limit, ServerName from);
+  // The auth chain of an event.
+  Task<Result<std::vector<VerifiedEvent>>> event_auth(RoomId room, const RoomVersion* version, EventId of,
+                                                      ServerName from);
+  // State before an event with its auth chain, whole: for when most of it is not here.
+  struct State {
+    std::vector<VerifiedEvent> state, auth_chain;
+  };
+  Task<Result<State>> state(RoomId room, const RoomVersion* version, EventId at, ServerName from);
+
+ private:
+  struct Prepared {
+    const RoomVersion* version = nullptr;
+    EventPtr event;
+  };
+  Task<Result<Prepared>> prepare(std::string make_path, MembershipTemplate membership, ServerName server);
+  Task<Result<RemoteJoin>> join_through(MembershipTemplate membership, ServerName server);
+  Task<Result<EventPtr>> leave_through(MembershipTemplate membership, ServerName server);
+  Task<Result<RemoteJoin>> read_join_reply(Prepared prepared, boost::json::object reply, ServerName server);
+  // Those of the room among the events that pass.
+  Task<std::vector<VerifiedEvent>> events_of(RoomId room, const RoomVersion* version,
+                                             std::vector<boost::json::object> pdus);
+  Call get(const ServerName& server, std::string target) const;
+
+  SignedClient& client_;
+  PduChecker& checker_;
+  const Clock& clock_;
+  const LocalServer& self_;
+  const std::chrono::milliseconds timeout_;
+  const std::size_t max_response_bytes_;
+};
+
+// The servers to ask, each once, without ourselves, at most `limit`.
+std::vector<ServerName> candidates(std::vector<ServerName> via, const ServerName& self, std::size_t limit);
+
+// An error as one of our clients may see it: what a peer says of the room passes, what it says of our request does not.
+// spec: server-server-api#get_matrixfederationv1make_joinroomiduserid 400
+MatrixError for_client(MatrixError error);
+
+// Moves the objects out of an array member of a reply, at most `limit`; what is not an object is left out.
+std::vector<boost::json::object> take_objects(boost::json::object& reply, std::string_view key, std::size_t limit);
+
+}  // namespace causeway::federation
