@@ -1,1 +1,106 @@
 #include "federation/federation.hpp"
+
+#include "federation/api.hpp"
+#include "federation/intake.hpp"
+#include "federation/request_auth.hpp"
+#include "federation/request_target.hpp"
+#include "federation/sender.hpp"
+#include "federation/well_known.hpp"
+
+namespace causeway::federation {
+
+namespace {
+
+constexpr std::chrono::seconds key_request_timeout{10};
+constexpr std::size_t max_key_document_bytes = 64 * 1024;
+
+// spec: server-server-api#get_matrixkeyv2server
+class KeysOverHttps final : public KeySource {
+ public:
+  explicit KeysOverHttps(SignedClient& client) : client_(client) {}
+  Task<Result<boost::json::object>> server_keys(ServerName server) override {
+    Call call;
+    call.server = std::move(server);
+    call.target = "/_matrix/key/v2/server";
+    call.timeout = key_request_timeout;
+    call.max_response_bytes = max_key_document_bytes;
+    co_return co_await client_.call_unsigned(std::move(call));
+  }
+
+ private:
+  SignedClient& client_;
+};
+
+}  // namespace
+
+// The parts, in the order in which they depend on each other.
+struct Federation::Impl {
+  Impl(Services s, Settings given)
+      : settings(std::move(given)),
+        connector(dns, AddressPolicy(settings.allowed_ranges, settings.allow_all_addresses),
+                  make_tls_context(settings.extra_ca_pem)),
+        well_known(connector, s.clock),
+        discovery(dns, well_known),
+        http(s.reactor, discovery, connector),
+        client(http, s.self, s.cpu),
+        key_source(client),
+        keys(s.database, key_source, s.clock, s.self, settings.key_validity),
+        checker(keys, s.cpu),
+        remote({client, checker, s.clock, s.self}, settings.request_timeout, settings.max_response_bytes),
+        sender({s.reactor, s.database, s.hub, s.interner, s.reader, s.typing, client, s.clock, s.metrics, s.self},
+               Backoff{settings.first_retry, settings.max_retry}, settings.request_timeout),
+        auth(keys, s.cpu, s.self, [this](const ServerName& server) { sender.encourage(server); }),
+        gaps({s.reactor, s.database, s.events, s.reader, s.rooms, remote, checker, s.clock}),
+        edus(s.reader, s.receipts, s.typing),
+        intake({s.reader, s.rooms, checker, gaps, edus, s.metrics}),
+        api{s.events, s.states, s.reader, s.rooms, s.accounts, keys, checker, intake, s.clock, s.self} {}
+
+  const Settings settings;
+  CaresDns dns;
+  Connector connector;
+  WellKnownClient well_known;
+  Discovery discovery;
+  HttpClient http;
+  SignedClient client;
+  KeysOverHttps key_source;
+  KeyRing keys;
+  PduChecker checker;
+  RemoteRooms remote;
+  Sender sender;
+  RequestAuth auth;
+  GapFiller gaps;
+  Edus edus;
+  Intake intake;
+  FederationApi api;
+};
+
+Federation::Federation(Services services, Settings settings)
+    : impl_(std::make_shared<Impl>(services, std::move(settings))) {}
+Federation::~Federation() = default;
+
+RemoteServers& Federation::remote() {
+  return impl_->remote;
+}
+
+http::FederationAuthenticator& Federation::authenticator() {
+  return impl_->auth;
+}
+
+void Federation::add_endpoints(http::Router& router) {
+  for (const auto table :
+       {key_endpoints(), query_endpoints(), membership_endpoints(), history_endpoints(), transaction_endpoints()})
+    router.add(table, impl_->api);
+}
+
+Task<> Federation::start() {
+  co_await impl_->gaps.start();
+  co_await impl_->sender.start();
+}
+
+Task<> Federation::drain() {
+  co_await impl_->gaps.drain();
+  co_await impl_->sender.drain();
+  impl_->http.close();
+}
+
+}  // namespace causeway::federation

@@ -76,6 +76,8 @@ create table events (
   json          bytea not null
 );
 create unique index events_order on events (room_nid, anchor, sub) where anchor is not null;
+-- For single events by position (outbox_extra): live events lie in the table in that order, so this index is tiny.
+create index events_anchor on events using brin (anchor) with (autosummarize = on);
 
 -- The timeline of state: which event holds a key on a line from a version on, until (exclusive) another.
 -- event_nid 0: the key is absent although the parent line has it.

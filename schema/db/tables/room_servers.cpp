@@ -15,4 +15,13 @@ std::vector<ServerStay> stays_of_server(Connection& connection, RoomNid room, co
   return out;
 }
 
+std::vector<RoomServer> room_servers(Connection& connection, RoomNid room, StreamPosition since) {
+  std::vector<RoomServer> out;
+  for (const auto& row : connection.exec("select server_nid, from_position, to_position from room_servers "
+                                         "where room_nid = $1 and to_position >= $2 order by server_nid limit 100000",
+                                         room, since))
+    out.push_back({read_int<ServerNid>(row[0]), read_int(row[1]), read_int(row[2])});
+  return out;
+}
+
 }  // namespace causeway::db

@@ -1,6 +1,7 @@
 // Table room_servers: from which position to which a server was in a room.
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -17,5 +18,14 @@ struct ServerStay {
   StreamPosition to = 0;
 };
 std::vector<ServerStay> stays_of_server(Connection& connection, RoomNid room, const ServerName& server);
+
+// A server and one stay of it.
+struct RoomServer {
+  ServerNid server{};
+  StreamPosition from = 0;
+  StreamPosition to = std::numeric_limits<StreamPosition>::max();
+};
+// Those that were in the room at or after `since`; at most 100,000.
+std::vector<RoomServer> room_servers(Connection& connection, RoomNid room, StreamPosition since);
 
 }  // namespace causeway::db

@@ -1,0 +1,21 @@
+// How long a destination that failed is left alone. Pure.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "schema/matrix/ids.hpp"
+
+namespace causeway::federation {
+
+struct Backoff {
+  std::chrono::milliseconds first{2'000};
+  std::chrono::milliseconds most{3'600'000};
+
+  // The next interval after one of `current_ms` (0: none yet): doubles up to `most`.
+  std::int64_t next_ms(std::int64_t current_ms) const;
+  // When to try again: the interval and up to a fifth more, by `chance` in [0, 1), so that destinations spread out.
+  Timestamp retry_at(Timestamp now, std::int64_t interval_ms, double chance) const;
+};
+
+}  // namespace causeway::federation

@@ -1,0 +1,90 @@
+// One server that is owed events: what it has, what comes next, how it has been answering. No I/O.
+#pragma once
+
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "federation/backoff.hpp"
+#include "homeserver/runtime/task.hpp"
+#include "homeserver/stream/write_unit.hpp"
+#include "schema/db/tables/destinations.hpp"
+
+namespace causeway::federation {
+
+inline constexpr std::size_t max_pdus = 50;  // spec: server-server-api#transactions
+inline constexpr std::size_t max_edus = 100;
+
+// A transaction ready to go: sent again under the same identifier until it is answered.
+struct Transaction {
+  std::string id;
+  std::string body;               // canonical JSON
+  std::vector<std::string> pdus;  // as JSON, ascending by position
+  std::vector<std::string> edus;
+  StreamPosition cursor = 0;  // the destination has everything up to here once this is through
+  bool empty() const { return pdus.empty() && edus.empty(); }
+};
+
+std::string transaction_body(const ServerName& origin, Timestamp now, const std::vector<std::string>& pdus,
+                             const std::vector<std::string>& edus);
+
+class Destination {
+ public:
+  Destination(ServerNid nid, ServerName name, std::optional<db::DestinationRow> row);
+
+  ServerNid nid() const { return row_.server; }
+  const ServerName& name() const { return name_; }
+  StreamPosition cursor() const { return row_.cursor; }
+
+  // A committed event it is owed. Beyond what memory may hold it falls behind and reads the database later.
+  void offer(StreamPosition position, const EventPtr& event);
+  void offer(const ReceiptChange& receipt);
+  void offer_typing(const RoomId& room, const UserId& user, bool typing);
+  void fall_behind(StreamPosition up_to);
+
+  bool has_work() const;
+  // True: the next PDUs are in the database, after cursor(), not in memory.
+  bool behind() const { return behind_; }
+
+  // From memory. Precondition: !behind().
+  void take_pdus(Transaction& transaction) const;
+  // From what the database holds up to `until`.
+  static void take_pdus(Transaction& transaction, std::vector<db::OutboxRow> rows, StreamPosition until);
+  void take_edus(Transaction& transaction);
+
+  void succeeded(const Transaction& transaction);
+  void failed(Timestamp now, const Backoff& backoff, double chance);
+  // A reason to try again at once. False when it is healthy, or was tried a moment ago.
+  bool encourage(Timestamp now, const Backoff& backoff);
+  Timestamp retry_at() const { return row_.retry_at_ts; }
+  bool healthy() const { return row_.retry_interval_ms == 0; }
+
+  // The row to be saved, once after each change.
+  std::optional<db::DestinationRow> take_unsaved();
+  bool unsaved() const { return unsaved_; }
+
+  std::optional<Transaction> current;                // in flight or to be repeated
+  std::shared_ptr<asio::steady_timer> backoff_wait;  // set while it is left alone
+  bool running = false;
+
+ private:
+  struct Owed {
+    StreamPosition position;
+    EventPtr event;
+  };
+  ServerName name_;
+  db::DestinationRow row_;
+  bool behind_ = true;
+  StreamPosition missed_up_to_ = 0;  // offered while behind
+  Timestamp last_attempt_ = 0;
+  bool unsaved_ = false;
+  std::deque<Owed> queue_;
+  std::map<std::tuple<RoomId, UserId, std::string>, std::string> receipts_;  // by thread; EDUs as JSON
+  std::map<std::pair<RoomId, UserId>, std::string> typing_;
+};
+
+}  // namespace causeway::federation

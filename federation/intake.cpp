@@ -1,0 +1,219 @@
+#include "federation/intake.hpp"
+
+#include <prometheus/counter.h>
+#include <spdlog/spdlog.h>
+
+#include "federation/concurrency.hpp"
+#include "federation/destination.hpp"
+#include "schema/events/signing.hpp"
+#include "schema/json/json.hpp"
+
+namespace causeway::federation {
+
+namespace {
+
+constexpr std::size_t max_remembered = 4'096;
+constexpr std::size_t rooms_at_once = 8;
+
+MatrixError too_many(std::string_view what, std::size_t limit) {
+  return make_error(ErrorCode::invalid_param, 400,
+                    "A transaction holds at most " + std::to_string(limit) + " " + std::string(what) + ".");
+}
+
+Result<std::vector<boost::json::object>> read_objects(boost::json::object& body, std::string_view key,
+                                                      std::size_t limit) {
+  auto array = json::optional_array(body, key);
+  if (!array) return array.error();
+  std::vector<boost::json::object> out;
+  if (!*array) return out;
+  if ((*array)->size() > limit) return too_many(key, limit);
+  for (auto& value : body[key].get_array()) {
+    if (!value.is_object()) return make_error(ErrorCode::bad_json, std::string(key) + " must hold objects.");
+    out.push_back(std::move(value.get_object()));
+  }
+  return out;
+}
+
+// Where a PDU goes. A v12 create event has no room_id; no server sends one to a room that is known here already.
+std::string room_of(const boost::json::object& pdu) {
+  return std::string(json::find_string(pdu, "room_id").value_or(""));
+}
+
+// The ID by which the sender knows it, whatever is wrong with it.
+std::string id_of(const RoomVersion& version, const boost::json::object& pdu) {
+  return EventId::from_hash(reference_hash(version, pdu)).str();
+}
+
+boost::json::object failure(std::string_view why) {
+  boost::json::object out;
+  out["error"] = why;
+  return out;
+}
+
+}  // namespace
+
+struct Intake::Impl {
+  // A transaction under way or answered.
+  struct Remembered {
+    Flag done;
+    std::optional<Result<std::string>> reply;  // none: it broke off and may be tried again
+  };
+  using RememberedPtr = std::shared_ptr<Remembered>;
+
+  // One transaction being worked on.
+  struct Work {
+    ServerName origin;
+    std::vector<std::pair<std::string, std::vector<boost::json::object>>> rooms;  // PDUs by room, in their order
+    boost::json::object results;
+    std::exception_ptr broken;
+  };
+  using WorkPtr = std::shared_ptr<Work>;
+
+  explicit Impl(Services given) : services(given) {
+    for (const auto& [result, name] : {std::pair{Received::accepted, "accepted"},
+                                       {Received::duplicate, "duplicate"},
+                                       {Received::soft_failed, "soft_failed"},
+                                       {Received::rejected, "rejected"},
+                                       {Received::refused, "refused"},
+                                       {Received::missing, "staged"}})
+      counters[result] = &counter(name);
+    invalid = &counter("invalid");
+  }
+
+  prometheus::Counter& counter(const char* result) {
+    return services.metrics.counter("federation_pdus_received_total", "PDUs received in transactions",
+                                    {{"result", result}});
+  }
+
+  Task<Result<std::string>> receive(ServerName origin, std::string transaction_id, boost::json::object body) {
+    const std::string key = origin.str() + "\n" + transaction_id;
+    if (auto found = remembered.find(key); found != remembered.end()) {
+      auto earlier = found->second;
+      co_await earlier->done.wait();
+      if (earlier->reply) co_return *earlier->reply;
+      co_return make_error(ErrorCode::unknown, 503, "The transaction could not be worked on; try again.");
+    }
+    auto entry = remember(key);
+    try {
+      entry->reply = co_await work_on(origin, std::move(body));
+    } catch (...) {
+      remembered.erase(key);
+      entry->done.set();
+      throw;
+    }
+    entry->done.set();
+    co_return *entry->reply;
+  }
+
+  RememberedPtr remember(const std::string& key) {
+    while (order.size() >= max_remembered) {
+      remembered.erase(order.front());
+      order.pop_front();
+    }
+    auto entry = std::make_shared<Remembered>();
+    remembered.insert_or_assign(key, entry);
+    order.push_back(key);
+    return entry;
+  }
+
+  Task<Result<std::string>> work_on(ServerName origin, boost::json::object body) {
+    auto pdus = read_objects(body, "pdus", max_pdus);
+    if (!pdus) co_return pdus.error();
+    auto edus = read_objects(body, "edus", max_edus);
+    if (!edus) co_return edus.error();
+    auto work = std::make_shared<Work>();
+    work->origin = origin;
+    for (auto& pdu : *pdus)
+      add(*work, std::move(pdu));
+
+    std::function<Task<>(std::size_t)> room_job = [this, work](std::size_t index) { return try_room(work, index); };
+    const std::size_t rooms = work->rooms.size();
+    co_await for_each_concurrently(rooms, rooms_at_once, std::move(room_job));
+    // Something may not be durable: no reply, and the sender tries again.
+    if (work->broken) std::rethrow_exception(work->broken);
+    for (auto& edu : *edus)
+      co_await services.edus.handle(origin, std::move(edu));
+
+    boost::json::object reply;
+    reply["pdus"] = std::move(work->results);
+    co_return boost::json::serialize(reply);
+  }
+
+  static void add(Work& work, boost::json::object pdu) {
+    const std::string room = room_of(pdu);
+    auto at =
+        std::find_if(work.rooms.begin(), work.rooms.end(), [&](const auto& entry) { return entry.first == room; });
+    if (at == work.rooms.end()) at = work.rooms.emplace(work.rooms.end(), room, std::vector<boost::json::object>());
+    at->second.push_back(std::move(pdu));
+  }
+
+  Task<> try_room(WorkPtr work, std::size_t index) {
+    try {
+      auto& [room_id, pdus] = work->rooms[index];
+      co_await receive_in_room(work, room_id, std::move(pdus));
+    } catch (...) {
+      work->broken = std::current_exception();
+    }
+  }
+
+  Task<> receive_in_room(WorkPtr work, std::string room_id, std::vector<boost::json::object> pdus) {
+    auto room = co_await find_room(room_id);
+    const auto& version = room ? *room->version : *find_room_version(default_room_version);
+    std::string_view closed;
+    if (!room || !room->resident)
+      closed = "This server is not in that room.";
+    else if (!co_await services.reader.acl_allows(work->origin, room->nid))
+      closed = "Your server is denied access to this room.";
+    std::vector<std::string> ids;
+    for (auto& pdu : pdus) {
+      pdu.erase("event_id");
+      ids.push_back(id_of(version, pdu));
+      if (!closed.empty()) work->results[ids.back()] = failure(closed);
+    }
+    if (!closed.empty()) {
+      invalid->Increment(static_cast<double>(ids.size()));
+      co_return;
+    }
+    auto checked = co_await services.checker.check(room->version, std::move(pdus));
+    for (std::size_t i = 0; i < checked.size(); ++i) {
+      if (checked[i]) {
+        auto result = co_await receive_one(work->origin, std::move(*checked[i]));
+        work->results[ids[i]] = std::move(result);
+      } else {
+        invalid->Increment();
+        spdlog::info("federation: dropped {} from {}: {}", ids[i], work->origin.str(), checked[i].error().message);
+        work->results[ids[i]] = failure(checked[i].error().message);
+      }
+    }
+  }
+
+  Task<RoomInfoPtr> find_room(std::string text) {
+    auto id = RoomId::parse(text);
+    if (!id) co_return nullptr;
+    co_return co_await services.reader.room(*id);
+  }
+
+  Task<boost::json::object> receive_one(ServerName origin, VerifiedEvent event) {
+    auto outcome = co_await services.rooms.receive(origin, event);
+    counters[outcome.result]->Increment();
+    if (outcome.result == Received::refused) co_return failure(outcome.reason);
+    if (outcome.result == Received::missing && !co_await services.gaps.stage(origin, event.event()))
+      co_return failure("Too many events of this room wait for events that are missing.");
+    co_return boost::json::object();
+  }
+
+  Services services;
+  std::unordered_map<std::string, RememberedPtr> remembered;
+  std::deque<std::string> order;
+  std::map<Received, prometheus::Counter*> counters;
+  prometheus::Counter* invalid = nullptr;
+};
+
+Intake::Intake(Services services) : impl_(std::make_unique<Impl>(services)) {}
+Intake::~Intake() = default;
+
+Task<Result<std::string>> Intake::receive(ServerName origin, std::string transaction_id, boost::json::object body) {
+  return impl_->receive(std::move(origin), std::move(transaction_id), std::move(body));
+}
+
+}  // namespace causeway::federation

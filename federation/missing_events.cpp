@@ -1,0 +1,172 @@
+#include "federation/missing_events.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <unordered_set>
+
+namespace causeway::federation {
+
+namespace {
+
+constexpr std::size_t max_rounds = 5;
+constexpr std::size_t events_per_round = 50;
+constexpr std::size_t max_collected = 250;
+constexpr std::size_t max_earliest = 20;
+constexpr std::size_t max_state_fetches = 3;
+// More than this are fetched as one whole state rather than one by one.
+constexpr std::size_t max_single_fetches = 100;
+
+std::vector<EventId> prev_events_outside(const std::vector<VerifiedEvent>& collected) {
+  std::unordered_set<EventId> inside;
+  for (const auto& verified : collected)
+    inside.insert(verified.event()->id());
+  std::vector<EventId> out;
+  for (const auto& verified : collected)
+    for (const auto& previous : verified.event()->prev_events())
+      if (inside.insert(previous).second) out.push_back(previous);
+  return out;
+}
+
+// Parents before children. `depth` is whatever the sender says, so it only breaks ties.
+std::vector<VerifiedEvent> oldest_first(std::vector<VerifiedEvent> events) {
+  std::stable_sort(events.begin(), events.end(),
+                   [](const auto& a, const auto& b) { return a.event()->depth() < b.event()->depth(); });
+  std::unordered_set<EventId> waiting;
+  for (const auto& verified : events)
+    waiting.insert(verified.event()->id());
+  std::vector<VerifiedEvent> out;
+  const auto is_ready = [&](const VerifiedEvent& verified) {
+    const auto& previous = verified.event()->prev_events();
+    return std::none_of(previous.begin(), previous.end(), [&](const auto& id) { return waiting.contains(id); });
+  };
+  while (!events.empty()) {
+    auto next = std::find_if(events.begin(), events.end(), is_ready);
+    if (next == events.end()) next = events.begin();  // cannot be: hashes don't form cycles
+    waiting.erase(next->event()->id());
+    out.push_back(std::move(*next));
+    events.erase(next);
+  }
+  return out;
+}
+
+}  // namespace
+
+Task<bool> MissingEvents::receive(VerifiedEvent event) {
+  const EventId id = event.event()->id();
+  bool settled = false;
+  auto collected = co_await collect(std::move(event));
+  for (auto& verified : collected) {
+    const bool is_target = verified.event()->id() == id;
+    const bool over = co_await receive_one(std::move(verified));
+    if (is_target) settled = over;
+  }
+  co_return settled;
+}
+
+Task<std::vector<EventId>> MissingEvents::unknown(std::vector<EventId> ids) {
+  auto stored = co_await services_.events.by_id(ids);
+  std::vector<EventId> out;
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    if (!stored[i] || !stored[i]->order) out.push_back(std::move(ids[i]));
+  co_return out;
+}
+
+Task<std::vector<VerifiedEvent>> MissingEvents::collect(VerifiedEvent event) {
+  std::vector<EventId> latest;
+  latest.push_back(event.event()->id());
+  std::vector<VerifiedEvent> collected;
+  collected.push_back(std::move(event));
+  for (std::size_t round = 0; round < max_rounds && collected.size() < max_collected; ++round) {
+    auto missing = co_await unknown(prev_events_outside(collected));
+    if (missing.empty()) break;
+    auto head = co_await services_.events.by_nid(room_->extremities);
+    std::vector<EventId> earliest;
+    for (const auto& stored : head)
+      if (stored && earliest.size() < max_earliest) earliest.push_back(stored->event->id());
+    auto fetched = co_await services_.remote.missing_events(room_->id, room_->version, std::move(earliest), latest,
+                                                            events_per_round, origin_);
+    if (!fetched || fetched->empty()) break;
+    std::unordered_set<EventId> known;
+    for (const auto& verified : collected)
+      known.insert(verified.event()->id());
+    const std::size_t before = collected.size();
+    for (auto& verified : *fetched)
+      if (known.insert(verified.event()->id()).second) collected.push_back(std::move(verified));
+    if (collected.size() == before) break;
+    // On from those whose parents are still not here.
+    latest.clear();
+    for (const auto& verified : collected)
+      for (const auto& previous : verified.event()->prev_events())
+        if (!known.contains(previous)) {
+          latest.push_back(verified.event()->id());
+          break;
+        }
+  }
+  co_return oldest_first(std::move(collected));
+}
+
+Task<bool> MissingEvents::receive_one(VerifiedEvent event) {
+  auto outcome = co_await services_.rooms.receive(origin_, event);
+  if (outcome.result == Received::missing && !outcome.missing_auth.empty()) {
+    if (!co_await fetch_auth_events(event.event()->id(), outcome.missing_auth)) co_return false;
+    outcome = co_await services_.rooms.receive(origin_, event);
+  }
+  if (outcome.result != Received::missing) co_return true;
+  if (outcome.missing_prev.empty()) co_return false;
+  co_return co_await receive_with_fetched_state(std::move(event));
+}
+
+Task<bool> MissingEvents::fetch_auth_events(EventId of, std::vector<EventId> missing) {
+  auto fetched = co_await services_.remote.events(room_->id, room_->version, std::move(missing), origin_);
+  if (fetched && !fetched->empty()) {
+    auto left_out = co_await services_.rooms.add_outliers(room_->id, room_->version, std::move(*fetched));
+    if (left_out.empty()) co_return true;
+  }
+  // Their own auth events are missing too: the whole chain.
+  auto chain = co_await services_.remote.event_auth(room_->id, room_->version, of, origin_);
+  if (!chain) co_return false;
+  co_await services_.rooms.add_outliers(room_->id, room_->version, std::move(*chain));
+  co_return true;
+}
+
+Task<bool> MissingEvents::receive_with_fetched_state(VerifiedEvent event) {
+  if (state_fetches_++ >= max_state_fetches) co_return false;
+  const EventId id = event.event()->id();
+  auto ids = co_await services_.remote.state_ids(room_->id, id, origin_);
+  if (!ids) {
+    spdlog::info("federation: state at {} from {}: {}", id.str(), origin_.str(), ids.error().message);
+    co_return false;
+  }
+  if (!co_await store_state(id, *ids)) co_return false;
+  auto outcome = co_await services_.rooms.receive_with_state(origin_, std::move(event), std::move(ids->state));
+  co_return outcome.result != Received::missing;
+}
+
+// Makes the events of the state and its auth chain known here, as outliers.
+Task<bool> MissingEvents::store_state(EventId at, RemoteServers::StateIds ids) {
+  std::vector<EventId> wanted = ids.auth_chain;
+  wanted.insert(wanted.end(), ids.state.begin(), ids.state.end());
+  std::sort(wanted.begin(), wanted.end());
+  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+  auto stored = co_await services_.events.by_id(wanted);
+  std::vector<EventId> missing;
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    if (!stored[i]) missing.push_back(wanted[i]);
+  if (missing.empty()) co_return true;
+
+  std::vector<VerifiedEvent> fetched;
+  if (missing.size() <= max_single_fetches) {
+    auto events = co_await services_.remote.events(room_->id, room_->version, std::move(missing), origin_);
+    if (!events) co_return false;
+    fetched = std::move(*events);
+  } else {
+    auto state = co_await services_.remote.state(room_->id, room_->version, at, origin_);
+    if (!state) co_return false;
+    fetched = std::move(state->state);
+    std::move(state->auth_chain.begin(), state->auth_chain.end(), std::back_inserter(fetched));
+  }
+  co_await services_.rooms.add_outliers(room_->id, room_->version, std::move(fetched));
+  co_return true;
+}
+
+}  // namespace causeway::federation

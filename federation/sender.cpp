@@ -1,0 +1,431 @@
+#include "federation/sender.hpp"
+
+#include <prometheus/counter.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/redirect_error.hpp>
+#include <random>
+#include <variant>
+
+#include "federation/concurrency.hpp"
+#include "federation/destination.hpp"
+#include "federation/request_target.hpp"
+#include "federation/servers_in_rooms.hpp"
+#include "schema/json/json.hpp"
+
+namespace causeway::federation {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t max_inbox = 65'536;
+constexpr std::size_t max_transactions_at_once = 64;
+constexpr std::size_t max_idle_destinations = 5'000;
+constexpr std::size_t owed_page = 500;
+constexpr std::chrono::milliseconds save_interval = 500ms;
+constexpr std::chrono::milliseconds drain_time = 3s;
+
+// What the stream and typing tell, in their order.
+struct OwedEvent {
+  RoomNid room;
+  StreamPosition position;
+  EventPtr event;
+  std::vector<ServerNid> extra;  // owed it although not in the room
+};
+struct ServerJoined {
+  RoomNid room;
+  ServerNid server;
+  StreamPosition position;
+};
+struct ServerLeft {
+  RoomNid room;
+  ServerNid server;
+  StreamPosition position;
+};
+struct NewTyping {
+  RoomNid room;
+  UserId user;
+  bool typing;
+};
+using News = std::variant<OwedEvent, ServerJoined, ServerLeft, ReceiptChange, NewTyping>;
+
+}  // namespace
+
+struct Sender::Impl : std::enable_shared_from_this<Impl> {
+  using DestinationPtr = std::shared_ptr<Destination>;
+
+  Impl(Services given, Backoff b, std::chrono::milliseconds timeout)
+      : services(given),
+        backoff(b),
+        request_timeout(timeout),
+        servers_in_rooms(services.database),
+        gate(max_transactions_at_once),
+        save_timer(services.reactor),
+        epoch(services.clock.now_ms()),
+        sent(services.metrics.counter("federation_transactions_total", "Transactions sent to other servers",
+                                      {{"result", "ok"}})),
+        failures(services.metrics.counter("federation_transactions_total", "Transactions sent to other servers",
+                                          {{"result", "failed"}})) {}
+
+  // --- from the stream --------------------------------------------------------------------------------------------
+
+  void committed(const std::vector<WriteUnitPtr>& units) {
+    for (const auto& unit : units) {
+      take_servers(*unit);
+      take_events(*unit);
+      for (const auto& receipt : unit->receipts)
+        if (receipt.local && receipt.receipt_type == "m.read") tell(receipt);
+    }
+  }
+
+  void take_servers(const WriteUnit& unit) {
+    for (const auto& change : unit.servers) {
+      const auto position = unit.events.at(change.event_index).stored->position();
+      if (change.joined)
+        tell(ServerJoined{unit.room, change.server, position});
+      else
+        tell(ServerLeft{unit.room, change.server, position});
+    }
+  }
+
+  void take_events(const WriteUnit& unit) {
+    constexpr auto not_sent = db::EventFlags::rejected | db::EventFlags::soft_failed;
+    for (std::size_t i = 0; i < unit.events.size(); ++i) {
+      const auto& stored = *unit.events[i].stored;
+      std::vector<ServerNid> extra;
+      for (const auto& [server, index] : unit.outbox_extra)
+        if (index == i) extra.push_back(server);
+      const bool owed =
+          stored.is_live() && !stored.has(not_sent) && (stored.has(db::EventFlags::local) || !extra.empty());
+      if (owed) tell(OwedEvent{stored.room, stored.position(), stored.event, std::move(extra)});
+    }
+  }
+
+  void tell(News news) {
+    if (stopping) return;
+    if (inbox.size() >= max_inbox) {
+      inbox.clear();
+      lost_news = true;
+    }
+    inbox.push_back(std::move(news));
+    if (!std::exchange(dispatching, true))
+      asio::co_spawn(services.reactor, dispatch(shared_from_this()), asio::detached);
+  }
+
+  static Task<> dispatch(std::shared_ptr<Impl> self) {
+    while (!self->inbox.empty() && !self->stopping) {
+      News news = std::move(self->inbox.front());
+      self->inbox.pop_front();
+      try {
+        if (std::exchange(self->lost_news, false)) co_await self->recover();
+        co_await self->hand_on(std::move(news));
+      } catch (const std::exception& error) {
+        // What was being handed on is in the database; everyone reads it there.
+        spdlog::error("federation: the outbox could not be read: {}", error.what());
+        self->lost_news = true;
+      }
+    }
+    self->dispatching = false;
+  }
+
+  Task<> hand_on(News news) {
+    if (auto* event = std::get_if<OwedEvent>(&news)) {
+      co_await hand_on_event(std::move(*event));
+    } else if (auto* joined = std::get_if<ServerJoined>(&news)) {
+      servers_in_rooms.joined(joined->room, joined->server, joined->position);
+    } else if (auto* left = std::get_if<ServerLeft>(&news)) {
+      servers_in_rooms.left(left->room, left->server, left->position);
+    } else if (auto* receipt = std::get_if<ReceiptChange>(&news)) {
+      auto to = co_await destinations_in(receipt->room);
+      for (const auto& destination : to)
+        destination->offer(*receipt);
+      wake(to);
+    } else if (auto* typing = std::get_if<NewTyping>(&news)) {
+      auto to = co_await destinations_in(typing->room);
+      auto room = co_await services.reader.room(typing->room);
+      if (!room) co_return;
+      for (const auto& destination : to)
+        destination->offer_typing(room->id, typing->user, typing->typing);
+      wake(to);
+    }
+  }
+
+  Task<> hand_on_event(OwedEvent news) {
+    std::vector<ServerNid> servers;
+    servers = co_await servers_in_rooms.at(news.room, news.position);
+    servers.insert(servers.end(), news.extra.begin(), news.extra.end());
+    auto to = co_await load(std::move(servers));
+    for (const auto& destination : to)
+      destination->offer(news.position, news.event);
+    wake(to);
+  }
+
+  // Of the servers that are in the room now.
+  Task<std::vector<DestinationPtr>> destinations_in(RoomNid room) {
+    auto servers = co_await servers_in_rooms.at(room, services.hub.position() + 1);
+    co_return co_await load(std::move(servers));
+  }
+
+  // --- destinations -----------------------------------------------------------------------------------------------
+
+  Task<std::vector<DestinationPtr>> load(std::vector<ServerNid> servers) {
+    std::vector<ServerNid> unknown;
+    for (const auto server : servers)
+      if (!destinations.contains(server) && server != self_nid) unknown.push_back(server);
+    if (!unknown.empty()) co_await load_unknown(std::move(unknown));
+    std::vector<DestinationPtr> out;
+    for (const auto server : servers)
+      if (const auto found = destinations.find(server); found != destinations.end()) out.push_back(found->second);
+    co_return out;
+  }
+
+  Task<> load_unknown(std::vector<ServerNid> servers) {
+    auto names = co_await services.interner.server_names(servers);
+    auto read = [servers](db::Connection& c) { return db::load_destinations(c, servers); };
+    auto rows = co_await services.database.run(std::move(read));
+    std::unordered_map<ServerNid, db::DestinationRow> by_server;
+    for (const auto& row : rows)
+      by_server.emplace(row.server, row);
+    for (std::size_t i = 0; i < servers.size(); ++i) {
+      if (names[i] == services.self.name || destinations.contains(servers[i])) continue;
+      const auto row = by_server.find(servers[i]);
+      auto made = std::make_shared<Destination>(
+          servers[i], names[i], row == by_server.end() ? std::nullopt : std::optional<db::DestinationRow>(row->second));
+      by_name.insert_or_assign(names[i], made);
+      destinations.emplace(servers[i], std::move(made));
+    }
+  }
+
+  void wake(const std::vector<DestinationPtr>& to) {
+    for (const auto& destination : to)
+      if (destination->has_work() && !stopping && !std::exchange(destination->running, true)) {
+        ++running;
+        asio::co_spawn(services.reactor, serve(shared_from_this(), destination), asio::detached);
+      }
+  }
+
+  // After a start, or when news were lost: everyone who is owed something reads it from the database.
+  Task<> recover() {
+    servers_in_rooms.forget_all();
+    const auto until = services.hub.position();
+    for (auto& [nid, destination] : destinations)
+      destination->fall_behind(until);
+    ServerNid above{0};
+    for (;;) {
+      auto page = [above, until](db::Connection& c) { return db::servers_owed(c, above, until, owed_page); };
+      auto servers = co_await services.database.run(std::move(page));
+      if (servers.empty()) break;
+      above = servers.back();
+      auto owed = co_await load(std::move(servers));
+      wake(owed);
+    }
+  }
+
+  // --- one destination --------------------------------------------------------------------------------------------
+
+  static Task<> serve(std::shared_ptr<Impl> self, DestinationPtr destination) {
+    while (!self->stopping && destination->has_work()) {
+      try {
+        co_await self->wait_for_retry(destination);
+        if (self->stopping) break;
+        co_await self->send_next(destination);
+      } catch (const std::exception& error) {
+        spdlog::error("federation: sending to {}: {}", destination->name().str(), error.what());
+        self->note_failure(*destination);
+      }
+    }
+    destination->running = false;
+    if (--self->running == 0) self->all_ended.cancel();
+  }
+
+  Task<> wait_for_retry(DestinationPtr destination) {
+    for (;;) {
+      const auto left = destination->retry_at() - services.clock.now_ms();
+      if (left <= 0 || stopping) co_return;
+      auto timer = std::make_shared<asio::steady_timer>(services.reactor, std::chrono::milliseconds(left));
+      destination->backoff_wait = timer;
+      boost::system::error_code ignored;
+      co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+      destination->backoff_wait = nullptr;
+    }
+  }
+
+  Task<> send_next(DestinationPtr destination) {
+    auto place = co_await gate.enter();
+    if (!destination->current) {
+      auto next = co_await make_transaction(destination);
+      if (next.empty()) {
+        destination->succeeded(next);
+        co_return;
+      }
+      destination->current = std::move(next);
+    }
+    RequestTarget target("/_matrix/federation/v1/send");
+    target.segment(destination->current->id);
+    Call call;
+    call.server = destination->name();
+    call.verb = http::Verb::put;
+    call.target = target.str();
+    call.body = destination->current->body;
+    call.timeout = request_timeout;
+    auto reply = co_await services.client.call(std::move(call));
+    if (!reply) {
+      spdlog::info("federation: transaction to {}: {}", destination->name().str(), reply.error().message);
+      note_failure(*destination);
+      co_return;
+    }
+    sent.Increment();
+    log_refusals(*destination, *reply);
+    const auto done = std::exchange(destination->current, std::nullopt);
+    destination->succeeded(*done);
+    note_unsaved();
+  }
+
+  Task<Transaction> make_transaction(DestinationPtr destination) {
+    Transaction transaction;
+    if (destination->behind()) {
+      const auto until = services.hub.position();
+      auto read = [server = destination->nid(), after = destination->cursor(), until](db::Connection& c) {
+        return db::outbox(c, server, after, until, max_pdus);
+      };
+      auto rows = co_await services.database.run(std::move(read));
+      Destination::take_pdus(transaction, std::move(rows), until);
+    } else {
+      destination->take_pdus(transaction);
+    }
+    destination->take_edus(transaction);
+    transaction.id = std::to_string(epoch) + "-" + std::to_string(++transactions);
+    transaction.body =
+        transaction_body(services.self.name, services.clock.now_ms(), transaction.pdus, transaction.edus);
+    co_return transaction;
+  }
+
+  static void log_refusals(const Destination& destination, const boost::json::object& reply) {
+    const auto* pdus = json::find_object(reply, "pdus");
+    if (!pdus) return;
+    for (const auto& [id, result] : *pdus)
+      if (result.is_object())
+        if (const auto why = json::find_string(result.get_object(), "error"))
+          spdlog::info("federation: {} did not take {}: {}", destination.name().str(), std::string_view(id), *why);
+  }
+
+  void note_failure(Destination& destination) {
+    failures.Increment();
+    destination.failed(services.clock.now_ms(), backoff, std::uniform_real_distribution<double>(0, 1)(random));
+    note_unsaved();
+  }
+
+  // --- saving -----------------------------------------------------------------------------------------------------
+
+  void note_unsaved() {
+    if (!std::exchange(saving, true)) asio::co_spawn(services.reactor, save_soon(shared_from_this()), asio::detached);
+  }
+
+  static Task<> save_soon(std::shared_ptr<Impl> self) {
+    self->save_timer.expires_after(save_interval);
+    boost::system::error_code ignored;
+    co_await self->save_timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    self->saving = false;
+    if (!self->stopping) co_await self->save();
+  }
+
+  Task<> save() {
+    std::vector<db::DestinationRow> rows;
+    for (auto& [nid, destination] : destinations)
+      if (auto row = destination->take_unsaved()) rows.push_back(*row);
+    if (rows.empty()) co_return;
+    try {
+      auto write = [saved = std::move(rows)](db::Connection& c) { db::save_destinations(c, saved); };
+      co_await services.database.run(std::move(write));
+    } catch (const std::exception& error) {
+      // The next success saves a later cursor; until then a restart would only send again what was sent.
+      spdlog::warn("federation: cursors could not be saved: {}", error.what());
+    }
+    forget_idle();
+  }
+
+  void forget_idle() {
+    if (destinations.size() < max_idle_destinations) return;
+    std::erase_if(destinations, [this](const auto& entry) {
+      const Destination& destination = *entry.second;
+      if (destination.running || destination.has_work() || destination.unsaved()) return false;
+      by_name.erase(destination.name());
+      return true;
+    });
+  }
+
+  // --- outside ----------------------------------------------------------------------------------------------------
+
+  void encourage(const ServerName& server) {
+    const auto found = by_name.find(server);
+    if (found == by_name.end() || !found->second->encourage(services.clock.now_ms(), backoff)) return;
+    if (found->second->backoff_wait) found->second->backoff_wait->cancel();
+  }
+
+  Task<> drain() {
+    stopping = true;
+    save_timer.cancel();
+    for (auto& [nid, destination] : destinations)
+      if (destination->backoff_wait) destination->backoff_wait->cancel();
+    if (running > 0) {
+      all_ended.expires_after(drain_time);
+      boost::system::error_code ignored;
+      co_await all_ended.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    }
+    co_await save();
+  }
+
+  Services services;
+  const Backoff backoff;
+  const std::chrono::milliseconds request_timeout;
+  ServersInRooms servers_in_rooms;
+  Gate gate;
+  asio::steady_timer save_timer;
+  asio::steady_timer all_ended{services.reactor};
+  const Timestamp epoch;
+  prometheus::Counter& sent;
+  prometheus::Counter& failures;
+  ServerNid self_nid{};
+  std::unordered_map<ServerNid, DestinationPtr> destinations;
+  std::unordered_map<ServerName, DestinationPtr> by_name;
+  std::deque<News> inbox;
+  bool lost_news = false;
+  bool dispatching = false;
+  bool saving = false;
+  bool stopping = false;
+  std::size_t running = 0;
+  std::uint64_t transactions = 0;
+  std::mt19937 random{std::random_device{}()};
+};
+
+Sender::Sender(Services services, Backoff backoff, std::chrono::milliseconds request_timeout)
+    : impl_(std::make_shared<Impl>(services, backoff, request_timeout)) {
+  std::weak_ptr<Impl> weak = impl_;
+  services.hub.add_listener([weak](StreamPosition, const std::vector<WriteUnitPtr>& units) {
+    if (auto impl = weak.lock()) impl->committed(units);
+  });
+  services.typing.add_listener([weak](RoomNid room, const UserId& user, bool typing, bool local) {
+    if (auto impl = weak.lock(); impl && local) impl->tell(NewTyping{room, user, typing});
+  });
+}
+
+Sender::~Sender() = default;
+
+Task<> Sender::start() {
+  std::vector<ServerName> names;
+  names.push_back(impl_->services.self.name);
+  auto nids = co_await impl_->services.interner.servers(std::move(names));
+  impl_->self_nid = nids.front();
+  co_await impl_->recover();
+}
+
+void Sender::encourage(const ServerName& server) {
+  impl_->encourage(server);
+}
+
+Task<> Sender::drain() {
+  return impl_->drain();
+}
+
+}  // namespace causeway::federation

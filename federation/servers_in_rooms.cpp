@@ -1,0 +1,41 @@
+#include "federation/servers_in_rooms.hpp"
+
+#include <algorithm>
+
+namespace causeway::federation {
+
+namespace {
+constexpr StreamPosition still_there = std::numeric_limits<StreamPosition>::max();
+}
+
+Task<std::vector<ServerNid>> ServersInRooms::at(RoomNid room, StreamPosition position) {
+  if (!rooms_.contains(room)) {
+    auto load = [room, position](db::Connection& c) { return db::room_servers(c, room, position); };
+    auto loaded = co_await database_.run(std::move(load));
+    if (rooms_.size() >= max_rooms_) rooms_.clear();
+    rooms_.insert_or_assign(room, std::move(loaded));
+  }
+  std::vector<ServerNid> out;
+  for (const auto& server : rooms_[room])
+    if (server.from < position && position <= server.to) out.push_back(server.server);
+  co_return out;
+}
+
+void ServersInRooms::joined(RoomNid room, ServerNid server, StreamPosition position) {
+  const auto found = rooms_.find(room);
+  if (found == rooms_.end()) return;
+  // Whoever left before this position will not be asked about again.
+  std::erase_if(found->second, [&](const auto& entry) { return entry.to < position; });
+  const auto is_there = [&](const auto& entry) { return entry.server == server && entry.to >= position; };
+  if (std::none_of(found->second.begin(), found->second.end(), is_there))
+    found->second.push_back({server, position, still_there});
+}
+
+void ServersInRooms::left(RoomNid room, ServerNid server, StreamPosition position) {
+  const auto found = rooms_.find(room);
+  if (found == rooms_.end()) return;
+  for (auto& entry : found->second)
+    if (entry.server == server && entry.to == still_there && entry.from < position) entry.to = position;
+}
+
+}  // namespace causeway::federation

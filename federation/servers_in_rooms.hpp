@@ -1,0 +1,32 @@
+// Which servers are owed an event of a room: the table room_servers in memory, kept current by the stream.
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "homeserver/runtime/task.hpp"
+#include "schema/db/tables/room_servers.hpp"
+
+namespace causeway::federation {
+
+class ServersInRooms {
+ public:
+  explicit ServersInRooms(db::Database& database, std::size_t max_rooms = 10'000)
+      : database_(database), max_rooms_(max_rooms) {}
+
+  // In the room at that event: those that the event itself removed too, those that it brought not.
+  Task<std::vector<ServerNid>> at(RoomNid room, StreamPosition position);
+
+  // Applied in the order of the stream; harmless when the room was loaded after the change.
+  void joined(RoomNid room, ServerNid server, StreamPosition position);
+  void left(RoomNid room, ServerNid server, StreamPosition position);
+  void forget_all() { rooms_.clear(); }
+
+ private:
+  using Servers = std::vector<db::RoomServer>;
+  db::Database& database_;
+  const std::size_t max_rooms_;
+  std::unordered_map<RoomNid, Servers> rooms_;
+};
+
+}  // namespace causeway::federation

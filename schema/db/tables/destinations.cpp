@@ -1,0 +1,66 @@
+#include "schema/db/tables/destinations.hpp"
+
+namespace causeway::db {
+
+std::vector<DestinationRow> load_destinations(Connection& connection, const std::vector<ServerNid>& servers) {
+  std::vector<DestinationRow> out;
+  for (const auto& row : connection.exec("select server_nid, cursor, retry_interval_ms, retry_at_ts from destinations "
+                                         "where server_nid = any($1::bigint[])",
+                                         int_array_of(servers)))
+    out.push_back(
+        {read_int<ServerNid>(row[0]), row[1].as<StreamPosition>(), row[2].as<std::int64_t>(), row[3].as<Timestamp>()});
+  return out;
+}
+
+void save_destinations(Connection& connection, const std::vector<DestinationRow>& rows) {
+  // One statement, so one commit: the second part sees outbox_extra as it was, which is what it means.
+  connection.exec(
+      "with given as (select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) "
+      "                 g(server_nid, cursor, retry_interval_ms, retry_at_ts)), "
+      "done as (delete from outbox_extra x using given g where x.server_nid = g.server_nid and x.position <= g.cursor) "
+      "insert into destinations as d (server_nid, cursor, retry_interval_ms, retry_at_ts) select * from given "
+      "on conflict (server_nid) do update set cursor = greatest(d.cursor, excluded.cursor), "
+      "retry_interval_ms = excluded.retry_interval_ms, retry_at_ts = excluded.retry_at_ts",
+      int_array_of(rows, &DestinationRow::server), int_array_of(rows, &DestinationRow::cursor),
+      int_array_of(rows, &DestinationRow::retry_interval_ms), int_array_of(rows, &DestinationRow::retry_at_ts));
+}
+
+// flags: 8 is local, 1 and 2 are rejected and soft-failed (EventFlags).
+std::vector<OutboxRow> outbox(Connection& connection, ServerNid server, StreamPosition after, StreamPosition until,
+                              std::size_t limit) {
+  std::vector<OutboxRow> out;
+  for (const auto& row : connection.exec(
+           "select distinct on (o.anchor) o.anchor, o.event_id, o.json from ("
+           " select e.anchor, e.event_id, e.json, e.sender_nid from room_servers rs"
+           " join events e on e.room_nid = rs.room_nid and e.anchor > greatest(rs.from_position, $2)"
+           "  and e.anchor <= least(rs.to_position, $3)"
+           " where rs.server_nid = $1 and rs.to_position > $2 and e.sub = 0 and e.flags & 8 <> 0 and e.flags & 3 = 0"
+           " union all"
+           " select e.anchor, e.event_id, e.json, e.sender_nid from outbox_extra x"
+           " join events e on e.anchor = x.position and e.sub = 0"
+           " where x.server_nid = $1 and x.position > $2 and x.position <= $3"
+           ") o join users u on u.user_nid = o.sender_nid where u.server_nid <> $1 order by o.anchor limit $4",
+           server, after, until, limit))
+    out.push_back({row[0].as<StreamPosition>(), EventId::from_db(read_bytes(row[1])), read_bytes(row[2])});
+  return out;
+}
+
+std::vector<ServerNid> servers_owed(Connection& connection, ServerNid above, StreamPosition until, std::size_t limit) {
+  std::vector<ServerNid> out;
+  for (const auto& row :
+       connection.exec("select s.server_nid from servers s left join destinations d using (server_nid)"
+                       " where s.server_nid > $1 and (exists (select from room_servers rs"
+                       "  join events e on e.room_nid = rs.room_nid and e.anchor > greatest(rs.from_position, "
+                       "coalesce(d.cursor, 0))"
+                       "   and e.anchor <= least(rs.to_position, $2)"
+                       "  where rs.server_nid = s.server_nid and rs.to_position > coalesce(d.cursor, 0)"
+                       "   and e.sub = 0 and e.flags & 8 <> 0 and e.flags & 3 = 0)"
+                       " or exists (select from outbox_extra x where x.server_nid = s.server_nid"
+                       "  and x.position > coalesce(d.cursor, 0) and x.position <= $2))"
+                       " order by s.server_nid limit $3",
+                       above, until, limit))
+    out.push_back(read_int<ServerNid>(row[0]));
+  return out;
+}
+
+}  // namespace causeway::db
