@@ -10,7 +10,14 @@ namespace causeway::client_api {
 using EndpointTable = std::span<const Endpoint>;
 
 // --- rooms
+EndpointTable create_room_endpoints();
+EndpointTable directory_endpoints();
+EndpointTable event_context_endpoints();
 EndpointTable list_joined_rooms_endpoints();
+EndpointTable membership_endpoints();
+EndpointTable message_pagination_endpoints();
+EndpointTable room_send_endpoints();
+EndpointTable rooms_endpoints();
 
 // --- accounts
 EndpointTable account_data_endpoints();

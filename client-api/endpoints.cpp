@@ -38,7 +38,14 @@ void add_table(http::Router& router, EndpointTable table, ClientApi& api) {
 void add_endpoints(http::Router& router, ClientApi& api) {
   const auto add = [&](EndpointTable table) { add_table(router, table, api); };
   // rooms
+  add(create_room_endpoints());
+  add(directory_endpoints());
+  add(event_context_endpoints());
   add(list_joined_rooms_endpoints());
+  add(membership_endpoints());
+  add(message_pagination_endpoints());
+  add(room_send_endpoints());
+  add(rooms_endpoints());
   // accounts
   add(account_data_endpoints());
   add(capabilities_endpoints());

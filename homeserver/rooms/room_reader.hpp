@@ -78,7 +78,8 @@ class RoomReader {
   struct Readable {
     StateRef state;
     OrderKey until;       // of the timeline
-    bool joined = false;  // is a member now
+    bool joined = false;   // is a member now
+    bool present = false;  // reads the room as it is now
   };
   Task<std::optional<Readable>> readable(UserNid nid, UserId user, RoomInfoPtr room);
 

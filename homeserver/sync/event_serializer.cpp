@@ -4,7 +4,7 @@
 #include <map>
 #include <unordered_map>
 
-#include "schema/json/json.hpp"
+#include "schema/json/object_writer.hpp"
 
 namespace causeway {
 
@@ -36,26 +36,6 @@ class RecentTransactions {
   };
   std::unordered_map<EventNid, Sent> sent_;
   std::deque<EventNid> order_;
-};
-
-// A JSON object that is written member by member.
-class ObjectWriter {
- public:
-  std::string& member(std::string_view name) {
-    text_ += text_.empty() ? '{' : ',';
-    text_ += '"';
-    text_ += name;
-    text_ += "\":";
-    return text_;
-  }
-  std::string take() {
-    if (text_.empty()) text_ = '{';
-    text_ += '}';
-    return std::move(text_);
-  }
-
- private:
-  std::string text_;
 };
 
 }  // namespace
@@ -132,15 +112,14 @@ Task<std::vector<EventSerializer::Impl::Extras>> EventSerializer::Impl::gather(V
 // spec: client-server-api#room-event-format
 std::string EventSerializer::Impl::unsigned_of(const StoredEvent& event, const Viewer& viewer, const Extras& extras,
                                                ClientEventFormat format, Timestamp now) const {
-  ObjectWriter out;
+  json::ObjectWriter out;
   out.member("age") += std::to_string(now - event.event->origin_server_ts());
-  json::append_quoted(out.member("membership"), db::to_string(extras.membership));
+  out.string_member("membership", db::to_string(extras.membership));
   if (viewer.device != DeviceNid{} && event.sender == viewer.nid)
-    if (const std::string* id = transactions.find(event.nid, viewer.device))
-      json::append_quoted(out.member("transaction_id"), *id);
+    if (const std::string* id = transactions.find(event.nid, viewer.device)) out.string_member("transaction_id", *id);
   if (extras.replaced) {
     out.member("prev_content") += extras.replaced->event->content_json();
-    json::append_quoted(out.member("replaces_state"), extras.replaced->event->id().str());
+    out.string_member("replaces_state", extras.replaced->event->id().str());
   }
   if (extras.redacted_because) append_redaction(out.member("redacted_because"), *extras.redacted_because, format, now);
   return out.take();
@@ -148,7 +127,7 @@ std::string EventSerializer::Impl::unsigned_of(const StoredEvent& event, const V
 
 void EventSerializer::Impl::append_redaction(std::string& out, const StoredEvent& redaction, ClientEventFormat format,
                                              Timestamp now) const {
-  ObjectWriter about;
+  json::ObjectWriter about;
   about.member("age") += std::to_string(now - redaction.event->origin_server_ts());
   append_client_event(out, *redaction.event, format, about.take());
 }
@@ -180,13 +159,7 @@ Task<std::vector<std::string>> EventSerializer::objects(Viewer viewer, RoomInfoP
 Task<std::string> EventSerializer::array(Viewer viewer, RoomInfoPtr room, std::vector<StoredEventPtr> events,
                                          ClientEventFormat format) {
   const auto each = co_await objects(std::move(viewer), std::move(room), std::move(events), format);
-  std::string out = "[";
-  for (const std::string& object : each) {
-    if (out.size() > 1) out += ',';
-    out += object;
-  }
-  out += ']';
-  co_return out;
+  co_return json::array_text(each);
 }
 
 Task<std::string> EventSerializer::object(Viewer viewer, RoomInfoPtr room, StoredEventPtr event,

@@ -66,6 +66,7 @@ Task<std::optional<RoomReader::Readable>> RoomHistory::readable(UserNid nid, Use
   RoomReader::Readable now;
   now.state = room->state;
   now.until = end_of_timeline;
+  now.present = true;
   const auto membership = co_await memberships_.find(nid, room->nid);
   now.joined = membership && membership->membership == db::Membership::join;
   if (now.joined) co_return now;
