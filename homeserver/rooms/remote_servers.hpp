@@ -13,8 +13,8 @@
 
 namespace causeway {
 
-// An event from outside whose format, size, signatures and hash have been checked (a wrong content hash leaves the redacted
-// form). Only federation's checker makes one; authorisation is still to be judged.
+// An event from outside whose format, size, signatures and hash have been checked (a wrong content hash leaves the
+// redacted form). Only federation's checker makes one; authorisation is still to be judged.
 class VerifiedEvent {
  public:
   const EventPtr& event() const { return event_; }
@@ -30,26 +30,26 @@ class VerifiedEvent {
 
 struct RemoteJoin {
   const RoomVersion* version = nullptr;
-  VerifiedEvent join_event;              // as the resident server returned it (it may have added a signature)
-  std::vector<VerifiedEvent> state;      // before the join
+  VerifiedEvent join_event;          // as the resident server returned it (it may have added a signature)
+  std::vector<VerifiedEvent> state;  // before the join
   std::vector<VerifiedEvent> auth_chain;
-  ServerName resident;                   // who answered
+  ServerName resident;  // who answered
 };
 
 // What federation asks before it signs a membership event of ours that a peer drew up.
 struct MembershipTemplate {
   RoomId room_id;
   UserId user;
-  std::string membership;                // "join", "leave", "knock"
-  boost::json::object content;           // merged into the event's content: reason, displayname, avatar_url
+  std::string membership;       // "join", "leave", "knock"
+  boost::json::object content;  // merged into the event's content: reason, displayname, avatar_url
 };
 
 class RemoteServers {
  public:
   virtual ~RemoteServers() = default;
 
-  // make_join + send_join over the servers in turn. M_NOT_FOUND, M_FORBIDDEN, M_INCOMPATIBLE_ROOM_VERSION as they answered;
-  // M_UNKNOWN 502 when none could be reached.
+  // make_join + send_join over the servers in turn. M_NOT_FOUND, M_FORBIDDEN, M_INCOMPATIBLE_ROOM_VERSION as they
+  // answered; M_UNKNOWN 502 when none could be reached.
   virtual Task<Result<RemoteJoin>> join(MembershipTemplate membership, std::vector<ServerName> via) = 0;
 
   // make_leave + send_leave: declines an invite of, or leaves, a room this server is not in. Returns the event.

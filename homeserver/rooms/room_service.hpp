@@ -1,5 +1,5 @@
-// Everything that changes a room, local or from other servers. Each room has a lane: one job at a time builds on the room's
-// head; the head advances in memory at once and the next job builds on it while the first is being committed.
+// Everything that changes a room, local or from other servers. Each room has a lane: one job at a time builds on the
+// room's head; the head advances in memory at once and the next job builds on it while the first is being committed.
 //
 // Callers see results only after the commit. All methods are for the reactor thread.
 #pragma once
@@ -29,8 +29,10 @@ struct LocalServer {
 struct Sender {
   UserNid nid{};
   UserId user;
-  DeviceNid device{};                           // 0: no device (admin, internal)
-  static Sender of(const http::Requester& requester) { return {requester.user_nid, requester.user, requester.device_nid}; }
+  DeviceNid device{};  // 0: no device (admin, internal)
+  static Sender of(const http::Requester& requester) {
+    return {requester.user_nid, requester.user, requester.device_nid};
+  }
 };
 
 struct SendEvent {
@@ -42,14 +44,14 @@ struct SendEvent {
   std::optional<EventId> redacts;               // m.room.redaction
   std::optional<std::string> transaction_path;  // the request's path: same path and device, same event
   std::optional<Timestamp> timestamp;
-  std::string transaction_id;                   // the client's own, for unsigned.transaction_id
+  std::string transaction_id;  // the client's own, for unsigned.transaction_id
 };
 
 struct CreateRoom {
   Sender creator;
   std::string version{default_room_version};
-  std::string preset;                           // "" : from visibility
-  bool published = false;                       // visibility "public"
+  std::string preset;      // "" : from visibility
+  bool published = false;  // visibility "public"
   std::optional<std::string> name, topic, alias_localpart;
   boost::json::object creation_content;
   boost::json::object power_level_override;
@@ -62,27 +64,27 @@ struct ChangeMembership {
   Sender sender;
   UserId target;
   RoomId room;
-  db::Membership membership{};                  // invite, join, leave (leave, kick, unban by state), ban, knock
+  db::Membership membership{};  // invite, join, leave (leave, kick, unban by state), ban, knock
   std::optional<std::string> reason;
-  std::vector<ServerName> via;                  // servers to try when this server is not in the room
-  bool is_direct = false;                       // invites
+  std::vector<ServerName> via;  // servers to try when this server is not in the room
+  bool is_direct = false;       // invites
   enum class Kind { invite, join, leave, kick, ban, unban, knock } kind{};
 };
 
 // What became of an inbound event.
 enum class Received {
   accepted,
-  duplicate,    // had it already
+  duplicate,  // had it already
   soft_failed,
-  rejected,     // stored, never shown
-  refused,      // not stored: ACL, unknown room, its auth events can't be had
-  missing,      // its prev_events are not here; see missing_prev
+  rejected,  // stored, never shown
+  refused,   // not stored: ACL, unknown room, its auth events can't be had
+  missing,   // its prev_events are not here; see missing_prev
 };
 struct ReceiveOutcome {
   Received result{};
-  std::string reason;                  // for refused, rejected, soft_failed
-  std::vector<EventId> missing_prev;   // for missing: prev_events not here
-  std::vector<EventId> missing_auth;   // for missing: auth_events not here
+  std::string reason;                 // for refused, rejected, soft_failed
+  std::vector<EventId> missing_prev;  // for missing: prev_events not here
+  std::vector<EventId> missing_auth;  // for missing: auth_events not here
 };
 
 class RoomService {
@@ -102,9 +104,10 @@ class RoomService {
   };
   explicit RoomService(Services services);
   ~RoomService();
-  void set_remote(RemoteServers& remote);      // before the first request
+  void set_remote(RemoteServers& remote);  // before the first request
 
-  // --- local users ------------------------------------------------------------------------------------------------------
+  // --- local users
+  // ------------------------------------------------------------------------------------------------------
   Task<Result<EventId>> send(SendEvent request);
   Task<Result<EventId>> redact(SendEvent request) { return send(std::move(request)); }
   Task<Result<RoomId>> create_room(CreateRoom request);
@@ -124,13 +127,15 @@ class RoomService {
   // Fetches history before a gap, if `before` stands at one, so that a page of /messages can be filled. Bounded.
   Task<> backfill(RoomInfoPtr room, OrderKey before, std::size_t limit);
 
-  // --- other servers ----------------------------------------------------------------------------------------------------
-  // Runs the checks of server-server-api#checks-performed-on-receipt-of-a-pdu from the fourth on and appends.
+  // --- other servers
+  // ---------------------------------------------------------------------------------------------------- Runs the
+  // checks of server-server-api#checks-performed-on-receipt-of-a-pdu from the fourth on and appends.
   Task<ReceiveOutcome> receive(ServerName origin, VerifiedEvent event);
-  // The same for an event whose prev_events can't be had: its state before comes from a peer, as IDs of events stored here.
+  // The same for an event whose prev_events can't be had: its state before comes from a peer, as IDs of events stored
+  // here.
   Task<ReceiveOutcome> receive_with_state(ServerName origin, VerifiedEvent event, std::vector<EventId> state_before);
-  // Stores events outside the timeline (auth events, state of a snapshot), each judged by its own auth_events. Any order;
-  // those whose auth events are not here are left out and returned.
+  // Stores events outside the timeline (auth events, state of a snapshot), each judged by its own auth_events. Any
+  // order; those whose auth events are not here are left out and returned.
   Task<std::vector<EventId>> add_outliers(RoomId room, const RoomVersion* version, std::vector<VerifiedEvent> events);
 
   // make_join, make_leave: what a peer's user may sign; auth events and head are the committed ones.
@@ -143,7 +148,7 @@ class RoomService {
                                                   std::vector<std::string> supported_versions);
   // send_join: appends, returns the state before the join and its auth chain, all as stored.
   struct JoinReply {
-    EventPtr event;                      // with our signature added where a restricted join needs it
+    EventPtr event;  // with our signature added where a restricted join needs it
     std::vector<StoredEventPtr> state, auth_chain;
     std::vector<ServerName> servers;
   };
