@@ -123,4 +123,10 @@ std::vector<GapRow> gaps(Connection& connection, RoomNid room, std::size_t limit
   return found;
 }
 
+std::int32_t lowest_sub(Connection& connection, RoomNid room, StreamPosition anchor) {
+  const pqxx::result rows = connection.exec(
+      "select sub from events where room_nid = $1 and anchor = $2 order by sub limit 1", room, anchor);
+  return rows.empty() ? 0 : rows[0][0].as<std::int32_t>();
+}
+
 }  // namespace causeway::db

@@ -53,6 +53,9 @@ std::vector<EventRow> auth_chain(Connection& connection, std::span<const EventNi
 // Redactions of an event that were applied to it (`applied`), or that came before it or may not redact it (otherwise).
 std::vector<EventRow> redactions_of(Connection& connection, const EventId& target, bool applied, std::size_t limit);
 
+// The lowest `sub` at an anchor; 0 when nothing was backfilled there.
+std::int32_t lowest_sub(Connection& connection, RoomNid room, StreamPosition anchor);
+
 // Events named by others that are not here, those named by the newest first.
 struct GapRow {
   EventId missing;

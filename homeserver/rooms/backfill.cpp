@@ -1,0 +1,182 @@
+// History from before this server's time in a room, fetched when somebody asks for it.
+//
+// spec: server-server-api#backfilling-and-retrieving-missing-events
+#include <spdlog/spdlog.h>
+
+#include "homeserver/rooms/room_service_impl.hpp"
+#include "schema/db/tables/events.hpp"
+
+namespace causeway {
+
+namespace {
+
+constexpr std::size_t max_gaps = 100;
+constexpr std::size_t max_batch = 100;
+constexpr std::size_t max_roots = 5;    // branches that a batch begins with
+constexpr std::size_t max_servers = 5;  // asked in turn
+constexpr std::size_t max_fetched_state = 20'000;
+
+using Batch = std::unordered_map<EventId, VerifiedEvent>;
+
+// The oldest first: each comes after those of its prev_events that are in the batch.
+std::vector<VerifiedEvent> oldest_first(const Batch& batch) {
+  std::vector<VerifiedEvent> events;
+  for (const auto& [id, event] : batch)
+    events.push_back(event);
+  // Depth is the sender's word, so it only breaks ties; the edges decide.
+  std::ranges::sort(events, {},
+                    [](const auto& event) { return std::pair(event.event()->depth(), event.event()->id()); });
+  std::unordered_map<EventId, std::size_t> waits_for;
+  std::unordered_map<EventId, std::vector<EventId>> named_by;
+  std::deque<EventId> ready;
+  for (const auto& event : events) {
+    auto& waiting = waits_for[event.event()->id()];
+    for (const auto& prev : event.event()->prev_events()) {
+      if (!batch.contains(prev)) continue;
+      ++waiting;
+      named_by[prev].push_back(event.event()->id());
+    }
+    if (waiting == 0) ready.push_back(event.event()->id());
+  }
+  std::vector<VerifiedEvent> sorted;
+  for (; !ready.empty(); ready.pop_front()) {
+    sorted.push_back(batch.at(ready.front()));
+    for (const auto& later : named_by[ready.front()])
+      if (--waits_for[later] == 0) ready.push_back(later);
+  }
+  return sorted;
+}
+
+bool is_root(const Event& event, const Batch& batch) {
+  return std::ranges::none_of(event.prev_events(), [&](const EventId& prev) { return batch.contains(prev); });
+}
+
+}  // namespace
+
+Task<> RoomService::Impl::backfill(RoomInfoPtr room, OrderKey before, std::size_t limit) {
+  auto gaps = co_await services.events.gaps(room->nid, max_gaps);
+  StoredEventPtr later;
+  for (const auto& gap : gaps)
+    if (gap.later && gap.later->order && *gap.later->order <= before && (!later || *later->order < *gap.later->order))
+      later = gap.later;
+  if (!later) co_return;
+  std::vector<EventId> missing;
+  for (const auto& gap : gaps)
+    if (gap.later && gap.later->nid == later->nid) missing.push_back(gap.missing);
+
+  std::vector<ServerName> servers;
+  auto members = co_await services.reader.members(room->nid);
+  for (const auto& server : members->joined_servers)
+    if (server != services.self.name && servers.size() < max_servers) servers.push_back(server);
+  if (servers.empty()) co_return;
+  auto fetched = co_await remote->backfill(room->id, room->version, missing, std::min(limit, max_batch), servers);
+  if (!fetched) {
+    spdlog::info("room {}: no backfill: {}", room->id.str(), fetched.error().message);
+    co_return;
+  }
+  Batch batch;
+  for (const auto& event : *fetched)
+    if (event.event()->room_id() == room->id && batch.size() < max_batch) batch.emplace(event.event()->id(), event);
+  auto events = oldest_first(batch);
+  std::vector<VerifiedEvent> roots;
+  for (const auto& event : events)
+    if (is_root(*event.event(), batch)) roots.push_back(event);
+  if (roots.size() > max_roots) co_return;
+  RootStates states;
+  for (const auto& root : roots) {
+    auto state = co_await fetch_state_before(room, root.event()->id(), servers);
+    if (state) states.emplace(root.event()->id(), std::move(*state));
+  }
+  co_await append_backfilled(room->id, *later->order, std::move(events), std::move(states));
+}
+
+// The state before an event as a peer has it, stored as outliers; nothing when nobody tells.
+Task<std::optional<std::vector<EventId>>> RoomService::Impl::fetch_state_before(RoomInfoPtr room, EventId at,
+                                                                                std::vector<ServerName> servers) {
+  for (const auto& server : servers) {
+    auto ids = co_await remote->state_ids(room->id, at, server);
+    if (!ids || ids->state.size() + ids->auth_chain.size() > max_fetched_state) continue;
+    std::vector<EventId> all = ids->state;
+    all.insert(all.end(), ids->auth_chain.begin(), ids->auth_chain.end());
+    auto here = co_await services.events.by_id(all);
+    std::vector<EventId> absent;
+    for (std::size_t i = 0; i < all.size(); ++i)
+      if (!here[i]) absent.push_back(all[i]);
+    if (!absent.empty()) {
+      auto events = co_await remote->events(room->id, room->version, std::move(absent), server);
+      if (!events) continue;
+      auto left_out = co_await add_outliers(room->id, room->version, std::move(*events));
+      if (!left_out.empty())
+        spdlog::info("room {}: {} events of a state are left out", room->id.str(), left_out.size());
+    }
+    co_return std::move(ids->state);
+  }
+  co_return std::nullopt;
+}
+
+Task<> RoomService::Impl::append_backfilled(RoomId room_id, OrderKey later, std::vector<VerifiedEvent> events,
+                                            RootStates states) {
+  auto lock = co_await heads.enter(room_id);
+  if (!lock || !lock->known()) co_return;
+  const bool settled = co_await heads.settle(*lock);
+  if (!settled) co_return;
+  RoomHead& head = lock->head();
+  auto find = [room = head.nid, later](db::Connection& connection) {
+    return db::lowest_sub(connection, room, later.anchor);
+  };
+  std::int32_t sub = co_await services.database.run(std::move(find));
+
+  auto unit = std::make_shared<WriteUnit>();
+  const ForkedState::Services forked_services{services.events, services.states, heads, builder, services.cpu};
+  ForkedState forked(forked_services, head, *unit);
+  EventsById placed;
+  std::vector<NewEventPtr> in_order;
+  for (const auto& event : events) {
+    auto stored = co_await place_backfilled(head, *unit, forked, event, states, placed);
+    if (!stored) continue;
+    placed.emplace(stored->event->id(), stored);
+    in_order.push_back(std::move(stored));
+  }
+  for (auto newest = in_order.rbegin(); newest != in_order.rend(); ++newest)
+    (*newest)->order = OrderKey{later.anchor, --sub};
+  for (auto& stored : in_order) {
+    NewEvent added;
+    added.stored = std::move(stored);
+    added.placement = Placement::backfilled;
+    unit->events.push_back(std::move(added));
+  }
+  if (unit->events.empty()) co_return;
+  auto written = co_await heads.commit(std::move(*lock), unit);
+  if (!written) spdlog::warn("room {}: backfill was not stored: {}", room_id.str(), written.error().message);
+}
+
+// nullptr: it is here already, or what it builds on is not.
+Task<NewEventPtr> RoomService::Impl::place_backfilled(RoomHead& head, WriteUnit& unit, ForkedState& forked,
+                                                      const VerifiedEvent& event, const RootStates& states,
+                                                      const EventsById& placed) {
+  Inbound inbound;
+  inbound.event = event.event();
+  inbound.hash_mismatch = event.hash_mismatch();
+  auto root = states.find(inbound.event->id());
+  if (root != states.end()) inbound.state_before = root->second;
+  auto around = co_await look_around(head, inbound, placed);
+  const bool is_create = inbound.event->is_state("m.room.create", "");
+  if (around.outcome || (!is_create && !inbound.state_before && around.prev.empty())) co_return nullptr;
+  auto before = co_await find_state_before(forked, inbound, around);
+  if (!before) co_return nullptr;
+  auto stored = co_await stored_form(head, inbound, around);
+  stored->before = *before;
+  auto judged = co_await judge(head, forked, *stored, around.auth, Against::state_before);
+  if (judged.result == Received::rejected) stored->flags = stored->flags | db::EventFlags::rejected;
+  co_await apply_waiting_redactions(head, unit, stored);
+  if (stored->key && judged.result != Received::rejected) {
+    head.remember_uncommitted(stored);
+    stored->after = forked.after(stored->before, *stored->key, stored->nid);
+  }
+  for (auto& missing : around.missing_prev)
+    unit.new_gaps.emplace_back(std::move(missing), stored->nid);
+  unit.closed_gaps.push_back(stored->event->id());
+  co_return stored;
+}
+
+}  // namespace causeway

@@ -1,0 +1,221 @@
+// Joins, invites, leaves, kicks, bans and knocks of local users.
+//
+// spec: client-server-api#room-membership
+#include <spdlog/spdlog.h>
+
+#include "homeserver/rooms/room_service_impl.hpp"
+#include "schema/db/tables/accounts.hpp"
+#include "schema/json/json.hpp"
+
+namespace causeway {
+
+using boost::json::object;
+using db::Membership;
+using Kind = ChangeMembership::Kind;
+
+Task<Result<>> RoomService::Impl::change_membership(ChangeMembership request) {
+  switch (request.kind) {
+    case Kind::join:
+      co_return co_await join(std::move(request));
+    case Kind::invite:
+      co_return co_await invite(std::move(request));
+    case Kind::leave:
+      co_return co_await leave(std::move(request));
+    case Kind::kick:
+    case Kind::ban:
+    case Kind::unban:
+    case Kind::knock:
+      co_return co_await change_locally(std::move(request));
+  }
+  co_return make_error(ErrorCode::unrecognized, "There is no such change of membership.");
+}
+
+Task<> RoomService::Impl::add_profile(object& content, UserId user) {
+  if (!is_local(user)) co_return;
+  auto find = [user](db::Connection& connection) { return db::find_account(connection, user); };
+  auto account = co_await services.database.run(std::move(find));
+  if (!account) co_return;
+  if (account->display_name) content["displayname"] = *account->display_name;
+  if (account->avatar_url) content["avatar_url"] = *account->avatar_url;
+}
+
+Task<object> RoomService::Impl::membership_content(ChangeMembership request) {
+  object content;
+  content["membership"] = db::to_string(request.membership);
+  if (request.reason) content["reason"] = *request.reason;
+  if (request.is_direct && request.membership == Membership::invite) content["is_direct"] = true;
+  // Who comes shows a name; who goes doesn't.
+  const bool comes = request.membership == Membership::join || request.membership == Membership::invite ||
+                     request.membership == Membership::knock;
+  if (comes) co_await add_profile(content, std::move(request.target));
+  co_return content;
+}
+
+namespace {
+
+// What the rules allow but the endpoint's description does not.
+Result<> check_target(Kind kind, Membership current) {
+  const bool present = current == Membership::join || current == Membership::invite || current == Membership::knock;
+  if (kind == Kind::kick && !present) return make_error(ErrorCode::forbidden, "That user is not in the room.");
+  if (kind == Kind::unban && current != Membership::ban)
+    return make_error(ErrorCode::forbidden, "That user is not banned.");
+  return {};
+}
+
+LocalDraft member_draft(const ChangeMembership& request, object content) {
+  LocalDraft draft;
+  draft.sender = request.sender.user;
+  draft.sender_nid = request.sender.nid;
+  draft.type = "m.room.member";
+  draft.state_key = request.target.str();
+  draft.content = std::move(content);
+  return draft;
+}
+
+Result<> drop_id(const Result<EventId>& sent) {
+  if (!sent) return sent.error();
+  return {};
+}
+
+}  // namespace
+
+Task<Membership> RoomService::Impl::membership_in(RoomHead& head, UserId user) {
+  StateKey key("m.room.member", user.str());
+  auto member = co_await heads.holder(head, std::move(key));
+  co_return membership_of(member);
+}
+
+Task<Result<>> RoomService::Impl::change_locally(ChangeMembership request) {
+  object content = co_await membership_content(request);
+  auto job = [this, request, content](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
+    const Membership current = co_await membership_in(head, request.target);
+    if (auto checked = check_target(request.kind, current); !checked) co_return checked.error();
+    co_return co_await append_event(head, unit, member_draft(request, content));
+  };
+  auto sent = co_await commit_in_lane(request.room, std::move(job));
+  co_return drop_id(sent);
+}
+
+Task<Result<>> RoomService::Impl::leave(ChangeMembership request) {
+  auto room = co_await services.reader.room(request.room);
+  if (!room) co_return make_error(ErrorCode::not_found, "This server does not know that room.");
+  if (!room->resident) co_return co_await leave_remote_room(std::move(request), room);
+  object content = co_await membership_content(request);
+  auto job = [this, request, content](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
+    StateKey key("m.room.member", request.target.str());
+    auto member = co_await heads.holder(head, std::move(key));
+    // Leaving twice is no error.
+    if (member && membership_of(member) == Membership::leave) co_return member->event->id();
+    co_return co_await append_event(head, unit, member_draft(request, content));
+  };
+  auto sent = co_await commit_in_lane(request.room, std::move(job));
+  co_return drop_id(sent);
+}
+
+Task<Result<>> RoomService::Impl::invite(ChangeMembership request) {
+  object content = co_await membership_content(request);
+  if (!is_local(request.target)) {
+    auto sent = co_await invite_remote_user(std::move(request), std::move(content));
+    co_return drop_id(sent);
+  }
+  auto job = [this, request, content](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
+    co_return co_await append_event(head, unit, member_draft(request, content));
+  };
+  auto sent = co_await commit_in_lane(request.room, std::move(job));
+  co_return drop_id(sent);
+}
+
+Task<Result<>> RoomService::Impl::join(ChangeMembership request) {
+  auto room = co_await services.reader.room(request.room);
+  object content = co_await membership_content(request);
+  if (!room || !room->resident) co_return co_await join_remote_room(std::move(request), std::move(content), room);
+  bool elsewhere = false;  // only another server can let the user in
+  auto job = [this, request, content, &elsewhere](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
+    StateKey key("m.room.member", request.target.str());
+    auto member = co_await heads.holder(head, std::move(key));
+    if (membership_of(member) == Membership::join && !head.is_uncommitted(member->nid)) co_return member->event->id();
+    auto via = co_await authorise_restricted_join(head, request.target, membership_of(member));
+    if (!via) {
+      elsewhere = via.error().code == ErrorCode::unable_to_grant_join;
+      co_return via.error();
+    }
+    object joining = content;
+    if (*via) joining["join_authorised_via_users_server"] = (*via)->str();
+    co_return co_await append_event(head, unit, member_draft(request, std::move(joining)));
+  };
+  auto sent = co_await commit_in_lane(request.room, std::move(job));
+  if (!sent && elsewhere) co_return co_await join_remote_room(std::move(request), std::move(content), room);
+  co_return drop_id(sent);
+}
+
+// PUT /state of a membership: the same event, with the invited user's server asked first where that is another.
+Task<Result<EventId>> RoomService::Impl::send_member_event(SendEvent request) {
+  ChangeMembership change;
+  change.sender = request.sender;
+  change.room = request.room;
+  auto target = UserId::parse(*request.state_key);
+  if (!target) co_return make_error(ErrorCode::invalid_param, "The state key of a membership must be a user ID.");
+  change.target = std::move(*target);
+  object content = std::move(request.content);
+  if (json::find_string(content, "membership") == "invite" && !is_local(change.target))
+    co_return co_await invite_remote_user(std::move(change), std::move(content));
+  auto job = [this, change, content](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
+    co_return co_await append_event(head, unit, member_draft(change, content));
+  };
+  co_return co_await commit_in_lane(change.room, std::move(job));
+}
+
+// spec: client-server-api#post_matrixclientv3roomsroomidforget
+Task<Result<>> RoomService::Impl::forget(Sender user, RoomId room_id) {
+  auto room = co_await services.reader.room(room_id);
+  std::optional<RoomMembership> membership;
+  if (room) membership = co_await services.reader.membership(user.nid, room->nid);
+  if (!membership) co_return make_error(ErrorCode::not_found, "You were never in that room.");
+  if (membership->membership != Membership::leave && membership->membership != Membership::ban)
+    co_return make_error(ErrorCode::unknown, 400, "User " + user.user.str() + " is in room " + room_id.str());
+  auto unit = std::make_shared<WriteUnit>();
+  MembershipChange change;
+  change.user = user.nid;
+  change.room = room->nid;
+  change.membership = membership->membership;
+  change.event = membership->event;
+  change.forgotten = true;
+  unit->memberships.push_back(std::move(change));
+  co_return co_await services.writer.commit(std::move(unit));
+}
+
+Task<> RoomService::Impl::update_profile_in_rooms(Sender user, std::optional<std::string> display_name,
+                                                  std::optional<std::string> avatar_url) {
+  auto memberships = co_await services.reader.memberships(user.nid);
+  for (const auto& membership : *memberships) {
+    if (membership.membership != Membership::join) continue;
+    auto room = co_await services.reader.room(membership.room);
+    if (!room) continue;
+    auto job = [this, user, display_name, avatar_url](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
+      StateKey key("m.room.member", user.user.str());
+      auto member = co_await heads.holder(head, std::move(key));
+      if (membership_of(member) != Membership::join)
+        co_return make_error(ErrorCode::forbidden, "The user is not in the room any more.");
+      object content = member->event->content();
+      content.erase("displayname");
+      content.erase("avatar_url");
+      // These say how the user came in, which a change of name does not repeat.
+      content.erase("join_authorised_via_users_server");
+      content.erase("reason");
+      if (display_name) content["displayname"] = *display_name;
+      if (avatar_url) content["avatar_url"] = *avatar_url;
+      LocalDraft draft;
+      draft.sender = user.user;
+      draft.sender_nid = user.nid;
+      draft.type = "m.room.member";
+      draft.state_key = user.user.str();
+      draft.content = std::move(content);
+      co_return co_await append_event(head, unit, std::move(draft));
+    };
+    auto sent = co_await commit_in_lane(room->id, std::move(job));
+    if (!sent)
+      spdlog::warn("room {}: profile of {} not updated: {}", room->id.str(), user.user.str(), sent.error().message);
+  }
+}
+
+}  // namespace causeway

@@ -1,0 +1,166 @@
+// Events outside the timeline: auth events, and the state of a snapshot. Each is judged by its own auth_events.
+//
+// spec: server-server-api#checks-performed-on-receipt-of-a-pdu (the fourth check)
+#include <spdlog/spdlog.h>
+
+#include "homeserver/rooms/room_service_impl.hpp"
+
+namespace causeway {
+
+namespace {
+
+constexpr std::size_t max_events_per_unit = 200;
+
+using Known = std::unordered_map<EventId, StoredEventPtr>;
+
+// Those that come first are cited by those that come later; what is part of a cycle is not in it.
+std::vector<VerifiedEvent> in_citing_order(const std::vector<VerifiedEvent>& events) {
+  std::unordered_map<EventId, std::size_t> index;
+  for (std::size_t i = 0; i < events.size(); ++i)
+    index.try_emplace(events[i].event()->id(), i);
+  std::vector<std::size_t> waits_for(events.size(), 0);
+  std::vector<std::vector<std::size_t>> cited_by(events.size());
+  for (const auto& [id, i] : index) {
+    for (const auto& auth : events[i].event()->auth_events()) {
+      auto found = index.find(auth);
+      if (found == index.end()) continue;
+      ++waits_for[i];
+      cited_by[found->second].push_back(i);
+    }
+  }
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < events.size(); ++i)
+    if (waits_for[i] == 0 && index.at(events[i].event()->id()) == i) order.push_back(i);
+  for (std::size_t next = 0; next < order.size(); ++next)
+    for (std::size_t later : cited_by[order[next]])
+      if (--waits_for[later] == 0) order.push_back(later);
+  std::vector<VerifiedEvent> sorted;
+  sorted.reserve(order.size());
+  for (std::size_t i : order)
+    sorted.push_back(events[i]);
+  return sorted;
+}
+
+// From room version 12 on no event cites its room's create event: the room's ID names it.
+std::optional<EventId> implied_create(const Event& event) {
+  if (!event.version().room_id_is_create_hash || event.is_state("m.room.create", "")) return std::nullopt;
+  return EventId::trusted("$" + event.room_id().str().substr(1));
+}
+
+// False: not all it cites is here. Else `stored` knows its auth events and whether it is rejected.
+bool judge_outlier(StoredEvent& stored, const Known& known) {
+  const Event& event = *stored.event;
+  AuthEvents state;
+  std::vector<AuthEventEntry> entries;
+  for (const auto& id : event.auth_events()) {
+    auto found = known.find(id);
+    if (found == known.end()) return false;
+    state.add(found->second->event);
+    AuthEventEntry entry;
+    entry.event = found->second->event;
+    entry.rejected = found->second->has(db::EventFlags::rejected);
+    entries.push_back(std::move(entry));
+    if (stored.key) stored.auth.push_back(found->second->nid);
+  }
+  if (auto create = implied_create(event)) {
+    auto found = known.find(*create);
+    if (found == known.end()) return false;
+    state.add(found->second->event);
+  }
+  if (check_auth_events(event, entries) || check_auth(event, state))
+    stored.flags = stored.flags | db::EventFlags::rejected;
+  return true;
+}
+
+std::vector<EventId> ids_around(const std::vector<VerifiedEvent>& events) {
+  std::set<EventId> ids;
+  for (const auto& event : events) {
+    ids.insert(event.event()->id());
+    ids.insert(event.event()->auth_events().begin(), event.event()->auth_events().end());
+    if (auto create = implied_create(*event.event())) ids.insert(std::move(*create));
+  }
+  return {ids.begin(), ids.end()};
+}
+
+}  // namespace
+
+Task<std::vector<NewEventPtr>> RoomService::Impl::as_outliers(RoomNid room, const std::vector<VerifiedEvent>& events) {
+  std::vector<UserId> senders;
+  std::vector<StateKey> keys;
+  for (const auto& event : events) {
+    senders.push_back(event.event()->sender());
+    if (event.event()->is_state()) keys.emplace_back(event.event()->type(), *event.event()->state_key());
+  }
+  auto sender_nids = co_await services.interner.users(std::move(senders));
+  auto key_nids = co_await services.interner.state_keys(std::move(keys));
+  std::vector<NewEventPtr> outliers;
+  std::size_t next_key = 0;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    auto stored = std::make_shared<StoredEvent>();
+    stored->nid = co_await services.interner.next_event();
+    stored->room = room;
+    stored->sender = sender_nids[i];
+    stored->event = events[i].event();
+    if (stored->event->is_state()) stored->key = key_nids[next_key++];
+    if (events[i].hash_mismatch()) stored->flags = db::EventFlags::hash_mismatch;
+    outliers.push_back(std::move(stored));
+  }
+  co_return outliers;
+}
+
+Task<Result<RoomService::Impl::StoredOutliers>> RoomService::Impl::store_outliers(RoomNid room,
+                                                                                  std::vector<VerifiedEvent> events,
+                                                                                  std::optional<NewRoom> new_room) {
+  StoredOutliers result;
+  auto ids = ids_around(events);
+  auto here = co_await services.events.by_id(std::move(ids));
+  for (auto& event : here)
+    if (event && event->room == room) result.known.emplace(event->event->id(), std::move(event));
+  std::erase_if(events, [&](const auto& event) { return result.known.contains(event.event()->id()); });
+  auto sorted = in_citing_order(events);
+  auto outliers = co_await as_outliers(room, sorted);
+
+  auto unit = std::make_shared<WriteUnit>();
+  unit->room = room;
+  unit->new_room = std::move(new_room);
+  for (std::size_t i = 0; i < outliers.size(); ++i) {
+    if (!judge_outlier(*outliers[i], result.known)) continue;
+    result.known.emplace(outliers[i]->event->id(), outliers[i]);
+    NewEvent added;
+    added.stored = outliers[i];
+    added.placement = Placement::outlier;
+    unit->events.push_back(std::move(added));
+    if (unit->events.size() < max_events_per_unit) continue;
+    auto written = co_await services.writer.commit(unit);
+    if (!written) co_return written.error();
+    unit = std::make_shared<WriteUnit>();
+    unit->room = room;
+  }
+  if (!unit->events.empty() || unit->new_room) {
+    auto written = co_await services.writer.commit(unit);
+    if (!written) co_return written.error();
+  }
+  for (const auto& event : events)
+    if (!result.known.contains(event.event()->id())) result.left_out.push_back(event.event()->id());
+  co_return result;
+}
+
+Task<std::vector<EventId>> RoomService::Impl::add_outliers(RoomId room_id, const RoomVersion* version,
+                                                           std::vector<VerifiedEvent> events) {
+  std::erase_if(events, [&](const auto& event) {
+    return event.event()->room_id() != room_id || &event.event()->version() != version;
+  });
+  std::vector<EventId> all;
+  for (const auto& event : events)
+    all.push_back(event.event()->id());
+  auto lock = co_await heads.enter(room_id);
+  if (!lock || !lock->known()) co_return all;
+  auto stored = co_await store_outliers(lock->head().nid, std::move(events), std::nullopt);
+  if (!stored) {
+    spdlog::warn("room {}: outliers were not stored: {}", room_id.str(), stored.error().message);
+    co_return all;
+  }
+  co_return std::move(stored->left_out);
+}
+
+}  // namespace causeway

@@ -1,0 +1,212 @@
+// Memberships of other servers' users in rooms that this server is in, and invites of its own users by others.
+//
+// spec: server-server-api#joining-rooms, server-server-api#leaving-rooms-rejecting-invites,
+// server-server-api#inviting-to-a-room
+#include "homeserver/rooms/room_service_impl.hpp"
+#include "schema/events/signing.hpp"
+#include "schema/json/json.hpp"
+
+namespace causeway {
+
+namespace {
+
+MatrixError unknown_room() {
+  return make_error(ErrorCode::not_found, "This server is not in that room.");
+}
+
+MatrixError incompatible(const RoomVersion& version) {
+  auto error = make_error(ErrorCode::incompatible_room_version, 400,
+                          "Your server does not support version " + std::string(version.id) + " of this room.");
+  error.extra["room_version"] = version.id;
+  return error;
+}
+
+// What send_join and send_leave ask of an event before it is looked at.
+Result<> check_membership_event(const Event& event, const ServerName& origin, std::string_view membership) {
+  const bool right = event.is("m.room.member") && event.membership() == membership && event.state_key() &&
+                     *event.state_key() == event.sender().str() && event.sender().server() == origin.str();
+  if (right) return {};
+  return make_error(ErrorCode::invalid_param,
+                    "The event must be a " + std::string(membership) + " of one of your server's own users.");
+}
+
+}  // namespace
+
+Task<Result<RoomService::Template>> RoomService::Impl::make_membership_template(
+    RoomId room_id, UserId user, std::string membership, std::vector<std::string> supported_versions) {
+  auto room = co_await services.reader.room(room_id);
+  if (!room || !room->resident) co_return unknown_room();
+  const bool understood = std::ranges::find(supported_versions, room->version->id) != supported_versions.end();
+  if (membership != "leave" && !understood) co_return incompatible(*room->version);
+  const bool allowed = co_await services.reader.acl_allows(user.server_name(), room->nid);
+  if (!allowed) co_return make_error(ErrorCode::forbidden, "The room's server ACL shuts your server out.");
+
+  auto lock = co_await heads.enter(room_id);
+  if (!lock) co_return lock.error();
+  if (!lock->known()) co_return unknown_room();
+  // The template must cite what the peer can ask for: committed events.
+  const bool settled = co_await heads.settle(*lock);
+  if (!settled) co_return make_error(ErrorCode::unknown, 503, "The room is busy. Try again.");
+  LocalDraft draft;
+  draft.sender = user;
+  draft.type = "m.room.member";
+  draft.state_key = user.str();
+  draft.content["membership"] = membership;
+  if (membership == "join") {
+    const auto current = co_await membership_in(lock->head(), user);
+    auto via = co_await authorise_restricted_join(lock->head(), user, current);
+    if (!via) co_return via.error();
+    if (*via) draft.content["join_authorised_via_users_server"] = (*via)->str();
+  }
+  co_return co_await builder.build_template(lock->head(), std::move(draft));
+}
+
+Task<Result<StoredEventPtr>> RoomService::Impl::accept_membership(EventPtr event) {
+  Inbound inbound;
+  inbound.event = std::move(event);
+  inbound.local = true;  // it is for this server to pass it on
+  inbound.only_if_accepted = true;
+  auto appended = co_await append_inbound(inbound);
+  switch (appended.outcome.result) {
+    case Received::accepted:
+      co_return appended.stored;
+    case Received::duplicate: {
+      auto stored = co_await services.events.by_id(inbound.event->id());
+      co_return stored;
+    }
+    case Received::soft_failed:
+    case Received::rejected:
+      co_return make_error(ErrorCode::forbidden, appended.outcome.reason);
+    case Received::refused:
+      co_return make_error(ErrorCode::not_found, appended.outcome.reason);
+    case Received::missing:
+      co_return make_error(ErrorCode::invalid_param, "The event cites events that this server does not have.");
+  }
+  co_return make_error(ErrorCode::unknown, 500, "The event was not accepted.");
+}
+
+Task<Result<RoomService::JoinReply>> RoomService::Impl::accept_join(ServerName origin, VerifiedEvent join) {
+  EventPtr event = join.event();
+  if (auto checked = check_membership_event(*event, origin, "join"); !checked) co_return checked.error();
+  auto room = co_await services.reader.room(event->room_id());
+  if (!room || !room->resident) co_return unknown_room();
+  const bool allowed = co_await services.reader.acl_allows(origin, room->nid);
+  if (!allowed) co_return make_error(ErrorCode::forbidden, "The room's server ACL shuts your server out.");
+  // spec: server-server-api#put_matrixfederationv2send_joinroomideventid: a join that one of our users authorises needs
+  // our signature before anybody else sees it.
+  const auto authoriser = json::find_string(event->content(), "join_authorised_via_users_server");
+  if (authoriser) {
+    auto user = UserId::parse(*authoriser);
+    if (user && is_local(*user)) {
+      auto authorised = co_await recheck_restricted_join(event);
+      if (!authorised) co_return authorised.error();
+      event = add_signature(*event, services.self.name, services.self.key);
+    }
+  }
+  auto stored = co_await accept_membership(event);
+  if (!stored) co_return stored.error();
+
+  JoinReply reply;
+  reply.event = (*stored)->event;
+  auto state = co_await services.states.at(room->nid, (*stored)->before);
+  std::vector<EventNid> nids;
+  for (const auto& [key, nid] : *state)
+    nids.push_back(nid);
+  reply.state = co_await services.events.by_nid(nids);
+  nids.insert(nids.end(), (*stored)->auth.begin(), (*stored)->auth.end());
+  reply.auth_chain = co_await services.events.auth_chain(std::move(nids));
+  reply.servers.push_back(services.self.name);
+  auto members = co_await services.reader.members(room->nid);
+  for (const auto& server : members->joined_servers)
+    if (server != services.self.name && server != origin) reply.servers.push_back(server);
+  co_return reply;
+}
+
+// The conditions are looked at when the join is made, not only when its template was.
+Task<Result<>> RoomService::Impl::recheck_restricted_join(EventPtr join) {
+  auto lock = co_await heads.enter(join->room_id());
+  if (!lock) co_return lock.error();
+  if (!lock->known()) co_return unknown_room();
+  const auto current = co_await membership_in(lock->head(), join->sender());
+  auto via = co_await authorise_restricted_join(lock->head(), join->sender(), current);
+  if (!via) co_return via.error();
+  co_return Result<>{};
+}
+
+Task<Result<>> RoomService::Impl::accept_leave(ServerName origin, VerifiedEvent leave) {
+  if (auto checked = check_membership_event(*leave.event(), origin, "leave"); !checked) co_return checked.error();
+  auto stored = co_await accept_membership(leave.event());
+  if (!stored) co_return stored.error();
+  co_return Result<>{};
+}
+
+namespace {
+
+// spec: server-server-api#put_matrixfederationv2inviteroomideventid: nothing but these keys is kept.
+boost::json::array prune_stripped(const boost::json::array& given, const Event& invite) {
+  constexpr std::size_t max_events = 100;
+  boost::json::array kept;
+  const auto add = [&](const boost::json::object& event) {
+    boost::json::object stripped;
+    for (const char* key : {"type", "state_key", "sender", "content"})
+      if (const auto* value = event.if_contains(key)) stripped[key] = *value;
+    kept.push_back(std::move(stripped));
+  };
+  for (const auto& entry : given) {
+    if (!entry.is_object() || kept.size() >= max_events) continue;
+    const auto& event = entry.get_object();
+    const bool whole = json::find_string(event, "type") && json::find_string(event, "state_key") &&
+                       json::find_string(event, "sender") && json::find_object(event, "content");
+    const bool is_invite = json::find_string(event, "type") == "m.room.member" &&
+                           json::find_string(event, "state_key") == invite.state_key();
+    if (whole && !is_invite) add(event);
+  }
+  boost::json::object own;
+  own["type"] = invite.type();
+  own["state_key"] = *invite.state_key();
+  own["sender"] = invite.sender().str();
+  own["content"] = invite.content();
+  add(own);
+  return kept;
+}
+
+}  // namespace
+
+Task<Result<EventPtr>> RoomService::Impl::accept_invite(ServerName origin, VerifiedEvent verified,
+                                                        boost::json::array stripped_state) {
+  const Event& event = *verified.event();
+  auto target = UserId::parse(event.state_key().value_or(""));
+  if (!event.is("m.room.member") || event.membership() != "invite" || !target)
+    co_return make_error(ErrorCode::invalid_param, "The event must be an invite.");
+  if (!is_local(*target)) co_return make_error(ErrorCode::invalid_param, "The invited user is not one of this server.");
+  if (event.sender().server() != origin.str())
+    co_return make_error(ErrorCode::invalid_param, "The invite must come from its sender's server.");
+  EventPtr invite = add_signature(event, services.self.name, services.self.key);
+
+  auto lock = co_await heads.enter(event.room_id());
+  if (!lock) co_return lock.error();
+  // In a room that this server is in, the invite comes with the room's other events.
+  if (lock->known() && lock->head().in_room(services.self.name)) co_return invite;
+  auto unit = std::make_shared<WriteUnit>();
+  if (lock->known()) {
+    unit->room = lock->head().nid;
+  } else {
+    unit->room = co_await services.interner.next_room();
+    unit->new_room.emplace();
+    unit->new_room->room_id = event.room_id();
+    unit->new_room->version = event.version().id;
+    unit->new_room->created_ts = services.clock.now_ms();
+  }
+  MembershipChange change;
+  change.user = co_await services.interner.user(*target);
+  change.room = unit->room;
+  change.membership = db::Membership::invite;
+  change.event = co_await add_foreign_outlier(*unit, invite);
+  change.stripped_state = boost::json::serialize(prune_stripped(stripped_state, event));
+  unit->memberships.push_back(std::move(change));
+  auto written = co_await services.writer.commit(unit);
+  if (!written) co_return written.error();
+  co_return invite;
+}
+
+}  // namespace causeway

@@ -1,0 +1,108 @@
+// Redactions: who may, what becomes of the target, and those whose target comes later.
+//
+// spec: rooms/v11#handling-redactions
+#include "homeserver/rooms/room_service_impl.hpp"
+#include "schema/db/tables/events.hpp"
+
+namespace causeway {
+
+namespace {
+
+constexpr std::size_t max_waiting_redactions = 64;
+
+bool same_server(const UserId& a, const UserId& b) {
+  return a.server() == b.server();
+}
+
+ReplacedEvent redacted_copy(const StoredEvent& target) {
+  auto copy = std::make_shared<StoredEvent>(target);
+  copy->event = redact(*target.event);
+  copy->flags = target.flags | db::EventFlags::redacted;
+  ReplacedEvent replaced;
+  replaced.redacted = std::move(copy);
+  return replaced;
+}
+
+}  // namespace
+
+Task<RoomPowerLevels> RoomService::Impl::power_levels(RoomHead& head) {
+  StateKey levels_key("m.room.power_levels", "");
+  StateKey create_key("m.room.create", "");
+  auto levels = co_await heads.holder(head, std::move(levels_key));
+  auto create = co_await heads.holder(head, std::move(create_key));
+  co_return RoomPowerLevels(levels ? levels->event : nullptr, create ? create->event : nullptr);
+}
+
+// What the Client-Server API lets a local user do is narrower than what servers apply of each other.
+// spec: client-server-api#put_matrixclientv3roomsroomidredacteventidtxnid
+Task<Result<>> RoomService::Impl::may_send_redaction(RoomHead& head, UserId sender, EventId target) {
+  auto event = co_await services.events.by_id(std::move(target));
+  if (!event || event->room != head.nid)
+    co_return make_error(ErrorCode::not_found, "There is no such event to redact.");
+  if (event->event->sender() == sender) co_return Result<>{};
+  auto levels = co_await power_levels(head);
+  if (levels->user(sender) >= levels->redact()) co_return Result<>{};
+  co_return make_error(ErrorCode::forbidden, "You may not redact other users' events in this room.");
+}
+
+Task<RoomPowerLevels> RoomService::Impl::levels_cited(RoomHead& head, std::vector<StoredEventPtr> auth_events) {
+  StateKey create_key("m.room.create", "");
+  auto create = co_await heads.holder(head, std::move(create_key));
+  EventPtr levels;
+  for (const auto& event : auth_events)
+    if (event && event->event->is_state("m.room.power_levels", "")) levels = event->event;
+  co_return RoomPowerLevels(std::move(levels), create ? create->event : nullptr);
+}
+
+namespace {
+
+// By the levels that the redaction itself cites, so that every server comes to the same end.
+bool applies(const Event& redaction, const RoomPowerLevels& levels, const StoredEvent& target, RoomNid room) {
+  if (target.room != room) return false;
+  return same_server(redaction.sender(), target.event->sender()) ||
+         levels->user(redaction.sender()) >= levels->redact();
+}
+
+}  // namespace
+
+Task<> RoomService::Impl::redact_target(RoomHead& head, WriteUnit& unit, NewEventPtr redaction,
+                                        RoomPowerLevels levels) {
+  RedactionRecord record;
+  record.target = *redaction->event->redacts();
+  record.redaction = redaction->nid;
+  auto target = co_await services.events.by_id(record.target);
+  record.applied = target && applies(*redaction->event, levels, *target, head.nid);
+  if (record.applied && !target->has(db::EventFlags::redacted)) {
+    unit.replaced.push_back(redacted_copy(*target));
+    head.replace(unit.replaced.back().redacted);
+  }
+  unit.redactions.push_back(std::move(record));
+}
+
+Task<> RoomService::Impl::apply_waiting_redactions(RoomHead& head, WriteUnit& unit, NewEventPtr arrived) {
+  auto find = [target = arrived->event->id()](db::Connection& connection) {
+    return db::redactions_of(connection, target, false, max_waiting_redactions);
+  };
+  auto rows = co_await services.database.run(std::move(find));
+  if (rows.empty()) co_return;
+  std::vector<EventNid> nids;
+  for (const auto& row : rows)
+    nids.push_back(row.nid);
+  auto redactions = co_await services.events.by_nid(std::move(nids));
+  for (const auto& redaction : redactions) {
+    if (!redaction || redaction->has(db::EventFlags::rejected) || redaction->has(db::EventFlags::soft_failed)) continue;
+    auto auth = co_await services.events.by_id(redaction->event->auth_events());
+    auto levels = co_await levels_cited(head, std::move(auth));
+    if (!applies(*redaction->event, levels, *arrived, head.nid)) continue;
+    arrived->event = causeway::redact(*arrived->event);
+    arrived->flags = arrived->flags | db::EventFlags::redacted;
+    RedactionRecord record;
+    record.target = arrived->event->id();
+    record.redaction = redaction->nid;
+    record.applied = true;
+    unit.redactions.push_back(std::move(record));
+    co_return;
+  }
+}
+
+}  // namespace causeway

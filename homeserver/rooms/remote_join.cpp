@@ -1,0 +1,136 @@
+// Joining a room over federation: the snapshot that the resident server sends becomes the main line's state.
+//
+// spec: server-server-api#joining-rooms
+#include <spdlog/spdlog.h>
+
+#include "homeserver/rooms/room_service_impl.hpp"
+
+namespace causeway {
+
+namespace {
+
+// Marks a join as under way, so that inbound events wait for its end instead of being refused.
+class JoinUnderWay {
+ public:
+  explicit JoinUnderWay(std::shared_ptr<RoomSlot> slot) : slot_(std::move(slot)) { ++slot_->joins; }
+  JoinUnderWay(const JoinUnderWay&) = delete;
+  JoinUnderWay& operator=(const JoinUnderWay&) = delete;
+  ~JoinUnderWay() {
+    if (--slot_->joins == 0) slot_->joined.notify_all();
+  }
+
+ private:
+  std::shared_ptr<RoomSlot> slot_;
+};
+
+MatrixError bad_answer(std::string message) {
+  return make_error(ErrorCode::unknown, 502, std::move(message));
+}
+
+// The create event is there and makes this room in this version.
+Result<> check_snapshot(const RoomId& room, const RemoteJoin& joined) {
+  for (const auto& event : joined.state) {
+    if (event.event()->room_id() != room) return bad_answer("The resident server sent state of another room.");
+    if (event.event()->is_state("m.room.create", "")) return {};
+  }
+  return bad_answer("The resident server sent no m.room.create event.");
+}
+
+}  // namespace
+
+Task<Result<>> RoomService::Impl::join_remote_room(ChangeMembership request, boost::json::object content,
+                                                   RoomInfoPtr room) {
+  auto servers = co_await servers_to_try(request, room);
+  if (servers.empty())
+    co_return make_error(ErrorCode::not_found, "This server knows of no server that is in that room.");
+  auto slot = heads.slot(request.room);
+  const JoinUnderWay under_way(std::move(slot));
+  MembershipTemplate wanted;
+  wanted.room_id = request.room;
+  wanted.user = request.target;
+  wanted.membership = "join";
+  wanted.content = std::move(content);
+  wanted.content.erase("membership");
+  auto joined = co_await remote->join(std::move(wanted), std::move(servers));
+  if (!joined) co_return joined.error();
+  co_return co_await import_join(request.room, std::move(*joined));
+}
+
+Task<Result<>> RoomService::Impl::import_join(RoomId room_id, RemoteJoin joined) {
+  if (auto checked = check_snapshot(room_id, joined); !checked) co_return checked.error();
+  Inbound inbound;
+  inbound.event = joined.join_event.event();
+  inbound.only_if_accepted = true;
+  {
+    auto lock = co_await heads.enter(room_id);
+    if (!lock) co_return lock.error();
+    const bool resident = lock->known() && lock->head().in_room(services.self.name);
+    auto outliers = co_await store_snapshot(*lock, joined);
+    if (!outliers) co_return outliers.error();
+    if (!resident) co_return co_await start_from_snapshot(std::move(*lock), joined, std::move(*outliers));
+    inbound.state_before.emplace();
+    for (const auto& event : joined.state)
+      if (outliers->known.contains(event.event()->id())) inbound.state_before->push_back(event.event()->id());
+  }
+  // Another local user came in meanwhile: this join is a branch with a state of its own.
+  auto appended = co_await append_inbound(std::move(inbound));
+  const Received result = appended.outcome.result;
+  if (result == Received::accepted || result == Received::duplicate) co_return Result<>{};
+  co_return make_error(ErrorCode::forbidden, appended.outcome.reason);
+}
+
+Task<Result<RoomService::Impl::StoredOutliers>> RoomService::Impl::store_snapshot(RoomLock& lock,
+                                                                                  const RemoteJoin& joined) {
+  std::vector<VerifiedEvent> events = joined.auth_chain;
+  events.insert(events.end(), joined.state.begin(), joined.state.end());
+  std::optional<NewRoom> new_room;
+  RoomNid nid{};
+  if (lock.known()) {
+    nid = lock.head().nid;
+  } else {
+    nid = co_await services.interner.next_room();
+    new_room.emplace();
+    new_room->room_id = joined.join_event.event()->room_id();
+    new_room->version = joined.version->id;
+    new_room->created_ts = services.clock.now_ms();
+  }
+  auto stored = co_await store_outliers(nid, std::move(events), std::move(new_room));
+  if (!stored) co_return stored.error();
+  if (!stored->left_out.empty())
+    spdlog::warn("{} events of a snapshot cite what was not sent with it", stored->left_out.size());
+  if (!lock.known()) heads.make_head(lock, nid, *joined.version);
+  co_return stored;
+}
+
+Task<Result<>> RoomService::Impl::start_from_snapshot(RoomLock lock, const RemoteJoin& joined,
+                                                      StoredOutliers outliers) {
+  RoomHead& head = lock.head();
+  auto snapshot = std::make_shared<StateMap>();
+  for (const auto& event : joined.state) {
+    auto found = outliers.known.find(event.event()->id());
+    if (found == outliers.known.end() || !found->second->key || found->second->has(db::EventFlags::rejected)) continue;
+    (*snapshot)[*found->second->key] = found->second->nid;
+  }
+  auto unit = std::make_shared<WriteUnit>();
+  const ForkedState::Services forked_services{services.events, services.states, heads, builder, services.cpu};
+  ForkedState forked(forked_services, head, *unit);
+  co_await forked.replace_current(std::move(snapshot), 0);
+
+  Inbound inbound;
+  inbound.event = joined.join_event.event();
+  auto around = co_await look_around(head, inbound);
+  auto stored = co_await stored_form(head, inbound, around);
+  stored->before = head.current();
+  auto judged = co_await judge(head, forked, *stored, around.auth);
+  if (judged.result != Received::accepted)
+    co_return make_error(ErrorCode::forbidden, "The room's state does not allow the join: " + judged.reason);
+  // What this server knew of the room before it left is history; the room goes on from the join.
+  head.extremities.clear();
+  co_await builder.append(head, *unit, stored);
+  for (auto& missing : around.missing_prev)
+    unit->new_gaps.emplace_back(std::move(missing), stored->nid);
+  unit->unstaged.push_back(stored->event->id());
+  co_return co_await heads.commit(std::move(lock), unit);
+}
+
+}  // namespace causeway

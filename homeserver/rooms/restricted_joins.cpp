@@ -1,0 +1,67 @@
+// Joins to rooms that admit the members of other rooms.
+//
+// spec: client-server-api#restricted-rooms
+#include "homeserver/rooms/room_service_impl.hpp"
+#include "schema/json/json.hpp"
+
+namespace causeway {
+
+namespace {
+
+constexpr std::size_t max_allowed_rooms = 100;
+
+std::vector<RoomId> allowed_rooms(const boost::json::object& join_rules) {
+  std::vector<RoomId> rooms;
+  const auto* allow = json::find_array(join_rules, "allow");
+  if (!allow) return rooms;
+  for (const auto& condition : *allow) {
+    if (!condition.is_object() || rooms.size() >= max_allowed_rooms) continue;
+    if (json::find_string(condition.get_object(), "type") != "m.room_membership") continue;
+    auto named = json::find_string(condition.get_object(), "room_id");
+    if (!named) continue;
+    if (auto room = RoomId::parse(*named)) rooms.push_back(std::move(*room));
+  }
+  return rooms;
+}
+
+}  // namespace
+
+// Nothing when the user needs no such authorisation; else a local user who may give it.
+// M_FORBIDDEN, M_UNABLE_TO_AUTHORISE_JOIN: none of the rooms is known here; M_UNABLE_TO_GRANT_JOIN: no local user may.
+Task<Result<std::optional<UserId>>> RoomService::Impl::authorise_restricted_join(RoomHead& head, UserId user,
+                                                                                 db::Membership current) {
+  using Authorised = std::optional<UserId>;
+  if (current == db::Membership::join || current == db::Membership::invite) co_return Authorised{};
+  StateKey rules_key("m.room.join_rules", "");
+  auto rules = co_await heads.holder(head, std::move(rules_key));
+  auto rule = rules ? json::find_string(rules->event->content(), "join_rule") : std::nullopt;
+  if (rule != "restricted" && rule != "knock_restricted") co_return Authorised{};
+
+  bool any_known = false;
+  bool satisfied = false;
+  auto candidates = allowed_rooms(rules->event->content());
+  for (const auto& candidate : candidates) {
+    auto room = co_await services.reader.room(candidate);
+    if (!room || !room->resident) continue;
+    any_known = true;
+    const db::Membership there = co_await services.reader.membership_at(room->nid, room->state, user);
+    satisfied = there == db::Membership::join;
+    if (satisfied) break;
+  }
+  if (!satisfied && !any_known && !candidates.empty())
+    co_return make_error(ErrorCode::unable_to_authorise_join, 400,
+                         "This server is in none of the rooms whose members may join.");
+  if (!satisfied) co_return make_error(ErrorCode::forbidden, "You are in none of the rooms whose members may join.");
+
+  auto levels = co_await power_levels(head);
+  auto members = co_await services.reader.members(head.nid);
+  for (const auto& member : members->all) {
+    if (member.membership != db::Membership::join || !is_local(member.user)) continue;
+    if (levels->user(member.user) < levels->invite()) continue;
+    const db::Membership now = co_await membership_in(head, member.user);
+    if (now == db::Membership::join) co_return Authorised(member.user);
+  }
+  co_return make_error(ErrorCode::unable_to_grant_join, 400, "No user of this server may let others into the room.");
+}
+
+}  // namespace causeway

@@ -1,0 +1,257 @@
+#include "homeserver/rooms/room_head.hpp"
+
+#include "schema/matrix/assert.hpp"
+
+namespace causeway {
+
+namespace {
+
+constexpr std::size_t max_cached_events = 256;
+constexpr std::size_t max_changes = 1024;
+
+}  // namespace
+
+HeadUpdate RoomHead::update(const ServerName& self) const {
+  HeadUpdate update;
+  for (const auto& extremity : extremities)
+    update.extremities.push_back(extremity.nid);
+  update.state_version = state_version;
+  update.next_line = next_line;
+  update.resident = in_room(self);
+  return update;
+}
+
+EventNid RoomHead::holder(StateKeyNid key) const {
+  if (auto changed = changes_.find(key); changed != changes_.end()) return changed->second;
+  auto found = base_->find(key);
+  return found == base_->end() ? EventNid{} : found->second;
+}
+
+void RoomHead::set_holder(StateKeyNid key, EventNid event) {
+  changes_[key] = event;
+  if (changes_.size() > max_changes) set_state(state());
+}
+
+void RoomHead::set_state(StateMapPtr state) {
+  base_ = std::move(state);
+  changes_.clear();
+}
+
+StateMapPtr RoomHead::state() const {
+  if (changes_.empty()) return base_;
+  auto whole = std::make_shared<StateMap>(*base_);
+  for (const auto& [key, event] : changes_) {
+    if (event == EventNid{})
+      whole->erase(key);
+    else
+      (*whole)[key] = event;
+  }
+  return whole;
+}
+
+StoredEventPtr RoomHead::cached(EventNid event) const {
+  if (auto found = uncommitted_.find(event); found != uncommitted_.end()) return found->second;
+  auto found = events_.find(event);
+  return found == events_.end() ? nullptr : found->second;
+}
+
+void RoomHead::remember(const StoredEventPtr& event) {
+  if (events_.size() >= max_cached_events) events_.clear();
+  events_[event->nid] = event;
+}
+
+void RoomHead::remember_uncommitted(const StoredEventPtr& event) {
+  uncommitted_[event->nid] = event;
+}
+
+void RoomHead::committed(EventNid event) {
+  auto found = uncommitted_.find(event);
+  if (found == uncommitted_.end()) return;
+  remember(found->second);
+  uncommitted_.erase(found);
+}
+
+void RoomHead::replace(const StoredEventPtr& redacted) {
+  if (auto found = events_.find(redacted->nid); found != events_.end()) found->second = redacted;
+}
+
+RoomLock::~RoomLock() {
+  if (!slot_ || !slot_->head || !slot_->head->dirty) return;
+  slot_->head->lineage->broken = true;
+  slot_->head->dirty = false;
+}
+
+RoomHeads::RoomHeads(Services services, std::size_t max_rooms)
+    : services_(std::move(services)), max_rooms_(max_rooms) {}
+
+std::shared_ptr<RoomSlot> RoomHeads::slot(const RoomId& room) {
+  auto [found, added] = slots_.try_emplace(room);
+  if (added) {
+    found->second = std::make_shared<RoomSlot>();
+    found->second->id = room;
+    used_.push_front(room);
+  } else {
+    used_.splice(used_.begin(), used_, found->second->used);
+  }
+  auto slot = found->second;
+  slot->used = used_.begin();
+  if (added) evict();
+  return slot;
+}
+
+// Slots that somebody holds (a lock, a waiter in the lane, a commit under way) stay.
+void RoomHeads::evict() {
+  auto oldest = used_.end();
+  while (slots_.size() > max_rooms_ && oldest != used_.begin()) {
+    --oldest;
+    auto found = slots_.find(*oldest);
+    if (found->second.use_count() > 1) continue;
+    slots_.erase(found);
+    oldest = used_.erase(oldest);
+  }
+}
+
+Task<Result<RoomLock>> RoomHeads::enter(RoomId room) {
+  auto held = slot(room);
+  auto turn = co_await held->lane.enter();
+  if (!turn) co_return turn.error();
+  RoomLock lock(held, std::move(*turn));
+  if (held->head && held->head->lineage->broken) {
+    while (held->head->in_flight > 0)
+      co_await held->head->settled.wait();
+    held->head = nullptr;
+  }
+  if (!held->head) held->head = co_await load(std::move(room));
+  co_return std::move(lock);
+}
+
+RoomHead& RoomHeads::make_head(RoomLock& lock, RoomNid nid, const RoomVersion& version) {
+  CAUSEWAY_ASSERT(!lock.slot_->head);
+  auto head = std::make_shared<RoomHead>();
+  head->nid = nid;
+  head->id = lock.slot_->id;
+  head->version = &version;
+  head->dirty = true;
+  lock.slot_->head = head;
+  return *head;
+}
+
+Task<RoomHeadPtr> RoomHeads::load(RoomId room) {
+  auto find = [room](db::Connection& connection) { return db::find_room(connection, room); };
+  auto row = co_await services_.database.run(std::move(find));
+  if (!row) co_return nullptr;
+  auto head = std::make_shared<RoomHead>();
+  head->nid = row->nid;
+  head->id = row->id;
+  head->version = find_room_version(row->version);
+  CAUSEWAY_ASSERT(head->version);
+  head->state_version = row->state_version;
+  head->next_line = row->next_line;
+  auto state = co_await services_.states.at(head->nid, head->current());
+  head->set_state(std::move(state));
+  auto extremities = co_await services_.events.by_nid(row->extremities);
+  for (const auto& event : extremities) {
+    CAUSEWAY_ASSERT(event);
+    Extremity extremity{event->nid, event->event->id(), event->event->depth(), event->state_after()};
+    head->extremities.push_back(std::move(extremity));
+  }
+  co_await count_members(*head);
+  co_return head;
+}
+
+// Nothing of the room is being committed while its head is loaded, so what readers see is this head.
+Task<> RoomHeads::count_members(RoomHead& head) {
+  auto members = co_await services_.reader.members(head.nid);
+  for (const auto& member : members->all)
+    if (member.membership == db::Membership::join) ++head.joined_by_server[std::string(member.user.server())];
+}
+
+namespace {
+
+// Counts a unit as in flight, also when its coroutine ends by an exception.
+class InFlight {
+ public:
+  explicit InFlight(RoomHeadPtr head) : head_(std::move(head)) { ++head_->in_flight; }
+  InFlight(const InFlight&) = delete;
+  InFlight& operator=(const InFlight&) = delete;
+  ~InFlight() {
+    if (!committed_) head_->lineage->broken = true;
+    if (--head_->in_flight == 0) head_->settled.notify_all();
+  }
+  void committed() { committed_ = true; }
+
+ private:
+  RoomHeadPtr head_;
+  bool committed_ = false;
+};
+
+}  // namespace
+
+Task<Result<>> RoomHeads::commit(RoomLock lock, WriteUnitPtr unit) {
+  auto slot = lock.slot_;  // keeps the slot while the commit is under way
+  auto head = slot->head;
+  InFlight in_flight(head);
+  head->dirty = false;
+  unit->room = head->nid;
+  unit->head = head->update(services_.self);
+  unit->lineage = head->lineage;
+  lock.turn_.release();
+  // The next in the lane runs only once this suspends, and commit() queues the unit before that: order is kept.
+  Result<> written = co_await services_.writer.commit(unit);
+  if (written) {
+    in_flight.committed();
+    for (const auto& event : unit->events)
+      head->committed(event.stored->nid);
+  }
+  co_return written;
+}
+
+Task<bool> RoomHeads::settle(RoomLock& lock) {
+  auto head = lock.slot_->head;
+  while (head->in_flight > 0)
+    co_await head->settled.wait();
+  co_return !head->lineage->broken;
+}
+
+Task<std::vector<StoredEventPtr>> RoomHeads::holders(RoomHead& head, std::vector<StateKeyNid> keys) {
+  std::vector<StoredEventPtr> found(keys.size());
+  std::vector<EventNid> missing;
+  std::vector<std::size_t> missing_at;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const EventNid nid = head.holder(keys[i]);
+    if (nid == EventNid{}) continue;
+    found[i] = head.cached(nid);
+    if (found[i]) continue;
+    missing.push_back(nid);
+    missing_at.push_back(i);
+  }
+  if (missing.empty()) co_return found;
+  auto fetched = co_await services_.events.by_nid(std::move(missing));
+  for (std::size_t i = 0; i < fetched.size(); ++i) {
+    CAUSEWAY_ASSERT(fetched[i]);
+    found[missing_at[i]] = fetched[i];
+    head.remember(fetched[i]);
+  }
+  co_return found;
+}
+
+Task<StoredEventPtr> RoomHeads::holder(RoomHead& head, StateKey key) {
+  const StateKeyNid nid = co_await services_.interner.state_key(std::move(key));
+  std::vector<StateKeyNid> keys(1, nid);
+  auto found = co_await holders(head, std::move(keys));
+  co_return found.front();
+}
+
+Task<> RoomHeads::drain() {
+  std::vector<std::shared_ptr<RoomSlot>> all;
+  for (const auto& [id, slot] : slots_)
+    all.push_back(slot);
+  for (const auto& slot : all) {
+    auto turn = co_await slot->lane.enter();
+    auto head = slot->head;
+    while (head && head->in_flight > 0)
+      co_await head->settled.wait();
+  }
+}
+
+}  // namespace causeway

@@ -1,0 +1,114 @@
+// The face of the room service; the work is in the files that room_service_impl.hpp names.
+#include "homeserver/rooms/room_service.hpp"
+
+#include "homeserver/rooms/room_service_impl.hpp"
+
+namespace causeway {
+
+namespace {
+
+constexpr std::size_t max_rooms_in_memory = 10'000;
+
+RoomHeads::Services services_of_heads(const RoomService::Services& services) {
+  return {services.database, services.writer, services.interner, services.events,
+          services.states,   services.reader, services.self.name};
+}
+
+prometheus::Counter& received_counter(Metrics& metrics, const char* result) {
+  return metrics.counter("causeway_received_events_total", "Events from other servers, by what became of them.",
+                         {{"result", result}});
+}
+
+}  // namespace
+
+RoomService::Impl::Impl(Services given)
+    : services(given),
+      heads(services_of_heads(given), max_rooms_in_memory),
+      builder(heads, given.interner, given.clock, given.self),
+      transactions(given.database),
+      accepted_events(received_counter(given.metrics, "accepted")),
+      soft_failed_events(received_counter(given.metrics, "soft_failed")),
+      rejected_events(received_counter(given.metrics, "rejected")) {}
+
+RoomService::RoomService(Services services) : impl_(std::make_shared<Impl>(services)) {}
+RoomService::~RoomService() = default;
+void RoomService::set_remote(RemoteServers& remote) {
+  impl_->remote = &remote;
+}
+
+Task<Result<EventId>> RoomService::send(SendEvent request) {
+  return impl_->send(std::move(request));
+}
+
+Task<Result<RoomId>> RoomService::create_room(CreateRoom request) {
+  return impl_->create_room(std::move(request));
+}
+
+Task<Result<>> RoomService::change_membership(ChangeMembership request) {
+  return impl_->change_membership(std::move(request));
+}
+
+Task<Result<>> RoomService::forget(Sender user, RoomId room) {
+  return impl_->forget(std::move(user), std::move(room));
+}
+
+Task<> RoomService::update_profile_in_rooms(Sender user, std::optional<std::string> display_name,
+                                            std::optional<std::string> avatar_url) {
+  return impl_->update_profile_in_rooms(std::move(user), std::move(display_name), std::move(avatar_url));
+}
+
+Task<Result<>> RoomService::create_alias(Sender user, RoomAlias alias, RoomId room) {
+  return impl_->create_alias(std::move(user), std::move(alias), std::move(room));
+}
+
+Task<Result<>> RoomService::delete_alias(Sender user, RoomAlias alias) {
+  return impl_->delete_alias(std::move(user), std::move(alias));
+}
+
+Task<Result<RoomService::ResolvedAlias>> RoomService::resolve_alias(RoomAlias alias) {
+  return impl_->resolve_alias(std::move(alias));
+}
+
+Task<> RoomService::backfill(RoomInfoPtr room, OrderKey before, std::size_t limit) {
+  return impl_->backfill(std::move(room), before, limit);
+}
+
+Task<ReceiveOutcome> RoomService::receive(ServerName origin, VerifiedEvent event) {
+  return impl_->receive(std::move(origin), std::move(event), std::nullopt);
+}
+
+Task<ReceiveOutcome> RoomService::receive_with_state(ServerName origin, VerifiedEvent event,
+                                                     std::vector<EventId> state_before) {
+  return impl_->receive(std::move(origin), std::move(event), std::move(state_before));
+}
+
+Task<std::vector<EventId>> RoomService::add_outliers(RoomId room, const RoomVersion* version,
+                                                     std::vector<VerifiedEvent> events) {
+  return impl_->add_outliers(std::move(room), version, std::move(events));
+}
+
+Task<Result<RoomService::Template>> RoomService::make_membership_template(RoomId room, UserId user,
+                                                                          std::string membership,
+                                                                          std::vector<std::string> supported_versions) {
+  return impl_->make_membership_template(std::move(room), std::move(user), std::move(membership),
+                                         std::move(supported_versions));
+}
+
+Task<Result<RoomService::JoinReply>> RoomService::accept_join(ServerName origin, VerifiedEvent join) {
+  return impl_->accept_join(std::move(origin), std::move(join));
+}
+
+Task<Result<>> RoomService::accept_leave(ServerName origin, VerifiedEvent leave) {
+  return impl_->accept_leave(std::move(origin), std::move(leave));
+}
+
+Task<Result<EventPtr>> RoomService::accept_invite(ServerName origin, VerifiedEvent invite,
+                                                  boost::json::array stripped_state) {
+  return impl_->accept_invite(std::move(origin), std::move(invite), std::move(stripped_state));
+}
+
+Task<> RoomService::drain() {
+  return impl_->heads.drain();
+}
+
+}  // namespace causeway

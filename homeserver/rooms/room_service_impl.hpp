@@ -1,0 +1,192 @@
+// The parts of RoomService, private to this folder: one source file per job.
+#pragma once
+
+#include <functional>
+#include <set>
+
+#include "homeserver/rooms/auth_state.hpp"
+#include "homeserver/rooms/forked_state.hpp"
+#include "homeserver/rooms/room_builder.hpp"
+#include "homeserver/rooms/room_head.hpp"
+#include "homeserver/rooms/room_service.hpp"
+#include "homeserver/rooms/transaction_log.hpp"
+
+namespace causeway {
+
+// The levels of a room, with the events they are read from.
+class RoomPowerLevels {
+ public:
+  RoomPowerLevels(EventPtr levels, EventPtr create)
+      : levels_(std::move(levels)), create_(std::move(create)), read_(levels_.get(), create_.get()) {}
+  const PowerLevels* operator->() const { return &read_; }
+
+ private:
+  EventPtr levels_, create_;
+  PowerLevels read_;
+};
+
+// Keeps others from taking an alias while it is being given to a room.
+class AliasGuard {
+ public:
+  AliasGuard(std::set<std::string>& under_way, std::string alias) : under_way_(under_way), alias_(std::move(alias)) {
+    held_ = under_way_.insert(alias_).second;
+  }
+  AliasGuard(const AliasGuard&) = delete;
+  AliasGuard& operator=(const AliasGuard&) = delete;
+  ~AliasGuard() {
+    if (held_) under_way_.erase(alias_);
+  }
+  bool held() const { return held_; }
+
+ private:
+  std::set<std::string>& under_way_;
+  std::string alias_;
+  bool held_ = false;
+};
+
+struct RoomService::Impl {
+  explicit Impl(Services services);
+
+  Services services;
+  RemoteServers* remote = nullptr;
+  RoomHeads heads;
+  RoomBuilder builder;
+  TransactionLog transactions;
+  std::set<std::string> aliases_under_way;  // being given to a room
+  prometheus::Counter& accepted_events;
+  prometheus::Counter& soft_failed_events;
+  prometheus::Counter& rejected_events;
+
+  bool is_local(const UserId& user) const { return user.server() == services.self.name.str(); }
+
+  // sending.cpp
+  // Builds on the head into the unit. May run again on another head. Appends nothing when there is nothing to do.
+  using LocalJob = std::function<Task<Result<EventId>>(RoomHead& head, WriteUnit& unit)>;
+  // Runs a job in the lane of a room that this server is in, and commits.
+  Task<Result<EventId>> commit_in_lane(RoomId room, LocalJob job);
+  Task<Result<EventId>> send(SendEvent request);
+  Task<Result<EventId>> send_once(SendEvent request, std::optional<TransactionRecord> transaction);
+  Task<Result<EventId>> append_event(RoomHead& head, WriteUnit& unit, LocalDraft draft);
+  Task<Result<>> check_canonical_alias(const SendEvent& request);
+
+  Task<Result<EventId>> send_member_event(SendEvent request);
+
+  // redactions.cpp
+  Task<RoomPowerLevels> power_levels(RoomHead& head);  // of the current state
+  Task<RoomPowerLevels> levels_cited(RoomHead& head, std::vector<StoredEventPtr> auth_events);
+  Task<Result<>> may_send_redaction(RoomHead& head, UserId sender, EventId target);
+  // Redacts what an accepted redaction names, or records it until that arrives.
+  Task<> redact_target(RoomHead& head, WriteUnit& unit, NewEventPtr redaction, RoomPowerLevels levels);
+  // The other way round: the event that a redaction has been waiting for.
+  Task<> apply_waiting_redactions(RoomHead& head, WriteUnit& unit, NewEventPtr arrived);
+
+  // create_room.cpp
+  struct RoomPlan;
+  Task<Result<RoomId>> create_room(CreateRoom request);
+  Result<RoomPlan> plan_room(const CreateRoom& request) const;
+  Task<std::vector<LocalDraft>> first_events(const CreateRoom& request, RoomPlan& plan);
+  Task<Result<RoomId>> write_room(const RoomPlan& plan, std::vector<LocalDraft> drafts, const CreateRoom& request);
+  Task<Result<>> invite_into(RoomId room, const CreateRoom& request, UserId invited);
+
+  // memberships.cpp
+  Task<Result<>> change_membership(ChangeMembership request);
+  Task<Result<>> join(ChangeMembership request);
+  Task<Result<>> invite(ChangeMembership request);
+  Task<Result<>> leave(ChangeMembership request);
+  Task<Result<>> change_locally(ChangeMembership request);
+  Task<boost::json::object> membership_content(ChangeMembership request);
+  Task<> add_profile(boost::json::object& content, UserId user);
+  Task<Result<>> forget(Sender user, RoomId room);
+  Task<> update_profile_in_rooms(Sender user, std::optional<std::string> display_name,
+                                 std::optional<std::string> avatar_url);
+
+  Task<db::Membership> membership_in(RoomHead& head, UserId user);
+
+  // restricted_joins.cpp
+  Task<Result<std::optional<UserId>>> authorise_restricted_join(RoomHead& head, UserId user, db::Membership current);
+
+  // outliers.cpp
+  using EventsById = std::unordered_map<EventId, StoredEventPtr>;
+  struct StoredOutliers {
+    EventsById known;               // what was given, and what that cites, stored now or before
+    std::vector<EventId> left_out;  // auth events are not here
+  };
+  // In the room's lane, or of a room that nobody else knows yet.
+  Task<Result<StoredOutliers>> store_outliers(RoomNid room, std::vector<VerifiedEvent> events,
+                                              std::optional<NewRoom> new_room);
+  Task<std::vector<NewEventPtr>> as_outliers(RoomNid room, const std::vector<VerifiedEvent>& events);
+  Task<std::vector<EventId>> add_outliers(RoomId room, const RoomVersion* version, std::vector<VerifiedEvent> events);
+
+  // remote_memberships.cpp
+  Task<Result<EventId>> invite_remote_user(ChangeMembership request, boost::json::object content);
+  Task<Result<>> leave_remote_room(ChangeMembership request, RoomInfoPtr room);
+  Task<EventNid> add_foreign_outlier(WriteUnit& unit, EventPtr event);
+  Task<std::vector<EventPtr>> stripped_state(RoomHead& head, UserId inviter);
+  Task<std::vector<ServerName>> servers_to_try(const ChangeMembership& request, RoomInfoPtr room);
+
+  // remote_join.cpp
+  Task<Result<>> join_remote_room(ChangeMembership request, boost::json::object content, RoomInfoPtr room);
+  Task<Result<>> import_join(RoomId room, RemoteJoin joined);
+  Task<Result<StoredOutliers>> store_snapshot(RoomLock& lock, const RemoteJoin& joined);
+  Task<Result<>> start_from_snapshot(RoomLock lock, const RemoteJoin& joined, StoredOutliers outliers);
+
+  // receiving.cpp
+  struct Inbound {
+    EventPtr event;
+    bool local = false;  // owed to the room's other servers
+    bool hash_mismatch = false;
+    bool only_if_accepted = false;                     // else nothing is stored
+    std::optional<std::vector<EventId>> state_before;  // from a peer, where prev_events are not here
+  };
+  struct Appended {
+    ReceiveOutcome outcome;
+    StoredEventPtr stored;
+  };
+  struct Surroundings {
+    std::optional<ReceiveOutcome> outcome;  // what it comes to already
+    StoredEventPtr existing;                // it was here as an outlier
+    std::vector<StoredEventPtr> prev, auth;
+    std::vector<EventId> missing_prev;
+    bool at_tip = false;  // its prev_events are the head's extremities
+  };
+  Task<ReceiveOutcome> receive(ServerName origin, VerifiedEvent event,
+                               std::optional<std::vector<EventId>> state_before);
+  Task<Appended> append_inbound(Inbound inbound);
+  // `uncommitted`: events of the same unit.
+  Task<Surroundings> look_around(RoomHead& head, const Inbound& inbound, const EventsById& uncommitted = {});
+  Task<NewEventPtr> stored_form(RoomHead& head, const Inbound& inbound, const Surroundings& around);
+  Task<Result<StateRef>> find_state_before(ForkedState& forked, const Inbound& inbound, const Surroundings& around);
+  Task<Appended> judge_and_append(RoomHead& head, WriteUnit& unit, const Inbound& inbound, Surroundings around);
+  enum class Against { state_before, current_state_too };
+  Task<ReceiveOutcome> judge(RoomHead& head, ForkedState& forked, const StoredEvent& stored,
+                             const std::vector<StoredEventPtr>& auth, Against against = Against::current_state_too);
+  Task<AuthEvents> auth_state_at(ForkedState& forked, StateRef at, const Event& event);
+  Task<> append_beside(RoomHead& head, WriteUnit& unit, ForkedState& forked, NewEventPtr stored, Received result);
+  Task<> wait_for_join(RoomId room);
+  void count_received(Received result);
+
+  // peers_memberships.cpp
+  Task<Result<Template>> make_membership_template(RoomId room, UserId user, std::string membership,
+                                                  std::vector<std::string> supported_versions);
+  Task<Result<StoredEventPtr>> accept_membership(EventPtr event);
+  Task<Result<>> recheck_restricted_join(EventPtr join);
+  Task<Result<JoinReply>> accept_join(ServerName origin, VerifiedEvent join);
+  Task<Result<>> accept_leave(ServerName origin, VerifiedEvent leave);
+  Task<Result<EventPtr>> accept_invite(ServerName origin, VerifiedEvent invite, boost::json::array stripped_state);
+
+  // backfill.cpp
+  using RootStates = std::unordered_map<EventId, std::vector<EventId>>;  // state before an event, by its ID
+  Task<> backfill(RoomInfoPtr room, OrderKey before, std::size_t limit);
+  Task<std::optional<std::vector<EventId>>> fetch_state_before(RoomInfoPtr room, EventId at,
+                                                               std::vector<ServerName> servers);
+  Task<> append_backfilled(RoomId room, OrderKey later, std::vector<VerifiedEvent> events, RootStates states);
+  Task<NewEventPtr> place_backfilled(RoomHead& head, WriteUnit& unit, ForkedState& forked, const VerifiedEvent& event,
+                                     const RootStates& states, const EventsById& placed);
+
+  // aliases.cpp
+  Task<Result<>> create_alias(Sender user, RoomAlias alias, RoomId room);
+  Task<Result<>> delete_alias(Sender user, RoomAlias alias);
+  Task<Result<ResolvedAlias>> resolve_alias(RoomAlias alias);
+};
+
+}  // namespace causeway

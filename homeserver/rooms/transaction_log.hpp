@@ -1,0 +1,73 @@
+// What became of the requests that clients number: a retry gets the event of its first attempt, also while that is
+// under way.
+//
+// spec: client-server-api#transaction-identifiers
+#pragma once
+
+#include <list>
+#include <map>
+#include <memory>
+#include <unordered_map>
+
+#include "homeserver/runtime/signal.hpp"
+#include "homeserver/runtime/task.hpp"
+#include "schema/db/database.hpp"
+#include "schema/db/tables/transactions.hpp"
+
+namespace causeway {
+
+class TransactionLog {
+ public:
+  TransactionLog(db::Database& database, std::size_t max_devices = 10'000);
+
+  // A hash of the request's path: same path and device, same transaction.
+  static db::TransactionKey key_of(std::string_view path);
+
+  class Attempt;
+  // Either the first attempt, which must run and finish(), or the result of an earlier one, waited for if need be.
+  struct Claim {
+    std::unique_ptr<Attempt> first;
+    std::optional<Result<EventId>> earlier;
+  };
+  Task<Claim> claim(DeviceNid device, db::TransactionKey key);
+
+  // For an identifier that is in the table although it is not known here.
+  Task<std::optional<EventId>> look_up(DeviceNid device, db::TransactionKey key);
+
+ private:
+  using Id = std::pair<DeviceNid, db::TransactionKey>;
+  struct UnderWay {
+    std::optional<Result<EventId>> result;
+    Signal done;
+  };
+  // The newest of a device; older ones are forgotten here, and the table's unique key is the backstop.
+  struct Device {
+    std::map<db::TransactionKey, EventId> events;
+    std::list<db::TransactionKey> order;  // the oldest first
+    std::list<DeviceNid>::iterator used;
+    void add(const db::TransactionKey& key, EventId event);
+  };
+  Task<> load(DeviceNid device);
+  void finished(const Id& id, Result<EventId> result);
+
+  db::Database& database_;
+  std::size_t max_devices_;
+  std::map<Id, std::shared_ptr<UnderWay>> under_way_;
+  std::unordered_map<DeviceNid, Device> devices_;
+  std::list<DeviceNid> used_;  // the most recent first
+};
+
+// Ends as a failure when it is not finished, so that nobody waits for ever.
+class TransactionLog::Attempt {
+ public:
+  Attempt(TransactionLog& log, Id id) : log_(log), id_(id) {}
+  ~Attempt();
+  void finish(Result<EventId> result);
+
+ private:
+  TransactionLog& log_;
+  Id id_;
+  bool finished_ = false;
+};
+
+}  // namespace causeway
