@@ -15,7 +15,7 @@ RoomHeads::Services services_of_heads(const RoomService::Services& services) {
 }
 
 prometheus::Counter& received_counter(Metrics& metrics, const char* result) {
-  return metrics.counter("causeway_received_events_total", "Events from other servers, by what became of them.",
+  return metrics.counter("received_events_total", "Events from other servers, by what became of them.",
                          {{"result", result}});
 }
 
