@@ -1,8 +1,8 @@
 // Group commit: while one transaction is in flight the next batch gathers units from all rooms and users.
 //
-// One batch is one round trip (one SQL function in autocommit, schema/db/tables/writer.hpp) under the stream's advisory lock, so
-// positions become visible in order, also with several processes. After a commit the units go to CommitSink in order, then
-// the callers resume: nothing is answered, pushed or federated before its commit.
+// One batch is one round trip (one SQL function in autocommit, schema/db/tables/writer.hpp) under the stream's advisory
+// lock, so positions become visible in order, also with several processes. After a commit the units go to CommitSink in
+// order, then the callers resume: nothing is answered, pushed or federated before its commit.
 #pragma once
 
 #include <chrono>
@@ -28,8 +28,8 @@ class CommitSink {
 struct WriterSettings {
   std::size_t max_batch_units = 256;
   std::size_t max_batch_bytes = 4 << 20;
-  std::size_t max_queued_units = 8192;          // beyond: 503 at once
-  std::chrono::milliseconds deadline{10'000};   // how long a unit may wait for a database that is away
+  std::size_t max_queued_units = 8192;         // beyond: 503 at once
+  std::chrono::milliseconds deadline{10'000};  // how long a unit may wait for a database that is away
 };
 
 class EventWriter {
@@ -42,16 +42,22 @@ class EventWriter {
   // Blocking, at start: connects, raises the generation, returns the stream's position.
   StreamPosition take_over();
 
-  // Resumes after the commit. Units are committed in the order of the calls: a unit is queued before the first suspension.
-  // Errors: a deterministic failure of this unit is M_UNKNOWN 500 (logged with the cause), and every unit of the same room
-  // or lineage behind it fails with `is_stale_head` because it was built on a head that never came to be (HeadLineage). A database that stays
-  // away is 503; the outcome of a lost commit is looked up by event ID before anything is said.
+  // Resumes after the commit. Units are committed in the order of the calls: a unit is queued before the first
+  // suspension. Errors: a deterministic failure of this unit is M_UNKNOWN 500 (logged with the cause), and every unit
+  // of its lineage behind it fails with `is_stale_head` because it was built on a head that never came to be
+  // (HeadLineage). An alias that is taken is M_ROOM_IN_USE. A database that stays away is 503; a commit that was lost
+  // on a broken connection is looked into before anything is said.
   Task<Result<>> commit(WriteUnitPtr unit);
 
   // True for the error of a unit that must be built again on the true head.
   static bool is_stale_head(const MatrixError& error);
   // M_... of a transaction identifier that another process or an earlier life committed already: look the event up.
   static bool is_duplicate_transaction(const MatrixError& error);
+
+  // Another process has become the writer: every commit is 503 from now on, this process must be restarted.
+  bool fenced() const;
+  // Statements sent since start, for tests and metrics.
+  std::uint64_t round_trips() const;
 
   // Ends after everything queued is written.
   Task<> drain();

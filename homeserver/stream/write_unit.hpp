@@ -17,12 +17,12 @@ struct StoredEvent {
   EventNid nid{};
   RoomNid room{};
   UserNid sender{};
-  std::optional<StateKeyNid> key;    // state events
-  std::optional<OrderKey> order;     // none: outlier. Position 0 until committed.
-  StateRef before;                   // the state before it; meaningless for outliers
-  std::optional<StateRef> after;     // where it differs from `before`
+  std::optional<StateKeyNid> key;  // state events
+  std::optional<OrderKey> order;   // none: outlier. Position 0 until committed.
+  StateRef before;                 // the state before it; meaningless for outliers
+  std::optional<StateRef> after;   // where it differs from `before`
   db::EventFlags flags = db::EventFlags::none;
-  std::vector<EventNid> auth;        // state events only
+  std::vector<EventNid> auth;  // state events only
   EventPtr event;
 
   StateRef state_after() const { return after.value_or(before); }
@@ -94,7 +94,7 @@ struct RedactionRecord {
 };
 
 struct ReplacedEvent {
-  StoredEventPtr redacted;  // same nid; row's json and flags are replaced
+  StoredEventPtr redacted;  // same nid and order; row's json and flags are replaced. The target is committed already.
 };
 
 struct TransactionRecord {
@@ -113,7 +113,7 @@ struct ReceiptChange {
   std::string thread_id;  // "" for unthreaded
   EventId event_id;
   Timestamp ts = 0;
-  bool local = true;      // of one of our users: goes out over federation
+  bool local = true;  // of one of our users: goes out over federation
 };
 
 struct AccountDataChange {
@@ -123,16 +123,17 @@ struct AccountDataChange {
   std::string content_json;
 };
 
-// The uncommitted head that units are built on, one after another. The writer marks it broken in the moment a unit of it fails,
-// and refuses every later unit of it with is_stale_head, those not yet handed over too: they build on what never came to be.
-// Reactor thread only.
+// The uncommitted head that units are built on, one after another. The writer marks it broken in the moment a unit of
+// it fails, and refuses every later unit of it with is_stale_head, those not yet handed over too: they build on what
+// never came to be. Reactor thread only.
 struct HeadLineage {
   bool broken = false;
 };
 
-// Positions are given in this order: live events; memberships whose event is not a live one of this unit; receipts; account data.
+// Positions are given in this order: live events; memberships whose event is not a live one of this unit; receipts;
+// account data.
 struct WriteUnit {
-  RoomNid room{};  // 0 when the unit concerns no single room
+  RoomNid room{};                        // 0 when the unit concerns no single room
   std::shared_ptr<HeadLineage> lineage;  // none: not built on a head
   std::optional<NewRoom> new_room;
   std::vector<NewEvent> events;
@@ -143,17 +144,18 @@ struct WriteUnit {
   std::vector<RoomServerChange> servers;
   std::vector<RedactionRecord> redactions;
   std::vector<ReplacedEvent> replaced;
-  std::vector<std::pair<EventId, EventNid>> new_gaps;   // missing event, event that names it
-  std::vector<EventId> closed_gaps;                     // no longer missing
+  std::vector<std::pair<EventId, EventNid>> new_gaps;  // missing event, event that names it
+  std::vector<EventId> closed_gaps;                    // no longer missing
   std::optional<TransactionRecord> transaction;
   std::vector<std::pair<RoomAlias, UserNid>> new_aliases;
   std::optional<bool> published;
   std::vector<std::pair<ServerNid, std::size_t>> outbox_extra;  // owed to a server outside the room: event_index
-  std::vector<EventId> unstaged;                        // staged PDUs this unit settles
+  std::vector<EventId> unstaged;                                // staged PDUs this unit settles
   std::vector<ReceiptChange> receipts;
   std::vector<AccountDataChange> account_data;
 
-  // Filled in by the writer on commit: the position of each, in the order of the vectors above; 0 where none is given.
+  // Filled in by the writer on commit: the position of each, in the order of the vectors above. That of a membership
+  // whose event is a live one of this unit is the event's.
   std::vector<StreamPosition> membership_positions, receipt_positions, account_data_positions;
 };
 using WriteUnitPtr = std::shared_ptr<WriteUnit>;

@@ -2,22 +2,18 @@
 
 #include <gtest/gtest.h>
 
+#include "homeserver/test/support/stored_events.hpp"
+
 namespace causeway {
 namespace {
 
-const RoomVersion& v12() {
-  return *find_room_version("12");
-}
-
 StoredEventPtr message(std::int64_t nid, std::int64_t room, StreamPosition position, std::string body = "x") {
-  auto stored = std::make_shared<StoredEvent>();
-  stored->nid = EventNid{nid};
-  stored->room = RoomNid{room};
+  test::EventSpec spec;
+  spec.nid = nid;
+  spec.room = room;
+  spec.body = std::move(body);
+  auto stored = test::stored_event(spec);
   stored->order = OrderKey{position, 0};
-  std::string json = R"({"auth_events":[],"content":{"body":")" + body +
-                     R"("},"depth":1,"hashes":{"sha256":""},"origin_server_ts":1,"prev_events":[],"room_id":"!r",)"
-                     R"("sender":"@u:s","signatures":{},"type":"m.room.message"})";
-  stored->event = Event::from_stored(v12(), EventId::trusted("$" + std::to_string(nid)), std::move(json));
   return stored;
 }
 

@@ -75,6 +75,14 @@ class Connection {
     return exec_parameters(sql, parameters);
   }
 
+  // The same with every parameter in PostgreSQL's binary format (binary_array.hpp), for statements with many.
+  pqxx::result exec_binary(const char* sql, std::span<const Bytes> arguments) {
+    std::vector<Parameter> parameters;
+    parameters.reserve(arguments.size());
+    for (const Bytes& argument : arguments) parameters.push_back(to_parameter(argument));
+    return exec_parameters(sql, parameters);
+  }
+
   // Several statements in one transaction, for the rare write that needs it: three round trips and more. `body` is called
   // again, up to 5 times, after a serialization failure or a deadlock, so it must only compute values.
   void transaction(const std::function<void(Connection&)>& body);

@@ -11,10 +11,14 @@ create table signing_keys (
   expired_ts bigint            -- null: in use
 );
 
--- The one stream of positions and the fence of its writer. One row. `generation` rises with every writer that takes over.
+-- The one stream of positions and the fence of its writer. One row. `generation` rises with every writer that takes over, and
+-- with every new connection of the same one; `batch` counts commits, so that a writer that lost a connection can tell whether
+-- its last one happened.
 create table stream (
   one        boolean primary key default true check (one),
+  writer     uuid,
   generation bigint not null default 0,
+  batch      bigint not null default 0,
   position   bigint not null default 0
 ) with (fillfactor = 10);
 insert into stream default values;

@@ -1,0 +1,58 @@
+// An EventWriter with all it needs, on a database of its own.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "homeserver/stream/event_writer.hpp"
+#include "homeserver/stream/stream_hub.hpp"
+#include "homeserver/test/support/run_task.hpp"
+#include "schema/test/support/test_database.hpp"
+
+namespace causeway::test {
+
+class WriterKit {
+ public:
+  // `url`: another way to the database, e.g. through a proxy.
+  explicit WriterKit(const std::string& url, WriterSettings settings = {})
+      : url_(url), writer(reactor.get_executor(), url, settings, hub, metrics) {
+    hub.start_at(writer.take_over());
+  }
+
+  // Hands all over in this order before any of them is answered.
+  std::vector<Result<>> commit(const std::vector<WriteUnitPtr>& units) {
+    std::vector<std::optional<Result<>>> results(units.size());
+    for (std::size_t i = 0; i < units.size(); ++i)
+      asio::co_spawn(reactor, writer.commit(units[i]), [&results, i](std::exception_ptr error, Result<> result) {
+        if (error) std::rethrow_exception(error);
+        results[i] = std::move(result);
+      });
+    reactor.restart();
+    reactor.run();
+    std::vector<Result<>> all;
+    for (auto& result : results)
+      all.push_back(std::move(result.value()));
+    return all;
+  }
+  Result<> commit(const WriteUnitPtr& unit) { return std::move(commit(std::vector<WriteUnitPtr>{unit}).front()); }
+
+ private:
+  std::string url_;
+
+ public:
+  asio::io_context reactor;
+  StreamHub hub;
+  Metrics metrics;
+  EventWriter writer;
+};
+
+// One number from the database.
+inline std::int64_t ask(const std::string& url, const std::string& sql) {
+  pqxx::connection connection(url);
+  pqxx::nontransaction now(connection);
+  return now.exec(sql)[0][0].as<std::int64_t>();
+}
+
+}  // namespace causeway::test
