@@ -1,6 +1,7 @@
 #include "homeserver/rooms/state_store.hpp"
 
-#include "homeserver/rooms/state_cache.hpp"
+#include "homeserver/runtime/bounded_cache.hpp"
+#include "homeserver/runtime/loading_cache.hpp"
 #include "schema/db/tables/room_state.hpp"
 
 namespace causeway {
@@ -34,10 +35,53 @@ StateMapPtr apply(const StateMap& state, const std::vector<db::StateEntry>& chan
 
 }  // namespace
 
-struct StateStore::Impl {
-  Impl(db::Database& db, std::size_t max_cached_entries) : database(db), cache(max_cached_entries) {}
+namespace {
 
-  Task<StateMapPtr> load(RoomNid room, StateRef ref) {
+using Line = std::pair<RoomNid, std::int32_t>;
+using Address = std::pair<RoomNid, StateRef>;
+struct AddressHash {
+  std::size_t operator()(const Line& line) const {
+    return std::hash<RoomNid>{}(line.first) * 31 + std::hash<std::int32_t>{}(line.second);
+  }
+  std::size_t operator()(const Address& address) const {
+    return (*this)(Line(address.first, address.second.line)) * 31 + std::hash<std::int32_t>{}(address.second.version);
+  }
+};
+
+constexpr std::size_t max_remembered_lines = 100'000;
+
+}  // namespace
+
+struct StateStore::Impl {
+  Impl(db::Database& db, std::size_t max_cached_entries)
+      : database(db),
+        states(
+            max_cached_entries, [this](Address address) { return load(address.first, address.second); },
+            [](const StateMap& state) { return state.size() + 1; }),
+        newest(max_remembered_lines) {}
+
+  Task<std::shared_ptr<const StateMap>> load(RoomNid room, StateRef ref) {
+    const Line line(room, ref.line);
+    const std::int32_t* known = newest.find(line);
+    StateMapPtr earlier;
+    std::int32_t from = 0;
+    if (known && *known < ref.version) {
+      from = *known;
+      earlier = states.find(Address(room, StateRef{ref.line, from}));
+    }
+    StateMapPtr state;
+    if (earlier) {
+      const auto changes = co_await load_changes(room, ref.line, from, ref.version);
+      state = changes.empty() ? earlier : apply(*earlier, changes);
+    } else {
+      state = co_await load_whole(room, ref);
+    }
+    known = newest.find(line);
+    if (!known || *known < ref.version) newest.put(line, ref.version);
+    co_return state;
+  }
+
+  Task<StateMapPtr> load_whole(RoomNid room, StateRef ref) {
     auto read = [room, ref](db::Connection& connection) {
       return db::state_at(connection, room, ref.line, ref.version);
     };
@@ -53,32 +97,20 @@ struct StateStore::Impl {
   }
 
   db::Database& database;
-  StateCache cache;
+  LoadingCache<Address, const StateMap, AddressHash> states;
+  BoundedCache<Line, std::int32_t, AddressHash> newest;  // version of the line that was cached; the map may be gone
 };
 
 StateStore::StateStore(db::Database& database, std::size_t max_cached_entries)
     : impl_(std::make_unique<Impl>(database, max_cached_entries)) {}
 StateStore::~StateStore() = default;
 
-void StateStore::remember(RoomNid room, StateRef ref, StateMapPtr state) {
-  impl_->cache.put(room, ref, std::move(state));
-}
-
 Task<StateMapPtr> StateStore::at(RoomNid room, StateRef ref) {
-  if (StateMapPtr cached = impl_->cache.find(room, ref)) co_return cached;
-  StateMapPtr state;
-  if (const auto earlier = impl_->cache.find_earlier(room, ref)) {
-    const auto changes = co_await impl_->load_changes(room, ref.line, earlier->version, ref.version);
-    state = changes.empty() ? earlier->state : apply(*earlier->state, changes);
-  } else {
-    state = co_await impl_->load(room, ref);
-  }
-  impl_->cache.put(room, ref, state);
-  co_return state;
+  co_return co_await impl_->states.get(Address(room, ref));
 }
 
 Task<std::vector<EventNid>> StateStore::lookup(RoomNid room, StateRef ref, std::vector<StateKeyNid> keys) {
-  if (const StateMapPtr cached = impl_->cache.find(room, ref)) {
+  if (const StateMapPtr cached = impl_->states.find(Address(room, ref))) {
     std::vector<EventNid> holders;
     for (StateKeyNid key : keys)
       holders.push_back(holder(*cached, key));

@@ -19,11 +19,9 @@ class StateStore {
   explicit StateStore(db::Database& database, std::size_t max_cached_entries = 2'000'000);
   ~StateStore();
 
-  // The whole state there. One round trip unless cached; only for what changed where an earlier version of the line is.
+  // The whole state there. One round trip unless cached; it reads only what changed where an earlier version of the
+  // line is cached. Who asks for the same at the same time shares it.
   Task<StateMapPtr> at(RoomNid room, StateRef ref);
-
-  // Caches a state that the caller has at hand. Only after its commit.
-  void remember(RoomNid room, StateRef ref, StateMapPtr state);
 
   // Some keys of it, in the order asked; EventNid{0} where a key is not set. One round trip unless the map is cached.
   Task<std::vector<EventNid>> lookup(RoomNid room, StateRef ref, std::vector<StateKeyNid> keys);

@@ -20,7 +20,7 @@
 
 namespace causeway {
 
-template <class Key, class Value>
+template <class Key, class Value, class Hash = std::hash<Key>>
 class LoadingCache {
  public:
   using Pointer = std::shared_ptr<const Value>;
@@ -183,8 +183,8 @@ class LoadingCache {
   const Weigh weigh_;
   std::size_t weight_ = 0;
   std::list<Entry> entries_;  // most recently used first
-  std::unordered_map<Key, typename std::list<Entry>::iterator> index_;
-  std::unordered_map<Key, std::shared_ptr<Flight>> flights_;
+  std::unordered_map<Key, typename std::list<Entry>::iterator, Hash> index_;
+  std::unordered_map<Key, std::shared_ptr<Flight>, Hash> flights_;
 };
 
 }  // namespace causeway

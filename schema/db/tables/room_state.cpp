@@ -30,6 +30,13 @@ std::vector<StateEntry> read_entries(const pqxx::result& rows) {
 }  // namespace
 
 std::vector<StateEntry> state_at(Connection& connection, RoomNid room, std::int32_t line, std::int32_t version) {
+  // The main line has no parent, so nothing needs sorting.
+  if (line == 0)
+    return read_entries(
+        connection.exec("select state_key_nid, event_nid from room_state "
+                        "where room_nid = $1 and line = 0 and from_version <= $2 and to_version > $2"
+                        "  and event_nid <> 0 limit $3",
+                        room, version, max_state_entries + 1));
   static const std::string sql = with_lines +
                                  "select state_key_nid, event_nid from ("
                                  "  select distinct on (r.state_key_nid) r.state_key_nid, r.event_nid"
