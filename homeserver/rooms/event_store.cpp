@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "homeserver/rooms/event_cache.hpp"
+#include "homeserver/runtime/bounded_cache.hpp"
 #include "schema/db/tables/events.hpp"
 #include "schema/matrix/assert.hpp"
 
@@ -13,7 +14,7 @@ namespace causeway {
 
 namespace {
 
-constexpr std::size_t max_unapplied_redactions = 100;
+constexpr std::size_t max_known_redactions = 50'000;
 
 bool is_shown(const StoredEvent& event) {
   return !event.has(db::EventFlags::rejected) && !event.has(db::EventFlags::soft_failed);
@@ -68,6 +69,8 @@ struct EventStore::Impl {
     for (const WriteUnitPtr& unit : units) {
       for (const NewEvent& event : unit->events)
         cache.put(event.stored);
+      for (const RedactionRecord& record : unit->redactions)
+        if (record.applied) applied_redactions.put(record.target, record.redaction);
       for (const ReplacedEvent& replaced : unit->replaced) {
         cache.put(replaced.redacted);
         for (Loading* loading : in_flight)
@@ -122,6 +125,7 @@ struct EventStore::Impl {
   db::Database& database;
   StreamHub& hub;
   EventCache cache;
+  BoundedCache<EventId, EventNid> applied_redactions{max_known_redactions};  // by target
   std::list<Loading*> in_flight;
 };
 
@@ -135,7 +139,7 @@ Task<std::vector<StoredEventPtr>> EventStore::by_nid(std::vector<EventNid> nids)
   std::vector<StoredEventPtr> events(nids.size());
   std::vector<EventNid> missing;
   for (std::size_t i = 0; i < nids.size(); ++i)
-    if (!(events[i] = impl_->cache.find(nids[i]))) missing.push_back(nids[i]);
+    if (nids[i] != EventNid{} && !(events[i] = impl_->cache.find(nids[i]))) missing.push_back(nids[i]);
   if (missing.empty()) co_return events;
   auto query = [missing](db::Connection& connection) { return db::events_by_nid(connection, missing); };
   auto loaded = co_await impl_->load(std::move(query));
@@ -233,17 +237,31 @@ Task<std::vector<EventStore::Gap>> EventStore::gaps(RoomNid room, std::size_t li
   co_return found;
 }
 
-Task<StoredEventPtr> EventStore::redaction_of(EventId target) {
-  auto query = [target](db::Connection& connection) { return db::redactions_of(connection, target, true, 1); };
-  auto events = co_await impl_->load(std::move(query));
-  co_return events.empty() ? nullptr : events.front();
+Task<std::vector<StoredEventPtr>> EventStore::redactions_of(std::vector<EventId> targets) {
+  std::vector<EventNid> nids(targets.size());
+  std::vector<EventId> unknown;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    if (const EventNid* known = impl_->applied_redactions.find(targets[i]))
+      nids[i] = *known;
+    else
+      unknown.push_back(targets[i]);
+  }
+  if (!unknown.empty()) {
+    auto read = [unknown](db::Connection& connection) { return db::applied_redactions(connection, unknown); };
+    auto found = co_await impl_->database.run(std::move(read));
+    for (auto& [target, redaction] : found) {
+      for (std::size_t i = 0; i < targets.size(); ++i)
+        if (targets[i] == target) nids[i] = redaction;
+      impl_->applied_redactions.put(std::move(target), redaction);
+    }
+  }
+  co_return co_await by_nid(std::move(nids));
 }
 
-Task<std::vector<StoredEventPtr>> EventStore::unapplied_redactions(EventId target) {
-  auto query = [target](db::Connection& connection) {
-    return db::redactions_of(connection, target, false, max_unapplied_redactions);
-  };
-  co_return co_await impl_->load(std::move(query));
+Task<StoredEventPtr> EventStore::redaction_of(EventId target) {
+  std::vector<EventId> one(1, std::move(target));
+  auto redactions = co_await redactions_of(std::move(one));
+  co_return redactions.front();
 }
 
 }  // namespace causeway

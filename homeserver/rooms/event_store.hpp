@@ -51,10 +51,10 @@ class EventStore {
   };
   Task<std::vector<Gap>> gaps(RoomNid room, std::size_t limit);
 
-  // The redaction that was applied to it, if any: for unsigned.redacted_because.
+  // The redaction that was applied to each, nullptr for none: for unsigned.redacted_because. In the order asked; from
+  // memory for those committed lately, else at most two round trips for all.
+  Task<std::vector<StoredEventPtr>> redactions_of(std::vector<EventId> targets);
   Task<StoredEventPtr> redaction_of(EventId target);
-  // Redactions of it that were not applied: they came before it, or their sender may not redact it.
-  Task<std::vector<StoredEventPtr>> unapplied_redactions(EventId target);
 
  private:
   struct Impl;

@@ -39,6 +39,14 @@ EventRow read_event(const pqxx::row& row) {
   return event;
 }
 
+std::string event_id_array(std::span<const EventId> ids) {
+  std::vector<std::string> raw;
+  raw.reserve(ids.size());
+  for (const EventId& id : ids)
+    raw.push_back(id.to_db());
+  return bytea_array(raw);
+}
+
 std::vector<EventRow> read_events(const pqxx::result& rows) {
   std::vector<EventRow> events;
   events.reserve(rows.size());
@@ -55,12 +63,8 @@ std::vector<EventRow> events_by_nid(Connection& connection, std::span<const Even
 }
 
 std::vector<EventRow> events_by_id(Connection& connection, std::span<const EventId> ids) {
-  std::vector<std::string> raw;
-  raw.reserve(ids.size());
-  for (const EventId& id : ids)
-    raw.push_back(id.to_db());
   return read_events(
-      connection.exec(SELECT_EVENTS FROM_EVENTS "where e.event_id = any($1::bytea[])", bytea_array(raw)));
+      connection.exec(SELECT_EVENTS FROM_EVENTS "where e.event_id = any($1::bytea[])", event_id_array(ids)));
 }
 
 std::vector<EventRow> live_events(Connection& connection, RoomNid room, StreamPosition since, StreamPosition until,
@@ -114,6 +118,15 @@ std::vector<EventRow> redactions_of(Connection& connection, const EventId& targe
                                      Bytes(target.to_db()), applied, limit));
 }
 
+std::vector<std::pair<EventId, EventNid>> applied_redactions(Connection& connection, std::span<const EventId> targets) {
+  std::vector<std::pair<EventId, EventNid>> found;
+  for (const auto& row : connection.exec("select target_event_id, min(redaction_nid) from redactions "
+                                         "where target_event_id = any($1::bytea[]) and applied group by 1",
+                                         event_id_array(targets)))
+    found.emplace_back(EventId::from_db(read_bytes(row[0])), read_int<EventNid>(row[1]));
+  return found;
+}
+
 std::vector<GapRow> gaps(Connection& connection, RoomNid room, std::size_t limit) {
   std::vector<GapRow> found;
   for (const auto& row : connection.exec("select missing_event_id, later_event_nid from gaps where room_nid = $1 "
@@ -124,8 +137,8 @@ std::vector<GapRow> gaps(Connection& connection, RoomNid room, std::size_t limit
 }
 
 std::int32_t lowest_sub(Connection& connection, RoomNid room, StreamPosition anchor) {
-  const pqxx::result rows = connection.exec(
-      "select sub from events where room_nid = $1 and anchor = $2 order by sub limit 1", room, anchor);
+  const pqxx::result rows =
+      connection.exec("select sub from events where room_nid = $1 and anchor = $2 order by sub limit 1", room, anchor);
   return rows.empty() ? 0 : rows[0][0].as<std::int32_t>();
 }
 

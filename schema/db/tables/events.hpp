@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "schema/db/database.hpp"
@@ -55,6 +56,9 @@ std::vector<EventRow> redactions_of(Connection& connection, const EventId& targe
 
 // The lowest `sub` at an anchor; 0 when nothing was backfilled there.
 std::int32_t lowest_sub(Connection& connection, RoomNid room, StreamPosition anchor);
+
+// Of each target that was redacted, one redaction that was applied. In no order.
+std::vector<std::pair<EventId, EventNid>> applied_redactions(Connection& connection, std::span<const EventId> targets);
 
 // Events named by others that are not here, those named by the newest first.
 struct GapRow {
