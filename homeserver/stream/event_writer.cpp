@@ -119,6 +119,7 @@ struct EventWriter::Impl : std::enable_shared_from_this<Impl> {
   }
 
   void enqueue(WaitingPtr waiting) {
+    CAUSEWAY_ASSERT(thread.joinable());  // take_over() comes first
     queue.push_back(std::move(waiting));
     launch();
   }
@@ -149,9 +150,13 @@ struct EventWriter::Impl : std::enable_shared_from_this<Impl> {
   void finished(BatchOutcome outcome) {
     if (closed) return;
     std::vector<WaitingPtr> ended = std::exchange(in_flight, {});
-    for (std::size_t i = 0; i < ended.size(); ++i)
-      if (outcome.failures[i]) fail(*ended[i], *outcome.failures[i]);
-    remove_stale(ended);
+    bool any_failed = false;
+    for (std::size_t i = 0; i < ended.size(); ++i) {
+      if (!outcome.failures[i]) continue;
+      fail(*ended[i], *outcome.failures[i]);
+      any_failed = true;
+    }
+    if (any_failed) remove_stale(ended);
     launch();
     for (BatchOutcome::Run& run : outcome.runs) {
       batch_units.Observe(static_cast<double>(run.units.size()));
@@ -171,7 +176,7 @@ struct EventWriter::Impl : std::enable_shared_from_this<Impl> {
       ended.push_back(std::move(queue.front()));
       queue.pop_front();
     }
-    remove_stale(ended);
+    if (!ended.empty()) remove_stale(ended);
     resume(ended);
   }
 
@@ -212,6 +217,8 @@ struct EventWriter::Impl : std::enable_shared_from_this<Impl> {
       waiting->fail(WriteFailure::unavailable);
       asio::post(reactor, [waiting] { waiting->resume(); });
     }
+    for (auto& wake : std::exchange(until_idle, {}))
+      asio::post(reactor, std::move(wake));
   }
 
   asio::any_io_executor reactor;
