@@ -42,7 +42,7 @@ struct Endpoint {
   std::string_view operation_id;  // the spec's, also the metrics label
   Auth auth;
   RateClass rate;
-  std::size_t body_limit;
+  std::size_t body_limit;  // a few KiB are accepted of every request
   Task<Result<Response>> (*handler)(Api&, Request&);
 };
 

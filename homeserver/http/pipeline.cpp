@@ -16,6 +16,8 @@ namespace {
 
 // A request that is refused anyway may still send a body of this size and keep its connection.
 constexpr std::size_t refused_body_limit = 64 * kib;
+// Clients send "{}" where an endpoint needs no body at all.
+constexpr std::size_t smallest_body_limit = 4 * kib;
 // Beyond this, compressing takes more than a millisecond.
 constexpr std::size_t compress_inline_below = 32 * kib;
 
@@ -156,7 +158,8 @@ void Pipeline::begin(Exchange& exchange, const asio::ip::address& peer) {
 }
 
 std::size_t Pipeline::body_limit(const Exchange& exchange) const {
-  return exchange.match.route && !exchange.refusal ? exchange.match.route->body_limit : refused_body_limit;
+  if (!exchange.match.route || exchange.refusal) return refused_body_limit;
+  return std::max(exchange.match.route->body_limit, smallest_body_limit);
 }
 
 Task<Response> Pipeline::answer(std::shared_ptr<Exchange> exchange) {

@@ -60,6 +60,9 @@ void copy_headers(const beast_http::fields& fields, Request& request) {
 error_code check_framing(const beast_http::request<beast_http::string_body>& message) {
   const auto hosts = message.count(beast_http::field::host);
   if (hosts > 1 || (hosts == 0 && message.version() >= 11)) return beast_http::error::bad_field;
+  // A blank inside comes from a folded line, which may hide another header from us.
+  if (message[beast_http::field::host].find_first_of(" \t,") != std::string_view::npos)
+    return beast_http::error::bad_field;
   const auto codings = message.count(beast_http::field::transfer_encoding);
   if (codings == 0) return {};
   const std::string_view coding = message[beast_http::field::transfer_encoding];

@@ -48,8 +48,8 @@ struct ServerSettings {
   std::size_t max_connections = 20'000;
   std::size_t max_header_bytes = 16 * kib;
   std::chrono::milliseconds header_timeout{10'000};
-  std::chrono::milliseconds body_timeout{60'000};
-  std::chrono::milliseconds write_timeout{60'000};
+  std::chrono::milliseconds body_timeout{30'000};   // longer for a body that keeps coming, 8 KiB a second at least
+  std::chrono::milliseconds write_timeout{60'000};  // for each 256 KiB
   std::chrono::milliseconds idle_timeout{75'000};
   std::chrono::milliseconds handler_timeout{180'000};
   std::size_t compress_from_bytes = 1400;

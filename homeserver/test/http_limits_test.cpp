@@ -19,7 +19,7 @@ class HttpLimitsTest : public HttpTest {
   HttpLimitsTest() {
     settings.rate_limits.address = {};  // each test sets its own
     add(Verb::get, "/echo", echo);
-    add(Verb::put, "/echo", echo);
+    add(Verb::put, "/echo", echo, Auth::none, RateClass::unlimited, 8 * kib);
     add(Verb::get, "/read", echo, Auth::optional_access_token, RateClass::read);
     add(Verb::post, "/login", echo, Auth::optional_access_token, RateClass::login);
     add(Verb::get, "/peer", echo, Auth::federation, RateClass::federation);
@@ -72,10 +72,10 @@ TEST_F(HttpLimitsTest, client_that_reads_nothing_is_cut_off) {
 TEST_F(HttpLimitsTest, body_beyond_the_endpoints_limit_is_too_large) {
   start();
   for (const auto* request :
-       {"PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1025\r\n\r\n",
-        "PUT /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1025\r\n\r\n",
-        "PUT /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n401\r\n",
-        "PUT /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3fe\r\n"}) {
+       {"PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 8193\r\n\r\n",
+        "PUT /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 8193\r\n\r\n",
+        "PUT /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2001\r\n",
+        "PUT /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1ffe\r\n"}) {
     RawClient client(port());
     const auto reply = client.roundtrip(request);
     EXPECT_EQ(reply.status, 413) << request;
@@ -85,6 +85,13 @@ TEST_F(HttpLimitsTest, body_beyond_the_endpoints_limit_is_too_large) {
     EXPECT_THAT(client.read_to_end(), IsEmpty());
   }
   expect_serving();
+}
+
+TEST_F(HttpLimitsTest, small_body_is_accepted_where_none_is_needed) {
+  add(Verb::post, "/nothing_needed", echo, Auth::none, RateClass::unlimited, 0);
+  start();
+  RawClient client(port());
+  EXPECT_EQ(client.roundtrip("POST /nothing_needed HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}").status, 200);
 }
 
 TEST_F(HttpLimitsTest, oversized_body_that_is_sent_anyway_does_not_hide_the_reply) {
@@ -119,6 +126,7 @@ TEST_F(HttpLimitsTest, what_is_no_request_gets_400_and_is_the_last) {
            "PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
            "GET /echo HTTP/1.1\r\n\r\n",
            "GET /echo HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+           "GET /echo HTTP/1.1\r\nHost: x\r\n Transfer-Encoding: chunked\r\n\r\n",
            "GET /echo HTTP/1.1\r\nHost : x\r\n\r\n",
            "GET /echo HTTP/1.1\r\nHost: x\r\nBad Name: 1\r\n\r\n",
            "GET /echo HTTP/1.1\r\nHost: x\r\nX: a\x01z\r\n\r\n",
