@@ -3,6 +3,8 @@
 #include <charconv>
 #include <stdexcept>
 
+#include "homeserver/http/optional_whitespace.hpp"
+
 namespace causeway::http {
 namespace {
 
@@ -17,14 +19,6 @@ std::optional<ip::address> parse_address(std::string_view text) {
   auto address = ip::make_address(std::string(text), error);
   if (error) return std::nullopt;
   return canonical_address(address);
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
-    text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
-    text.remove_suffix(1);
-  return text;
 }
 
 // One entry of X-Forwarded-For; some proxies add a port: "1.2.3.4:5678", "[::1]:5678".
@@ -75,7 +69,7 @@ ip::address client_address(const ip::address& peer, std::string_view forwarded_f
   while (!forwarded_for.empty() && trusted_proxies.contains(client)) {
     const std::size_t comma = forwarded_for.rfind(',');
     const bool last = comma == std::string_view::npos;
-    const auto previous = parse_forwarded(trim(last ? forwarded_for : forwarded_for.substr(comma + 1)));
+    const auto previous = parse_forwarded(trim_whitespace(last ? forwarded_for : forwarded_for.substr(comma + 1)));
     if (!previous) break;
     client = *previous;
     forwarded_for = last ? std::string_view() : forwarded_for.substr(0, comma);

@@ -7,14 +7,10 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "homeserver/http/optional_whitespace.hpp"
+
 namespace causeway::http {
 namespace {
-
-std::string_view trim(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 // "gzip;q=0.5" -> its weight; 1 when there is none.
 double weight(std::string_view parameters) {
@@ -40,10 +36,10 @@ Coding choose_coding(std::string_view accept_encoding) {
   double gzip = -1, deflate = -1, any = 0;  // negative: not named
   while (!accept_encoding.empty()) {
     const auto comma = std::min(accept_encoding.find(','), accept_encoding.size());
-    const auto entry = trim(accept_encoding.substr(0, comma));
+    const auto entry = trim_whitespace(accept_encoding.substr(0, comma));
     accept_encoding.remove_prefix(std::min(comma + 1, accept_encoding.size()));
     const auto semicolon = std::min(entry.find(';'), entry.size());
-    const auto coding = trim(entry.substr(0, semicolon));
+    const auto coding = trim_whitespace(entry.substr(0, semicolon));
     const double q = weight(entry.substr(semicolon));
     if (boost::algorithm::iequals(coding, "gzip") || boost::algorithm::iequals(coding, "x-gzip")) gzip = q;
     if (boost::algorithm::iequals(coding, "deflate")) deflate = q;

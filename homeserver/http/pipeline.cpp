@@ -7,6 +7,7 @@
 #include <random>
 
 #include "homeserver/http/compression.hpp"
+#include "homeserver/http/optional_whitespace.hpp"
 #include "homeserver/http/request_counters.hpp"
 #include "homeserver/http/uri.hpp"
 #include "schema/db/database.hpp"

@@ -2,6 +2,7 @@
 #include <zlib.h>
 
 #include "homeserver/test/http_fixture.hpp"
+#include "schema/db/database.hpp"
 
 namespace causeway::http::test {
 namespace {
@@ -211,6 +212,18 @@ TEST_F(HttpServerTest, exception_becomes_500_without_internals) {
   EXPECT_EQ(reply.errcode(), "M_UNKNOWN");
   EXPECT_THAT(reply.body, Not(HasSubstr("hunter2")));
   EXPECT_EQ(client.roundtrip(get_echo).status, 200);
+}
+
+TEST_F(HttpServerTest, unavailable_database_is_503_with_a_time_to_come_back) {
+  add(Verb::get, "/needs_data",
+      [](Request&) -> Task<Result<Response>> { throw db::Unavailable("host db.internal is down"); });
+  start();
+  RawClient client(port());
+  const auto reply = client.roundtrip("GET /needs_data HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_EQ(reply.errcode(), "M_UNKNOWN");
+  EXPECT_TRUE(reply.headers.contains("retry-after"));
+  EXPECT_THAT(reply.body, Not(HasSubstr("internal")));
 }
 
 TEST_F(HttpServerTest, requests_and_errors_are_counted) {
