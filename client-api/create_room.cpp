@@ -95,6 +95,7 @@ Task<Result<Response>> create_room(ClientApi& api, Request& request) {
   if (!body) co_return body.error();
   auto room = read_create_room(*body, *request.requester);
   if (!room) co_return room.error();
+  if (room->published && !may_publish(api, request)) co_return may_not_publish();
   const auto created = co_await api.rooms.create_room(std::move(*room));
   if (!created) co_return created.error();
   co_return Response::json({{"room_id", created->str()}});

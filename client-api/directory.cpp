@@ -73,6 +73,30 @@ Task<Result<Response>> get_room_visibility_on_directory(ClientApi& api, Request&
   co_return Response::json({{"visibility", room->published ? "public" : "private"}});
 }
 
+// Absent: public.
+Result<bool> read_visibility(const boost::json::object& body) {
+  const auto visibility = json::optional_string(body, "visibility");
+  if (!visibility) return visibility.error();
+  if (!*visibility || **visibility == "public") return true;
+  if (**visibility == "private") return false;
+  return make_error(ErrorCode::invalid_param, "'visibility' must be 'public' or 'private'.");
+}
+
+// spec: client-server-api#put_matrixclientv3directorylistroomroomid
+Task<Result<Response>> set_room_visibility_on_directory(ClientApi& api, Request& request) {
+  auto id = room_id_parameter(request);
+  if (!id) co_return id.error();
+  const auto body = request.json_object();
+  if (!body) co_return body.error();
+  const auto published = read_visibility(*body);
+  if (!published) co_return published.error();
+  if (*published && !may_publish(api, request)) co_return may_not_publish();
+  Sender sender = Sender::of(*request.requester);
+  const auto set = co_await api.rooms.set_published(std::move(sender), std::move(*id), *published);
+  if (set.has_error()) co_return set.error();
+  co_return Response::empty_object();
+}
+
 constexpr std::size_t body_limit = 16 * kib;
 
 constexpr Endpoint endpoints[] = {
@@ -86,6 +110,8 @@ constexpr Endpoint endpoints[] = {
      get_local_aliases},
     {Verb::get, "/_matrix/client/v3/directory/list/room/{roomId}", "getRoomVisibilityOnDirectory", Auth::none,
      RateClass::read, 0, get_room_visibility_on_directory},
+    {Verb::put, "/_matrix/client/v3/directory/list/room/{roomId}", "setRoomVisibilityOnDirectory", Auth::access_token,
+     RateClass::write, body_limit, set_room_visibility_on_directory},
 };
 
 }  // namespace

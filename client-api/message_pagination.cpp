@@ -27,8 +27,14 @@ Result<std::optional<Gap>> token_parameter(const Request& request, std::string_v
   return std::optional<Gap>(*gap);
 }
 
-Result<HistoryRequest> read_request(const Request& request, const RoomReader::Readable& readable,
-                                    const RoomEventFilter& filter) {
+// Where reading begins that is told no place: behind the last event, or before the first.
+Gap outermost(const ReadableRoom& room, Direction direction) {
+  if (direction == Direction::forward) return Gap{};
+  if (room.readable.present) return Gap{room.info->last_position, 1};
+  return Gap{room.readable.until.anchor, room.readable.until.sub + 1};
+}
+
+Result<HistoryRequest> read_request(const Request& request, const ReadableRoom& room, const RoomEventFilter& filter) {
   const auto direction = direction_parameter(request);
   if (!direction) return direction.error();
   const auto from = token_parameter(request, "from");
@@ -39,7 +45,7 @@ Result<HistoryRequest> read_request(const Request& request, const RoomReader::Re
   if (!limit) return limit.error();
   HistoryRequest history;
   history.direction = *direction;
-  history.from = from->value_or(*direction == Direction::forward ? Gap{} : readable.until);
+  history.from = from->value_or(outermost(room, *direction));
   history.to = *to;
   history.limit = std::max<std::size_t>(1, std::min(*limit, filter.limit_or(max_limit, max_limit)));
   return history;
@@ -51,7 +57,7 @@ Task<Result<Response>> get_room_events(ClientApi& api, Request& request) {
   if (!filter) co_return filter.error();
   const auto room = co_await readable_room(api, request);
   if (!room) co_return room.error();
-  const auto history = read_request(request, room->readable, *filter);
+  const auto history = read_request(request, *room, *filter);
   if (!history) co_return history.error();
   HistoryPage page;
   if (filter->rooms.accepts(room->info->id.str()))

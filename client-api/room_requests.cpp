@@ -51,6 +51,14 @@ Task<Result<ReadableRoom>> readable_room(ClientApi& api, const http::Request& re
   co_return make_error(ErrorCode::forbidden, "You aren't a member of the room.");
 }
 
+bool may_publish(const ClientApi& api, const http::Request& request) {
+  return api.settings.anyone_may_publish || request.requester->is_admin;
+}
+
+MatrixError may_not_publish() {
+  return make_error(ErrorCode::forbidden, "Only administrators of this server may list rooms in its directory.");
+}
+
 EventSerializer::Viewer viewer_of(const http::Request& request) {
   return EventSerializer::Viewer::of(*request.requester);
 }

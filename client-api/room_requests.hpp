@@ -21,6 +21,10 @@ struct ReadableRoom {
 // M_FORBIDDEN for a room that is not theirs to read; one that doesn't exist looks the same.
 Task<Result<ReadableRoom>> readable_room(ClientApi& api, const http::Request& request, std::size_t index = 0);
 
+// Whether the requester may have a room listed in the directory.
+bool may_publish(const ClientApi& api, const http::Request& request);
+MatrixError may_not_publish();
+
 EventSerializer::Viewer viewer_of(const http::Request& request);
 
 }  // namespace causeway::client_api

@@ -30,6 +30,31 @@ Task<Result<>> RoomService::Impl::create_alias(Sender user, RoomAlias alias, Roo
   co_return co_await services.writer.commit(std::move(unit));
 }
 
+// Members who may change the room's canonical alias.
+Task<bool> RoomService::Impl::may_name_room(RoomInfoPtr room, UserId user) {
+  StateKey levels_key("m.room.power_levels", "");
+  StateKey create_key("m.room.create", "");
+  auto levels = co_await services.reader.state_event(room->nid, room->state, std::move(levels_key));
+  auto create = co_await services.reader.state_event(room->nid, room->state, std::move(create_key));
+  const auto membership = co_await services.reader.membership_at(room->nid, room->state, user);
+  const PowerLevels power(levels ? levels->event.get() : nullptr, create ? create->event.get() : nullptr);
+  co_return membership == db::Membership::join &&
+      power.user(user) >= power.required_for("m.room.canonical_alias", true);
+}
+
+// spec: client-server-api#put_matrixclientv3directorylistroomroomid
+Task<Result<>> RoomService::Impl::set_published(Sender user, RoomId room_id, bool published) {
+  auto room = co_await services.reader.room(room_id);
+  if (!room) co_return make_error(ErrorCode::not_found, "Room not found");
+  const bool may = co_await may_name_room(room, user.user);
+  if (!may) co_return make_error(ErrorCode::forbidden, "You may not change whether this room is listed.");
+  if (room->published == published) co_return Result<>{};
+  auto unit = std::make_shared<WriteUnit>();
+  unit->room = room->nid;
+  unit->published = published;
+  co_return co_await services.writer.commit(std::move(unit));
+}
+
 // Whoever made it may, and whoever may change the room's canonical alias.
 Task<Result<>> RoomService::Impl::delete_alias(Sender user, RoomAlias alias) {
   if (alias.server() != services.self.name.str())
@@ -40,15 +65,8 @@ Task<Result<>> RoomService::Impl::delete_alias(Sender user, RoomAlias alias) {
   if (row->creator != user.nid) {
     auto room = co_await services.reader.room(row->room);
     if (!room) co_return no_such_alias(alias);
-    StateKey levels_key("m.room.power_levels", "");
-    StateKey create_key("m.room.create", "");
-    auto levels = co_await services.reader.state_event(room->nid, room->state, std::move(levels_key));
-    auto create = co_await services.reader.state_event(room->nid, room->state, std::move(create_key));
-    const auto membership = co_await services.reader.membership_at(room->nid, room->state, user.user);
-    const PowerLevels power(levels ? levels->event.get() : nullptr, create ? create->event.get() : nullptr);
-    if (membership != db::Membership::join ||
-        power.user(user.user) < power.required_for("m.room.canonical_alias", true))
-      co_return make_error(ErrorCode::forbidden, "You may not delete this alias.");
+    const bool may = co_await may_name_room(room, user.user);
+    if (!may) co_return make_error(ErrorCode::forbidden, "You may not delete this alias.");
   }
   auto erase = [alias](db::Connection& connection) { db::delete_alias(connection, alias); };
   co_await services.database.run(std::move(erase));

@@ -65,6 +65,10 @@ Task<Result<>> RoomService::delete_alias(Sender user, RoomAlias alias) {
   return impl_->delete_alias(std::move(user), std::move(alias));
 }
 
+Task<Result<>> RoomService::set_published(Sender user, RoomId room, bool published) {
+  return impl_->set_published(std::move(user), std::move(room), published);
+}
+
 Task<Result<RoomService::ResolvedAlias>> RoomService::resolve_alias(RoomAlias alias) {
   return impl_->resolve_alias(std::move(alias));
 }

@@ -119,6 +119,8 @@ class RoomService {
                                  std::optional<std::string> avatar_url);
   Task<Result<>> create_alias(Sender user, RoomAlias alias, RoomId room);
   Task<Result<>> delete_alias(Sender user, RoomAlias alias);
+  // In the room directory of this server. M_NOT_FOUND, M_FORBIDDEN.
+  Task<Result<>> set_published(Sender user, RoomId room, bool published);
   struct ResolvedAlias {
     RoomId room_id;
     std::vector<ServerName> servers;

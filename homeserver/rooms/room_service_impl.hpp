@@ -186,6 +186,8 @@ struct RoomService::Impl {
   // aliases.cpp
   Task<Result<>> create_alias(Sender user, RoomAlias alias, RoomId room);
   Task<Result<>> delete_alias(Sender user, RoomAlias alias);
+  Task<Result<>> set_published(Sender user, RoomId room, bool published);
+  Task<bool> may_name_room(RoomInfoPtr room, UserId user);
   Task<Result<ResolvedAlias>> resolve_alias(RoomAlias alias);
 };
 

@@ -52,6 +52,7 @@ Task<Result<EventId>> RoomService::Impl::send(SendEvent request) {
   TransactionRecord record;
   record.device = request.sender.device;
   record.key = TransactionLog::key_of(*request.transaction_path);
+  record.transaction_id = request.transaction_id;
   auto claim = co_await transactions.claim(record.device, record.key);
   if (claim.earlier) co_return *claim.earlier;
   auto result = co_await send_once(std::move(request), record);

@@ -91,11 +91,17 @@ Task<> EventSerializer::Impl::find_replaced(RoomNid room, Events of, std::vector
 }
 
 Task<> EventSerializer::Impl::find_redactions(Events of, std::vector<Extras>& extras) {
+  std::vector<EventId> redacted;
+  std::vector<std::size_t> places;
   for (std::size_t i = 0; i < of.size(); ++i) {
-    // An event that arrived with a wrong hash is stored redacted although nobody redacted it.
     if (!of[i]->has(db::EventFlags::redacted)) continue;
-    extras[i].redacted_because = co_await events.redaction_of(of[i]->event->id());
+    redacted.push_back(of[i]->event->id());
+    places.push_back(i);
   }
+  if (redacted.empty()) co_return;
+  const Events because = co_await events.redactions_of(std::move(redacted));
+  for (std::size_t n = 0; n < places.size(); ++n)
+    extras[places[n]].redacted_because = because[n];
 }
 
 Task<std::vector<EventSerializer::Impl::Extras>> EventSerializer::Impl::gather(Viewer viewer, RoomInfoPtr room,

@@ -85,6 +85,8 @@ Task<bool> ServerAclCache::allows(ServerName server, RoomNid room) {
 void ServerAclCache::committed(const WriteUnit& unit) {
   for (const StateChange& change : unit.state)
     if (change.line == 0 && change.key == key_) acls_.drop(unit.room);
+  for (const ReplacedEvent& replaced : unit.replaced)
+    if (replaced.redacted->key == key_) acls_.drop(replaced.redacted->room);
 }
 
 Task<std::shared_ptr<ServerAcl>> ServerAclCache::load(RoomNid nid) {
