@@ -185,6 +185,36 @@ Task<EventStore::Range> EventStore::live_range(RoomNid room, StreamPosition sinc
   co_return range;
 }
 
+Task<std::vector<EventStore::Range>> EventStore::live_ranges(std::vector<Span> spans, std::size_t limit) {
+  std::vector<Range> ranges(spans.size());
+  std::unordered_map<RoomNid, Range*> of_room;
+  std::vector<db::TimelineSpan> missing;
+  for (std::size_t i = 0; i < spans.size(); ++i) {
+    const Span& span = spans[i];
+    if (auto range = impl_->range_from_ring(span.room, span.since, span.until, limit)) {
+      ranges[i] = std::move(*range);
+      continue;
+    }
+    of_room.emplace(span.room, &ranges[i]);
+    missing.push_back({span.room, span.since, span.until});
+  }
+  if (missing.empty()) co_return ranges;
+  auto query = [missing = std::move(missing), limit](db::Connection& connection) {
+    return db::live_events(connection, missing, limit + 1);
+  };
+  auto loaded = co_await impl_->load(std::move(query));
+  for (StoredEventPtr& event : loaded) {
+    Range& range = *of_room.at(event->room);
+    range.events.push_back(std::move(event));
+  }
+  for (const auto& [room, range] : of_room) {
+    range->more_before = range->events.size() > limit;
+    if (range->more_before) range->events.pop_back();
+    std::reverse(range->events.begin(), range->events.end());
+  }
+  co_return ranges;
+}
+
 Task<std::vector<StoredEventPtr>> EventStore::page(RoomNid room, OrderKey from, Direction direction,
                                                    std::size_t limit) {
   auto query = [=](db::Connection& connection) {

@@ -32,6 +32,12 @@ class EventStore {
     bool more_before = false;  // older ones in the span were left out
   };
   Task<Range> live_range(RoomNid room, StreamPosition since, StreamPosition until, std::size_t limit);
+  //   ranges: the same of many rooms, each named once; one round trip for all that the ring cannot answer.
+  struct Span {
+    RoomNid room{};
+    StreamPosition since = 0, until = 0;
+  };
+  Task<std::vector<Range>> live_ranges(std::vector<Span> spans, std::size_t limit);
   //   page: from a key, exclusive, in a direction; the nearest first.
   Task<std::vector<StoredEventPtr>> page(RoomNid room, OrderKey from, Direction direction, std::size_t limit);
 

@@ -132,6 +132,10 @@ Task<std::shared_ptr<const RoomReader::Members>> RoomReader::members(RoomNid roo
   return impl_->members.of_room(room);
 }
 
+Task<std::vector<std::shared_ptr<const RoomReader::Members>>> RoomReader::members(std::vector<RoomNid> rooms) {
+  return impl_->members.of_rooms(std::move(rooms));
+}
+
 Task<db::Membership> RoomReader::membership_at(RoomNid room, StateRef at, UserId user) {
   StateKey key{"m.room.member", user.str()};
   const StoredEventPtr event = co_await state_event(room, at, std::move(key));

@@ -69,6 +69,8 @@ class RoomReader {
     std::vector<ServerName> joined_servers;  // each once
   };
   Task<std::shared_ptr<const Members>> members(RoomNid room);
+  // In the order asked; one round trip for all that are not cached.
+  Task<std::vector<std::shared_ptr<const Members>>> members(std::vector<RoomNid> rooms);
 
   // Membership of any user at a state.
   Task<db::Membership> membership_at(RoomNid room, StateRef at, UserId user);
@@ -77,7 +79,7 @@ class RoomReader {
   // last stay ended; anybody the present of a world-readable room. nullopt: nothing (never joined, or forgotten).
   struct Readable {
     StateRef state;
-    OrderKey until;       // of the timeline
+    OrderKey until;        // of the timeline
     bool joined = false;   // is a member now
     bool present = false;  // reads the room as it is now
   };

@@ -76,9 +76,13 @@ struct StateStore::Impl {
     } else {
       state = co_await load_whole(room, ref);
     }
-    known = newest.find(line);
-    if (!known || *known < ref.version) newest.put(line, ref.version);
+    note_cached(line, ref.version);
     co_return state;
+  }
+
+  void note_cached(Line line, std::int32_t version) {
+    const std::int32_t* known = newest.find(line);
+    if (!known || *known < version) newest.put(line, version);
   }
 
   Task<StateMapPtr> load_whole(RoomNid room, StateRef ref) {
@@ -87,6 +91,23 @@ struct StateStore::Impl {
     };
     const auto entries = co_await database.run(std::move(read));
     co_return std::make_shared<const StateMap>(entries.begin(), entries.end());
+  }
+
+  using Loaded = std::vector<std::pair<Address, std::shared_ptr<const StateMap>>>;
+  Task<Loaded> load_main_lines(std::vector<Address> places) {
+    std::vector<db::MainLinePlace> asked;
+    for (const Address& place : places)
+      asked.push_back({place.first, place.second.version});
+    auto read = [asked = std::move(asked)](db::Connection& connection) {
+      return db::main_line_states(connection, asked);
+    };
+    const auto found = co_await database.run(std::move(read));
+    Loaded loaded;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      loaded.emplace_back(places[i], std::make_shared<const StateMap>(found[i].begin(), found[i].end()));
+      note_cached(Line(places[i].first, 0), places[i].second.version);
+    }
+    co_return loaded;
   }
 
   Task<std::vector<db::StateEntry>> load_changes(RoomNid room, std::int32_t line, std::int32_t from, std::int32_t to) {
@@ -107,6 +128,19 @@ StateStore::~StateStore() = default;
 
 Task<StateMapPtr> StateStore::at(RoomNid room, StateRef ref) {
   co_return co_await impl_->states.get(Address(room, ref));
+}
+
+Task<std::vector<StateMapPtr>> StateStore::at(std::vector<std::pair<RoomNid, StateRef>> places) {
+  std::vector<Address> on_main_line;
+  for (const Address& place : places)
+    if (place.second.line == 0) on_main_line.push_back(place);
+  auto load = [impl = impl_.get()](std::vector<Address> missing) { return impl->load_main_lines(std::move(missing)); };
+  co_await impl_->states.fill(std::move(on_main_line), std::move(load));
+  std::vector<StateMapPtr> states;
+  states.reserve(places.size());
+  for (const Address& place : places)
+    states.push_back(co_await impl_->states.get(place));
+  co_return states;
 }
 
 Task<std::vector<EventNid>> StateStore::lookup(RoomNid room, StateRef ref, std::vector<StateKeyNid> keys) {

@@ -22,6 +22,8 @@ class StateStore {
   // The whole state there. One round trip unless cached; it reads only what changed where an earlier version of the
   // line is cached. Who asks for the same at the same time shares it.
   Task<StateMapPtr> at(RoomNid room, StateRef ref);
+  // The same of many; one round trip for all on main lines that are not cached.
+  Task<std::vector<StateMapPtr>> at(std::vector<std::pair<RoomNid, StateRef>> places);
 
   // Some keys of it, in the order asked; EventNid{0} where a key is not set. One round trip unless the map is cached.
   Task<std::vector<EventNid>> lookup(RoomNid room, StateRef ref, std::vector<StateKeyNid> keys);

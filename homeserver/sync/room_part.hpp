@@ -38,6 +38,9 @@ struct RoomPart {
   bool limited = false;
   OrderKey prev_batch;
 
+  StateRef whole_at;  // what `whole` is the state of
+  StateMapPtr whole;  // of rooms whose whole state is told
+
   // The state to tell before it is loaded: by key, and members that lazy loading adds. Those it holds back stand apart.
   std::map<StateKeyNid, EventNid> state_nids;
   std::vector<EventNid> member_nids;

@@ -40,14 +40,16 @@ Task<std::string> SyncBuilder::build() {
   }
   co_await read_receipts();
   choose_typing();
-  for (RoomPart& part : parts_)
-    co_await read_timeline(part);
+  add_room_account_data();
+  co_await read_timelines();
+  co_await read_whole_states();
+  co_await keep_visible();
   for (RoomPart& part : parts_)
     co_await choose_state(part);
   co_await sift_whole_state();
   co_await load_state();
+  co_await summarise();
   for (RoomPart& part : parts_) {
-    co_await summarise(part);
     co_await add_lazy_members(part);
     co_await read_stripped_state(part);
   }
@@ -267,6 +269,9 @@ void SyncBuilder::choose_typing() {
     const bool unknown = !initial() && !typing_is_known_;
     part.tell_typing = unknown || typing_rooms_.contains(room) || (part.fresh && !s_.typing.in_room(room).empty());
   }
+}
+
+void SyncBuilder::add_room_account_data() {
   for (RoomPart& part : parts_) {
     auto data = room_account_data_.find(part.info->nid);
     if (part.section != RoomPart::Section::join && part.section != RoomPart::Section::leave) continue;

@@ -57,15 +57,22 @@ class SyncBuilder {
   bool left_meanwhile(const RoomPart& part) const;
   Task<> read_receipts();
   void choose_typing();
+  void add_room_account_data();
 
   // sync_timeline.cpp
-  Task<> read_timeline(RoomPart& part);
-  Task<> read_range(RoomPart& part, std::size_t limit);
-  Task<> keep_visible(RoomPart& part);
-  bool surely_visible(const RoomPart& part) const;
+  struct Reading;
+  Task<> read_timelines();
+  Task<> read_pages(std::vector<Reading> open, std::size_t limit);
+  void finish_timeline(Reading& reading, std::size_t limit) const;
+  bool unfiltered() const { return filter_->room_timeline.accepts_everything() && user_->ignored.empty(); }
   bool wanted_in_timeline(const StoredEvent& event) const;
+  Task<> keep_visible();
+  bool joined_all_the_time(const RoomPart& part) const;
+  bool visibility_holds(const RoomPart& part) const;
+  Task<std::unordered_set<RoomNid>> open_to_members();
 
   // sync_state.cpp
+  Task<> read_whole_states();
   Task<> choose_state(RoomPart& part);
   Task<> choose_whole_state(RoomPart& part);
   Task<> choose_changed_state(RoomPart& part);
@@ -74,7 +81,7 @@ class SyncBuilder {
   bool told_by_timeline(const RoomPart& part, std::int32_t from_version) const;
 
   // sync_members.cpp
-  Task<> summarise(RoomPart& part);
+  Task<> summarise();
   bool members_changed(const RoomPart& part) const;
   Task<> add_lazy_members(RoomPart& part);
   std::set<std::string> lazily_wanted(const RoomPart& part) const;

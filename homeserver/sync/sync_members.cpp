@@ -40,15 +40,24 @@ std::vector<const RoomReader::Member*> choose_heroes(const RoomReader::Members& 
 
 }  // namespace
 
-Task<> SyncBuilder::summarise(RoomPart& part) {
-  if (part.section != RoomPart::Section::join || !part.has_events) co_return;
-  if (!part.whole_state && !members_changed(part)) co_return;
-  const auto members = co_await s_.reader.members(part.info->nid);
-  RoomSummary& summary = part.summary.emplace();
-  summary.joined = members->joined;
-  summary.invited = members->invited;
-  for (const auto* hero : choose_heroes(*members, request_.requester.user))
-    summary.heroes.push_back(hero->user);
+Task<> SyncBuilder::summarise() {
+  std::vector<RoomPart*> changed;
+  std::vector<RoomNid> rooms;
+  for (RoomPart& part : parts_) {
+    if (part.section != RoomPart::Section::join || !part.has_events) continue;
+    if (!part.whole_state && !members_changed(part)) continue;
+    changed.push_back(&part);
+    rooms.push_back(part.info->nid);
+  }
+  if (rooms.empty()) co_return;
+  const auto members = co_await s_.reader.members(std::move(rooms));
+  for (std::size_t i = 0; i < changed.size(); ++i) {
+    RoomSummary& summary = changed[i]->summary.emplace();
+    summary.joined = members[i]->joined;
+    summary.invited = members[i]->invited;
+    for (const auto* hero : choose_heroes(*members[i], request_.requester.user))
+      summary.heroes.push_back(hero->user);
+  }
 }
 
 bool SyncBuilder::members_changed(const RoomPart& part) const {

@@ -17,11 +17,27 @@ Task<> SyncBuilder::choose_state(RoomPart& part) {
     co_await choose_changed_state(part);
 }
 
+// All rooms in one round trip, before it is known which events are visible: that depends on the state.
+Task<> SyncBuilder::read_whole_states() {
+  std::vector<RoomPart*> whole;
+  std::vector<std::pair<RoomNid, StateRef>> places;
+  for (RoomPart& part : parts_) {
+    if (!part.whole_state || part.only_own_event) continue;
+    part.whole_at = wants_state_after() ? part.end : part.start();
+    whole.push_back(&part);
+    places.emplace_back(part.info->nid, part.whole_at);
+  }
+  if (places.empty()) co_return;
+  const auto states = co_await s_.states.at(std::move(places));
+  for (std::size_t i = 0; i < whole.size(); ++i)
+    whole[i]->whole = states[i];
+}
+
 Task<> SyncBuilder::choose_whole_state(RoomPart& part) {
   const StateRef start = part.start();
   const StateRef told = wants_state_after() ? part.end : start;
-  const StateMapPtr state = co_await s_.states.at(part.info->nid, told);
-  part.state_nids.insert(state->begin(), state->end());
+  if (told != part.whole_at) part.whole = co_await s_.states.at(part.info->nid, told);
+  part.state_nids.insert(part.whole->begin(), part.whole->end());
   if (wants_state_after() || (start.line == 0 && told_by_timeline(part, start.version))) co_return;
   const auto later = co_await s_.states.difference(part.info->nid, start, part.end);
   for (const auto& [key, event] : later)

@@ -34,9 +34,22 @@ MemberListCache::MemberListCache(db::Database& database, Interner& interner)
           max_members_held, [this](RoomNid room) { return load(room); },
           [](const Indexed& indexed) { return 1 + indexed.members.all.size(); }) {}
 
-Task<std::shared_ptr<const RoomReader::Members>> MemberListCache::of_room(RoomNid room) {
+Task<MemberListCache::MembersPtr> MemberListCache::of_room(RoomNid room) {
   const auto indexed = co_await rooms_.get(room);
   co_return std::shared_ptr<const RoomReader::Members>(indexed, &indexed->members);
+}
+
+Task<std::vector<MemberListCache::MembersPtr>> MemberListCache::of_rooms(std::vector<RoomNid> rooms) {
+  auto load_many = [this](std::vector<RoomNid> missing) -> Task<Loaded> {
+    auto query = [missing = std::move(missing)](db::Connection& connection) { return read(connection, missing); };
+    return database_.run(std::move(query));
+  };
+  co_await rooms_.fill(rooms, std::move(load_many));
+  std::vector<MembersPtr> out;
+  out.reserve(rooms.size());
+  for (RoomNid room : rooms)
+    out.push_back(co_await of_room(room));
+  co_return out;
 }
 
 void MemberListCache::committed(const WriteUnit& unit) {
@@ -69,17 +82,26 @@ bool MemberListCache::apply(Indexed& indexed, const WriteUnit& unit) const {
 }
 
 Task<std::shared_ptr<MemberListCache::Indexed>> MemberListCache::load(RoomNid room) {
-  auto read = [room](db::Connection& connection) {
-    auto indexed = std::make_shared<Indexed>();
-    auto members = db::current_members(connection, room);
-    indexed->state_version = members.state_version;
-    for (const db::MemberRow& row : members.rows)
-      if (const auto user = UserId::parse(row.state_key)) indexed->set({*user, membership_in(row.json), row.event});
-    for (const db::LocalMember& local : db::joined_local_members(connection, room))
-      indexed->members.local_joined.push_back(local.nid);
-    return indexed;
-  };
-  co_return co_await database_.run(std::move(read));
+  auto query = [room](db::Connection& connection) { return read(connection, std::vector<RoomNid>(1, room)); };
+  auto loaded = co_await database_.run(std::move(query));
+  co_return std::move(loaded.front().second);
+}
+
+MemberListCache::Loaded MemberListCache::read(db::Connection& connection, const std::vector<RoomNid>& rooms) {
+  Loaded loaded;
+  std::unordered_map<RoomNid, Indexed*> of_room;
+  for (RoomNid room : rooms) {
+    loaded.emplace_back(room, std::make_shared<Indexed>());
+    of_room.emplace(room, loaded.back().second.get());
+  }
+  for (const db::MemberRow& row : db::current_members(connection, rooms)) {
+    Indexed& indexed = *of_room.at(row.room);
+    indexed.state_version = row.state_version;
+    if (const auto user = UserId::parse(row.state_key)) indexed.set({*user, membership_in(row.json), row.event});
+  }
+  for (const db::LocalMember& local : db::joined_local_members(connection, rooms))
+    of_room.at(local.room)->members.local_joined.push_back(local.nid);
+  return loaded;
 }
 
 void MemberListCache::Indexed::set(RoomReader::Member member) {

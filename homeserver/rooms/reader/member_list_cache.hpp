@@ -12,7 +12,9 @@ class MemberListCache {
  public:
   MemberListCache(db::Database& database, Interner& interner);
 
-  Task<std::shared_ptr<const RoomReader::Members>> of_room(RoomNid room);
+  using MembersPtr = std::shared_ptr<const RoomReader::Members>;
+  Task<MembersPtr> of_room(RoomNid room);
+  Task<std::vector<MembersPtr>> of_rooms(std::vector<RoomNid> rooms);
   void committed(const WriteUnit& unit);
 
  private:
@@ -30,6 +32,8 @@ class MemberListCache {
     void count(const RoomReader::Member& member, bool in);
     void count_on_server(const UserId& user, bool in);
   };
+  using Loaded = std::vector<std::pair<RoomNid, std::shared_ptr<Indexed>>>;
+  static Loaded read(db::Connection& connection, const std::vector<RoomNid>& rooms);
   Task<std::shared_ptr<Indexed>> load(RoomNid room);
   // False: the list has to be loaded again.
   bool apply(Indexed& indexed, const WriteUnit& unit) const;

@@ -75,6 +75,18 @@ std::vector<EventRow> live_events(Connection& connection, RoomNid room, StreamPo
                                      room, since, until, limit));
 }
 
+std::vector<EventRow> live_events(Connection& connection, std::span<const TimelineSpan> spans, std::size_t limit) {
+  return read_events(connection.exec(
+      SELECT_EVENTS
+      "from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as span (room, since, until) cross join lateral ("
+      "  select * from events as e where e.room_nid = span.room and e.anchor > span.since and e.anchor <= span.until"
+      "  and e.sub = 0 " SHOWN
+      "  order by e.anchor desc, e.sub desc limit $4) as e "
+      "join rooms r on r.room_nid = e.room_nid order by e.room_nid, e.anchor desc",
+      int_array_of(spans, &TimelineSpan::room), int_array_of(spans, &TimelineSpan::since),
+      int_array_of(spans, &TimelineSpan::until), limit));
+}
+
 std::vector<EventRow> events_after(Connection& connection, RoomNid room, StreamPosition anchor, std::int32_t sub,
                                    std::size_t limit) {
   return read_events(connection.exec(

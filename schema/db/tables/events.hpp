@@ -39,6 +39,12 @@ std::vector<EventRow> events_by_id(Connection& connection, std::span<const Event
 //   live: since < position <= until, newest first.
 std::vector<EventRow> live_events(Connection& connection, RoomNid room, StreamPosition since, StreamPosition until,
                                   std::size_t limit);
+//   the same of many rooms, each named once: `limit` of each.
+struct TimelineSpan {
+  RoomNid room{};
+  StreamPosition since = 0, until = 0;
+};
+std::vector<EventRow> live_events(Connection& connection, std::span<const TimelineSpan> spans, std::size_t limit);
 //   after or before a place (exclusive), the nearest first.
 std::vector<EventRow> events_after(Connection& connection, RoomNid room, StreamPosition anchor, std::int32_t sub,
                                    std::size_t limit);

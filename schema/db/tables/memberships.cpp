@@ -20,15 +20,14 @@ std::vector<MembershipRow> memberships_of_user(Connection& connection, UserNid u
   return out;
 }
 
-std::vector<LocalMember> joined_local_members(Connection& connection, RoomNid room) {
+std::vector<LocalMember> joined_local_members(Connection& connection, std::span<const RoomNid> rooms) {
   const auto rows = connection.exec(
-      "select user_nid, user_id from memberships join users using (user_nid) "
-      "where room_nid = $1 and membership = $2 limit $3",
-      room, Membership::join, max_local_members);
+      "select room_nid, user_nid from memberships where room_nid = any($1::bigint[]) and membership = $2 limit $3",
+      int_array_of(rooms), Membership::join, max_local_members);
   std::vector<LocalMember> out;
   out.reserve(rows.size());
   for (const auto& row : rows)
-    out.push_back({read_int<UserNid>(row[0]), UserId::trusted(read_bytes(row[1]))});
+    out.push_back({read_int<RoomNid>(row[0]), read_int<UserNid>(row[1])});
   return out;
 }
 

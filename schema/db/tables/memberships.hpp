@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,9 +28,9 @@ std::vector<MembershipRow> memberships_of_user(Connection& connection, UserNid u
 
 // The local users who are joined.
 struct LocalMember {
+  RoomNid room{};
   UserNid nid{};
-  UserId id;
 };
-std::vector<LocalMember> joined_local_members(Connection& connection, RoomNid room);
+std::vector<LocalMember> joined_local_members(Connection& connection, std::span<const RoomNid> rooms);
 
 }  // namespace causeway::db

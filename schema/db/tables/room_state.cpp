@@ -47,6 +47,22 @@ std::vector<StateEntry> state_at(Connection& connection, RoomNid room, std::int3
   return read_entries(connection.exec(sql.c_str(), room, line, version, max_state_entries + 1));
 }
 
+std::vector<std::vector<StateEntry>> main_line_states(Connection& connection, std::span<const MainLinePlace> places) {
+  const auto rows = connection.exec(
+      "select r.state_key_nid, r.event_nid, asked.place "
+      "from unnest($1::bigint[], $2::int[]) with ordinality as asked (room, version, place) "
+      "join room_state r on r.room_nid = asked.room and r.line = 0"
+      "  and r.from_version <= asked.version and r.to_version > asked.version "
+      "where r.event_nid <> 0 limit $3",
+      int_array_of(places, &MainLinePlace::room), int_array_of(places, &MainLinePlace::version), max_state_entries + 1);
+  const auto entries = read_entries(rows);
+  std::vector<std::vector<StateEntry>> states(places.size());
+  for (std::size_t i = 0; i < entries.size(); ++i)
+    states[static_cast<std::size_t>(read_int(rows[static_cast<pqxx::result::size_type>(i)][2])) - 1].push_back(
+        entries[i]);
+  return states;
+}
+
 std::vector<EventNid> state_holders(Connection& connection, RoomNid room, std::int32_t line, std::int32_t version,
                                     std::span<const StateKeyNid> keys) {
   static const std::string sql =

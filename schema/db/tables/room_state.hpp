@@ -24,6 +24,13 @@ inline constexpr std::int64_t max_state_entries = 5'000'000;
 // Every key that is set there, with its holder. In no order.
 std::vector<StateEntry> state_at(Connection& connection, RoomNid room, std::int32_t line, std::int32_t version);
 
+// The same of the main lines of many rooms, in the order asked.
+struct MainLinePlace {
+  RoomNid room{};
+  std::int32_t version = 0;
+};
+std::vector<std::vector<StateEntry>> main_line_states(Connection& connection, std::span<const MainLinePlace> places);
+
 // The holders of some keys there, in the order asked; 0 where a key is not set.
 std::vector<EventNid> state_holders(Connection& connection, RoomNid room, std::int32_t line, std::int32_t version,
                                     std::span<const StateKeyNid> keys);

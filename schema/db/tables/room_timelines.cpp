@@ -18,19 +18,19 @@ std::vector<StateSpan> main_line_spans(Connection& connection, RoomNid room, std
   return out;
 }
 
-MemberRows current_members(Connection& connection, RoomNid room) {
+std::vector<MemberRow> current_members(Connection& connection, std::span<const RoomNid> rooms) {
   const auto rows = connection.exec(
-      "select r.state_version, k.state_key, s.event_nid, e.json from rooms r "
+      "select r.room_nid, r.state_version, k.state_key, s.event_nid, e.json from rooms r "
       "join room_state s using (room_nid) join state_keys k using (state_key_nid) "
       "join events e on e.event_nid = s.event_nid "
-      "where r.room_nid = $1 and s.line = 0 and s.to_version = 2147483647 and k.type = 'm.room.member' limit $2",
-      room, max_members);
-  MemberRows out;
-  out.rows.reserve(rows.size());
-  for (const auto& row : rows) {
-    out.state_version = row[0].as<std::int32_t>();
-    out.rows.push_back({read_bytes(row[1]), read_int<EventNid>(row[2]), read_bytes(row[3])});
-  }
+      "where r.room_nid = any($1::bigint[]) and s.line = 0 and s.to_version = 2147483647 "
+      "and k.type = 'm.room.member' limit $2",
+      int_array_of(rooms), max_members);
+  std::vector<MemberRow> out;
+  out.reserve(rows.size());
+  for (const auto& row : rows)
+    out.push_back({read_int<RoomNid>(row[0]), row[1].as<std::int32_t>(), read_bytes(row[2]), read_int<EventNid>(row[3]),
+                   read_bytes(row[4])});
   return out;
 }
 

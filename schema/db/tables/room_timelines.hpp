@@ -24,17 +24,15 @@ inline constexpr int max_state_spans = 10'000;
 std::vector<StateSpan> main_line_spans(Connection& connection, RoomNid room, std::span<const StateKeyNid> keys,
                                        std::int32_t first, std::int32_t last);
 
-// Every m.room.member event of the room's current state.
+// Every m.room.member event of the rooms' current state.
 struct MemberRow {
+  RoomNid room{};
+  std::int32_t state_version = 0;  // of the main line it was read at
   std::string state_key;
   EventNid event{};
   std::string json;
 };
 inline constexpr int max_members = 1'000'000;
-struct MemberRows {
-  std::int32_t state_version = 0;  // of the main line they were read at
-  std::vector<MemberRow> rows;
-};
-MemberRows current_members(Connection& connection, RoomNid room);
+std::vector<MemberRow> current_members(Connection& connection, std::span<const RoomNid> rooms);
 
 }  // namespace causeway::db
