@@ -38,6 +38,12 @@ class RecentTransactions {
   std::deque<EventNid> order_;
 };
 
+db::Membership membership_in(const StoredEventPtr& event) {
+  const auto text = event ? event->event->membership() : std::nullopt;
+  const auto membership = text ? db::parse_membership(*text) : std::nullopt;
+  return membership.value_or(db::Membership::leave);
+}
+
 }  // namespace
 
 struct EventSerializer::Impl {
@@ -53,6 +59,12 @@ struct EventSerializer::Impl {
   Impl(EventStore& e, StateStore& s, RoomReader& r, const Clock& c) : events(e), states(s), reader(r), clock(c) {}
 
   Task<std::vector<Extras>> gather(Viewer viewer, RoomInfoPtr room, Events of);
+  struct Asked {
+    std::size_t event;  // which of them
+    StateKeyNid key;
+  };
+  Task<std::vector<EventNid>> holders_before(RoomNid room, Events of, std::vector<Asked> asked);
+  Task<> find_memberships(UserId viewer, RoomInfoPtr room, Events of, std::vector<Extras>& extras);
   Task<> find_replaced(RoomNid room, Events of, std::vector<Extras>& extras);
   Task<> find_redactions(Events of, std::vector<Extras>& extras);
   std::string unsigned_of(const StoredEvent& event, const Viewer& viewer, const Extras& extras,
@@ -66,23 +78,76 @@ struct EventSerializer::Impl {
   RecentTransactions transactions;
 };
 
-// One look-up per distinct state, then one for the events they name.
-Task<> EventSerializer::Impl::find_replaced(RoomNid room, Events of, std::vector<Extras>& extras) {
-  std::map<StateRef, std::vector<std::size_t>> by_state;
+// Who held a key of the state before each of the events. A version of the main line that one of these events made
+// differs from the one before by that event alone; so for events that follow each other one look-up at the first is
+// enough.
+Task<std::vector<EventNid>> EventSerializer::Impl::holders_before(RoomNid room, Events of, std::vector<Asked> asked) {
+  std::unordered_map<std::int32_t, const StoredEvent*> made;  // by version of the main line
+  for (const StoredEventPtr& event : of)
+    if (event->key && event->after && event->after->line == 0) made.emplace(event->after->version, event.get());
+  std::vector<EventNid> holders(asked.size());
+  std::map<StateRef, std::vector<std::size_t>> elsewhere;
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    StateRef at = of[asked[i].event]->before;
+    auto maker = made.end();
+    while (at.line == 0 && (maker = made.find(at.version)) != made.end() && *maker->second->key != asked[i].key)
+      --at.version;
+    if (at.line == 0 && maker != made.end())
+      holders[i] = maker->second->nid;
+    else
+      elsewhere[at].push_back(i);
+  }
+  for (const auto& [ref, places] : elsewhere) {
+    std::vector<StateKeyNid> keys;
+    for (std::size_t i : places)
+      keys.push_back(asked[i].key);
+    const auto found = co_await states.lookup(room, ref, std::move(keys));
+    for (std::size_t n = 0; n < places.size(); ++n)
+      holders[places[n]] = found[n];
+  }
+  co_return holders;
+}
+
+// The viewer's membership at each event, the change that the event itself makes included. Where the viewer comes or
+// goes among the events themselves, they tell.
+Task<> EventSerializer::Impl::find_memberships(UserId viewer, RoomInfoPtr room, Events of,
+                                               std::vector<Extras>& extras) {
+  const auto is_own = [&](const StoredEventPtr& event) {
+    return event->key && event->order && event->event->is_state("m.room.member", viewer.str());
+  };
+  const auto own = std::find_if(of.begin(), of.end(), is_own);
+  if (own == of.end()) {
+    const auto memberships = co_await reader.memberships_at(viewer, room, of);
+    for (std::size_t i = 0; i < of.size(); ++i)
+      extras[i].membership = memberships[i];
+    co_return;
+  }
+  std::vector<Asked> asked;
   for (std::size_t i = 0; i < of.size(); ++i)
-    if (of[i]->key && of[i]->order) by_state[of[i]->before].push_back(i);
+    asked.push_back({i, *(*own)->key});
+  const auto holders = co_await holders_before(room->nid, of, std::move(asked));
+  std::vector<EventNid> nids;
+  std::copy_if(holders.begin(), holders.end(), std::back_inserter(nids),
+               [](EventNid nid) { return nid != EventNid{}; });
+  const Events found = co_await events.by_nid(std::move(nids));
+  auto holder = found.begin();
+  for (std::size_t i = 0; i < of.size(); ++i) {
+    const StoredEventPtr before = holders[i] != EventNid{} ? *holder++ : nullptr;
+    extras[i].membership = membership_in(is_own(of[i]) ? of[i] : before);
+  }
+}
+
+Task<> EventSerializer::Impl::find_replaced(RoomNid room, Events of, std::vector<Extras>& extras) {
+  std::vector<Asked> asked;
+  for (std::size_t i = 0; i < of.size(); ++i)
+    if (of[i]->key && of[i]->order) asked.push_back({i, *of[i]->key});
+  const auto holders = co_await holders_before(room, of, asked);
   std::vector<EventNid> nids;
   std::vector<std::size_t> places;
-  for (const auto& [ref, indices] : by_state) {
-    std::vector<StateKeyNid> keys;
-    for (std::size_t i : indices)
-      keys.push_back(*of[i]->key);
-    const auto holders = co_await states.lookup(room, ref, std::move(keys));
-    for (std::size_t n = 0; n < indices.size(); ++n) {
-      if (holders[n] == EventNid{}) continue;
-      nids.push_back(holders[n]);
-      places.push_back(indices[n]);
-    }
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    if (holders[i] == EventNid{}) continue;
+    nids.push_back(holders[i]);
+    places.push_back(asked[i].event);
   }
   if (nids.empty()) co_return;
   const Events found = co_await events.by_nid(std::move(nids));
@@ -107,9 +172,7 @@ Task<> EventSerializer::Impl::find_redactions(Events of, std::vector<Extras>& ex
 Task<std::vector<EventSerializer::Impl::Extras>> EventSerializer::Impl::gather(Viewer viewer, RoomInfoPtr room,
                                                                                Events of) {
   std::vector<Extras> extras(of.size());
-  const auto memberships = co_await reader.memberships_at(viewer.user, room, of);
-  for (std::size_t i = 0; i < of.size(); ++i)
-    extras[i].membership = memberships[i];
+  co_await find_memberships(viewer.user, room, of, extras);
   co_await find_replaced(room->nid, of, extras);
   co_await find_redactions(of, extras);
   co_return extras;
