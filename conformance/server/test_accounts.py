@@ -1,0 +1,242 @@
+"""Versions, discovery, registration, login, devices, profiles, account data, filters, push rules."""
+
+import hashlib
+import hmac
+
+import pytest
+import requests
+
+from servers import SHARED_SECRET, Client, error, ok
+
+DUMMY = {"type": "m.login.dummy"}
+
+
+def login(server, name, password="correct horse", **extra):
+    body = {"type": "m.login.password", "identifier": {"type": "m.id.user", "user": name}, "password": password, **extra}
+    return server.anonymous().post("/login", body)
+
+
+# --- discovery ---------------------------------------------------------------------------------------------------------------
+
+
+def test_versions_name_old_and_new_ones(server):
+    versions = ok(server.anonymous().get("/_matrix/client/versions"))["versions"]
+    assert {"r0.6.1", "v1.1", "v1.19"} <= set(versions)
+
+
+def test_well_known_is_404_unless_configured(server):
+    error(server.anonymous().get("/.well-known/matrix/client"), 404, "M_NOT_FOUND")
+    error(server.anonymous().get("/.well-known/matrix/server"), 404, "M_NOT_FOUND")
+
+
+def test_capabilities_tell_the_room_versions(alice):
+    versions = ok(alice.get("/capabilities"))["capabilities"]["m.room_versions"]
+    assert versions["default"] == "12" and {"10", "11", "12"} <= set(versions["available"])
+    error(alice.server.anonymous().get("/capabilities"), 401, "M_MISSING_TOKEN")
+
+
+# --- registration ------------------------------------------------------------------------------------------------------------
+
+
+def test_registration_asks_for_a_stage_first(server):
+    anyone = server.anonymous()
+    first = anyone.post("/register", {"username": "staged", "password": "correct horse"})
+    assert first.status_code == 401
+    session = first.json()["session"]
+    assert {"stages": ["m.login.dummy"]} in first.json()["flows"] and "params" in first.json()
+    done = ok(anyone.post("/register", {"username": "staged", "password": "correct horse", "auth": {**DUMMY, "session": session}}))
+    assert done["user_id"] == f"@staged:{server.name}" and done["access_token"] and done["device_id"]
+
+
+def test_registration_refuses_what_it_must(server, alice):
+    anyone = server.anonymous()
+    name = alice.user_id.split(":")[0][1:]
+    error(anyone.post("/register", {"username": name, "password": "correct horse"}), 400, "M_USER_IN_USE")
+    for bad in ("UPPER", "with space", "colon:", "", "a" * 250):
+        error(anyone.post("/register", {"username": bad, "password": "correct horse"}), 400, "M_INVALID_USERNAME")
+    error(anyone.post("/register", "not json"), 400, "M_NOT_JSON")
+    error(anyone.post("/register", {"username": 5, "auth": DUMMY}), 400, "M_BAD_JSON")
+    assert anyone.post("/register", {"username": "x1", "auth": {**DUMMY, "session": "unknown"}}).status_code in (400, 401)
+
+
+def test_registration_without_login_gives_no_token(server):
+    done = ok(server.anonymous().post("/register", {"username": "later", "password": "correct horse", "inhibit_login": True, "auth": DUMMY}))
+    assert "access_token" not in done
+    assert ok(login(server, "later"))["user_id"] == f"@later:{server.name}"
+
+
+def test_availability_is_told(server, alice):
+    anyone = server.anonymous()
+    assert ok(anyone.get("/register/available", params={"username": "surely.free"})) == {"available": True}
+    error(anyone.get("/register/available", params={"username": alice.user_id[1:].split(":")[0]}), 400, "M_USER_IN_USE")
+    error(anyone.get("/register/available", params={"username": "NO"}), 400, "M_INVALID_USERNAME")
+    error(anyone.get("/register/available"), 400, "M_MISSING_PARAM")
+
+
+def test_registration_tokens_have_a_validity(server):
+    path = "/_matrix/client/v1/register/m.login.registration_token/validity"
+    assert ok(server.anonymous().get(path, params={"token": "no such token"})) == {"valid": False}
+    error(server.anonymous().get(path), 400, "M_MISSING_PARAM")
+
+
+def shared_secret_mac(nonce, user, password, admin):
+    parts = [nonce, user, password, "admin" if admin else "notadmin"]
+    return hmac.new(SHARED_SECRET.encode(), "\0".join(parts).encode(), hashlib.sha1).hexdigest()
+
+
+def test_shared_secret_registration_works_for_tools_in_the_field(server):
+    path = "/_synapse/admin/v1/register"
+    anyone = server.anonymous()
+    nonce = ok(anyone.get(path))["nonce"]
+    body = {"nonce": nonce, "username": "tooluser", "password": "pw", "admin": True, "mac": shared_secret_mac(nonce, "tooluser", "pw", True)}
+    wrong = {**body, "mac": shared_secret_mac(nonce, "tooluser", "pw", False)}
+    assert anyone.post(path, wrong).status_code == 403
+    nonce = ok(anyone.get(path))["nonce"]
+    body = {**body, "nonce": nonce, "mac": shared_secret_mac(nonce, "tooluser", "pw", True)}
+    made = ok(anyone.post(path, body))
+    assert made["user_id"] == f"@tooluser:{server.name}" and made["access_token"]
+    assert anyone.post(path, body).status_code == 400  # a nonce is good for one attempt
+
+
+# --- login and tokens ----------------------------------------------------------------------------------------------------------
+
+
+def test_login_offers_passwords(server):
+    assert {"type": "m.login.password"} in ok(server.anonymous().get("/login"))["flows"]
+
+
+def test_login_takes_user_ids_localparts_and_the_old_form(server):
+    server.register("threeforms")
+    for user in ("threeforms", f"@threeforms:{server.name}"):
+        assert ok(login(server, user))["user_id"] == f"@threeforms:{server.name}"
+    old = {"type": "m.login.password", "user": "threeforms", "password": "correct horse"}
+    assert ok(server.anonymous().post("/login", old))["user_id"] == f"@threeforms:{server.name}"
+
+
+def test_login_refuses_wrong_passwords_and_unknown_users_alike(server, alice):
+    wrong = error(login(server, alice.user_id, "wrong"), 403, "M_FORBIDDEN")
+    unknown = error(login(server, "nobody.like.this", "wrong"), 403, "M_FORBIDDEN")
+    assert wrong["error"] == unknown["error"]
+    error(login(server, f"@x:elsewhere.example", "wrong"), 403, "M_FORBIDDEN")
+    error(server.anonymous().post("/login", {"type": "m.login.nonsense"}), 400, "M_UNKNOWN")
+    error(server.anonymous().post("/login", {"type": "m.login.password"}), 400, "M_MISSING_PARAM")
+
+
+def test_a_device_that_logs_in_again_loses_its_old_token(server):
+    first = server.register("devices")
+    second = ok(login(server, "devices", device_id=first.device_id))
+    assert second["device_id"] == first.device_id
+    error(first.get("/account/whoami"), 401, "M_UNKNOWN_TOKEN")
+
+
+def test_whoami_and_missing_or_unknown_tokens(server, alice):
+    assert ok(alice.get("/account/whoami")) == {"user_id": alice.user_id, "device_id": alice.device_id, "is_guest": False}
+    error(server.anonymous().get("/account/whoami"), 401, "M_MISSING_TOKEN")
+    unknown = Client(server, {"user_id": "", "access_token": "made up", "device_id": ""})
+    error(unknown.get("/account/whoami"), 401, "M_UNKNOWN_TOKEN")
+    assert ok(requests.get(f"{server.url}/_matrix/client/v3/account/whoami", params={"access_token": alice.token}))
+
+
+def test_r0_paths_are_served_like_v3(alice):
+    assert ok(alice.get("/_matrix/client/r0/account/whoami"))["user_id"] == alice.user_id
+
+
+def test_logout_ends_one_session_and_logout_all_every_one(server):
+    one = server.register("leaving")
+    two = Client(server, ok(login(server, "leaving")))
+    three = Client(server, ok(login(server, "leaving")))
+    ok(one.request("POST", "/logout"))
+    error(one.get("/account/whoami"), 401, "M_UNKNOWN_TOKEN")
+    ok(two.get("/account/whoami"))
+    ok(two.request("POST", "/logout/all"))
+    for client in (two, three):
+        error(client.get("/account/whoami"), 401, "M_UNKNOWN_TOKEN")
+    error(server.anonymous().request("POST", "/logout"), 401, "M_MISSING_TOKEN")
+    error(server.anonymous().request("POST", "/logout/all"), 401, "M_MISSING_TOKEN")
+
+
+# --- profiles --------------------------------------------------------------------------------------------------------------------
+
+
+def test_profiles_are_set_read_and_removed(alice, bob):
+    path = f"/profile/{alice.user_id}"
+    ok(alice.put(f"{path}/displayname", {"displayname": "Alice ✨"}))
+    ok(alice.put(f"{path}/avatar_url", {"avatar_url": "mxc://example.org/abc"}))
+    assert ok(bob.get(path)) == {"displayname": "Alice ✨", "avatar_url": "mxc://example.org/abc"}
+    assert ok(bob.get(f"{path}/displayname")) == {"displayname": "Alice ✨"}
+    assert ok(bob.get(f"{path}/avatar_url")) == {"avatar_url": "mxc://example.org/abc"}
+    error(bob.put(f"{path}/displayname", {"displayname": "Mallory"}), 403, "M_FORBIDDEN")
+    error(bob.put(f"{path}/avatar_url", {"avatar_url": "mxc://x/y"}), 403, "M_FORBIDDEN")
+    error(alice.put(f"{path}/displayname", {"displayname": 5}), 400, "M_BAD_JSON")
+    error(bob.get(f"/profile/@nobody.at.all:{alice.server.name}"), 404, "M_NOT_FOUND")
+    error(bob.get(f"/profile/@nobody.at.all:{alice.server.name}/displayname"), 404, "M_NOT_FOUND")
+
+
+def test_a_new_display_name_reaches_the_rooms(alice):
+    room = alice.create_room()
+    ok(alice.put(f"/profile/{alice.user_id}/displayname", {"displayname": "Renamed"}))
+    member = ok(alice.get(f"/rooms/{room}/state/m.room.member/{alice.user_id}"))
+    assert member["displayname"] == "Renamed" and member["membership"] == "join"
+
+
+# --- account data, filters, push rules ---------------------------------------------------------------------------------------------
+
+
+def test_account_data_is_kept_per_user_and_per_room(alice, bob):
+    room = alice.create_room()
+    for base in (f"/user/{alice.user_id}/account_data", f"/user/{alice.user_id}/rooms/{room}/account_data"):
+        error(alice.get(f"{base}/org.example.nothing"), 404, "M_NOT_FOUND")
+        ok(alice.put(f"{base}/org.example.thing", {"a": [1, {"b": None}]}))
+        assert ok(alice.get(f"{base}/org.example.thing")) == {"a": [1, {"b": None}]}
+        error(bob.get(f"{base}/org.example.thing"), 403, "M_FORBIDDEN")
+        error(bob.put(f"{base}/org.example.thing", {}), 403, "M_FORBIDDEN")
+        error(alice.put(f"{base}/org.example.thing", "[]"), 400, "M_BAD_JSON")
+        for managed in ("m.fully_read", "m.push_rules"):
+            assert alice.put(f"{base}/{managed}", {}).status_code == 405
+
+
+def test_filters_are_kept(alice, bob):
+    definition = {"room": {"timeline": {"limit": 3, "types": ["m.room.message"]}}}
+    made = ok(alice.post(f"/user/{alice.user_id}/filter", definition))["filter_id"]
+    assert not made.startswith("{")
+    assert ok(alice.get(f"/user/{alice.user_id}/filter/{made}")) == definition
+    error(alice.get(f"/user/{alice.user_id}/filter/999999"), 404, "M_NOT_FOUND")
+    error(bob.post(f"/user/{alice.user_id}/filter", definition), 403, "M_FORBIDDEN")
+    error(bob.get(f"/user/{alice.user_id}/filter/{made}"), 403, "M_FORBIDDEN")
+    assert alice.post(f"/user/{alice.user_id}/filter", {"room": {"timeline": {"limit": "three"}}}).status_code == 400
+
+
+def test_the_default_push_rules_are_readable(alice):
+    rules = ok(alice.get("/pushrules/"))["global"]
+    assert rules == ok(alice.get("/pushrules/global/"))
+    assert rules["override"][0]["rule_id"] == ".m.rule.master" and rules["override"][0]["enabled"] is False
+    assert {rule["rule_id"] for rule in rules["underride"]} >= {".m.rule.message", ".m.rule.encrypted", ".m.rule.call"}
+    mention = ok(alice.get("/pushrules/global/override/.m.rule.is_user_mention"))
+    assert mention["conditions"][0]["value"] == alice.user_id
+    assert ok(alice.get("/pushrules/global/override/.m.rule.master/enabled")) == {"enabled": False}
+    assert ok(alice.get("/pushrules/global/underride/.m.rule.message/actions"))["actions"] == ["notify"]
+    error(alice.get("/pushrules/global/override/.no.such.rule"), 404, "M_NOT_FOUND")
+    for part in ("enabled", "actions"):
+        error(alice.get(f"/pushrules/global/override/.no.such.rule/{part}"), 404, "M_NOT_FOUND")
+    error(alice.server.anonymous().get("/pushrules/"), 401, "M_MISSING_TOKEN")
+    error(alice.server.anonymous().get("/pushrules/global/"), 401, "M_MISSING_TOKEN")
+
+
+# --- the HTTP conventions ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/_matrix/client/v3/nonsense", "/_matrix/nonsense", "/", "/_matrix/media/v3/config", "/_matrix/client/v3/keys/query"])
+def test_unknown_paths_are_404_unrecognized(server, path):
+    error(server.anonymous().get(path), 404, "M_UNRECOGNIZED")
+
+
+def test_a_known_path_with_a_wrong_method_is_405(server, alice):
+    error(alice.delete("/account/whoami"), 405, "M_UNRECOGNIZED")
+    error(alice.get("/createRoom"), 405, "M_UNRECOGNIZED")
+
+
+def test_cors_and_options(server):
+    reply = requests.options(f"{server.url}/_matrix/client/v3/sync")
+    assert reply.status_code == 200 and reply.headers["Access-Control-Allow-Origin"] == "*"
+    assert "PUT" in reply.headers["Access-Control-Allow-Methods"] and "Authorization" in reply.headers["Access-Control-Allow-Headers"]
+    assert requests.get(f"{server.url}/_matrix/client/versions").headers["Access-Control-Allow-Origin"] == "*"
