@@ -134,8 +134,12 @@ Task<Result<Response>> get_members_by_room(ClientApi& api, Request& request) {
     at = *asked;
   }
   const RoomNid nid = room->info->nid;
-  const bool now = room->readable.present && at == room->info->state;
-  auto members = now ? co_await members_now(api, nid, *filter) : co_await members_at(api, nid, at, *filter);
+  // Not `?:`, whose result GCC 12 would destroy twice.
+  std::vector<StoredEventPtr> members;
+  if (room->readable.present && at == room->info->state)
+    members = co_await members_now(api, nid, *filter);
+  else
+    members = co_await members_at(api, nid, at, *filter);
   const auto chunk =
       co_await api.serializer.array(viewer_of(request), room->info, std::move(members), ClientEventFormat::full);
   json::ObjectWriter reply;

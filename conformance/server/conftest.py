@@ -20,7 +20,7 @@ def server(authority):
     """A server that many tests share: they make their own users and rooms."""
     made = servers.Server(authority)
     yield made
-    assert made.stop() == 0, "".join(made.log[-50:])
+    assert made.stop() == 0, "".join(made.log[-120:])
     made.remove()
 
 
@@ -29,7 +29,7 @@ def peer(authority):
     """A second server, for what needs federation."""
     made = servers.Server(authority)
     yield made
-    assert made.stop() == 0, "".join(made.log[-50:])
+    assert made.stop() == 0, "".join(made.log[-120:])
     made.remove()
 
 

@@ -13,7 +13,7 @@ using enum ErrorCode;
 
 // In the order of the enumeration.
 constexpr std::array<ErrorCodeInfo, 29> table = {{
-    {bad_alias, "M_BAD_ALIAS", 409},
+    {bad_alias, "M_BAD_ALIAS", 400},
     {bad_json, "M_BAD_JSON", 400},
     {bad_state, "M_BAD_STATE", 403},
     {exclusive, "M_EXCLUSIVE", 400},
