@@ -191,7 +191,9 @@ Task<> SyncBuilder::place_leave(RoomPart& part) {
   if (!own) co_return;
   part.end = own->state_after();
   part.timeline.push_back(own);
-  if (!own->is_live() || !co_await was_joined(part.info, own->before)) co_return;
+  if (!own->is_live()) co_return;
+  const bool was_in_room = co_await was_joined(part.info, own->before);
+  if (!was_in_room) co_return;
 
   part.timeline.clear();
   part.only_own_event = false;

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "homeserver/test/support/sync_kit.hpp"
+#include "homeserver/test/support/sync_test.hpp"
 
 namespace causeway::test {
 namespace {
@@ -17,53 +17,7 @@ using testing::UnorderedElementsAre;
 
 constexpr const char* lazy_filter = R"({"room":{"state":{"lazy_load_members":true}}})";
 
-std::string next_batch(const object& reply) {
-  return std::string(reply.at("next_batch").as_string());
-}
-
-// The room in a section of the reply; nullptr when it is not there.
-const object* room_in(const object& reply, const char* section, const RoomId& room) {
-  const auto* rooms = json::find_object(reply, "rooms");
-  const auto* found = rooms ? json::find_object(*rooms, section) : nullptr;
-  return found ? json::find_object(*found, room.str()) : nullptr;
-}
-
-// "type|state_key" or "type:body" of each event.
-std::vector<std::string> events_of(const object& room, const char* part) {
-  std::vector<std::string> names;
-  for (const auto& entry : room.at(part).at("events").as_array()) {
-    const object& event = entry.as_object();
-    std::string name(event.at("type").as_string());
-    if (const auto* key = event.if_contains("state_key")) name += "|" + std::string(key->as_string());
-    if (const auto* content = json::find_object(event, "content"))
-      if (auto body = json::find_string(*content, "body")) name += ":" + std::string(*body);
-    names.push_back(std::move(name));
-  }
-  return names;
-}
-
-std::vector<std::string> bodies(const object& room) {
-  std::vector<std::string> texts;
-  for (const auto& event : room.at("timeline").at("events").as_array())
-    if (auto body = json::find_string(event.at("content").as_object(), "body")) texts.emplace_back(*body);
-  return texts;
-}
-
-const object* ephemeral(const object& room, const std::string& type) {
-  for (const auto& event : room.at("ephemeral").at("events").as_array())
-    if (event.at("type").as_string() == type) return &event.at("content").as_object();
-  return nullptr;
-}
-
-class SyncServiceTest : public testing::Test {
- protected:
-  SyncKit kit;
-  Member alice = kit.member("alice"), bob = kit.member("bob");
-
-  object sync(const Member& member, std::string since = "", std::string filter = "") {
-    return kit.sync(kit.request(member, std::move(since), std::move(filter)));
-  }
-};
+class SyncServiceTest : public SyncTest {};
 
 TEST_F(SyncServiceTest, initial_sync_has_state_before_the_timeline_and_the_required_keys) {
   ScriptedRoom room(kit, "r", alice);
@@ -342,101 +296,6 @@ TEST_F(SyncServiceTest, full_state_tells_all_state_and_only_new_events) {
   EXPECT_THAT(events_of(*joined, "timeline"), IsEmpty());
 }
 
-TEST_F(SyncServiceTest, private_receipts_are_told_to_their_user_alone) {
-  ScriptedRoom room(kit, "r", alice);
-  room.join(bob);
-  const auto event = room.message(bob, "read me");
-  const auto since_alice = next_batch(sync(alice)), since_bob = next_batch(sync(bob));
-  auto set = [&](const char* type) {
-    return kit.finish(kit.life->receipts.set(alice.nid, alice.id, room.info(), type, event, std::nullopt));
-  };
-  ASSERT_TRUE(set("m.read.private"));
-  const auto own = sync(alice, since_alice);
-  const object* receipt = ephemeral(*room_in(own, "join", room.id), "m.receipt");
-  ASSERT_TRUE(receipt);
-  EXPECT_TRUE(receipt->at(event.str()).at("m.read.private").as_object().contains(alice.id.str()));
-  EXPECT_FALSE(sync(bob, since_bob).contains("rooms"));
-
-  ASSERT_TRUE(set("m.read"));
-  const auto reply = sync(bob, since_bob);
-  receipt = ephemeral(*room_in(reply, "join", room.id), "m.receipt");
-  ASSERT_TRUE(receipt);
-  EXPECT_FALSE(receipt->at(event.str()).as_object().contains("m.read.private"));
-  EXPECT_TRUE(receipt->at(event.str()).at("m.read").as_object().contains(alice.id.str()));
-  // From the database, in another life, the same.
-  const auto initial = sync(bob);
-  receipt = ephemeral(*room_in(initial, "join", room.id), "m.receipt");
-  ASSERT_TRUE(receipt);
-  EXPECT_FALSE(receipt->at(event.str()).as_object().contains("m.read.private"));
-}
-
-TEST_F(SyncServiceTest, receipts_do_not_go_back_and_must_fit_their_thread) {
-  ScriptedRoom room(kit, "r", alice);
-  const auto first = room.message(alice, "1"), second = room.message(alice, "2");
-  auto set = [&](std::string type, EventId event, std::optional<std::string> thread) {
-    return kit.finish(kit.life->receipts.set(alice.nid, alice.id, room.info(), type, event, thread));
-  };
-  ASSERT_TRUE(set("m.read", second, std::nullopt));
-  const auto since = next_batch(sync(alice));
-  ASSERT_TRUE(set("m.read", first, std::nullopt));
-  EXPECT_FALSE(sync(alice, since).contains("rooms"));
-  EXPECT_TRUE(set("m.read", second, "main"));
-  EXPECT_EQ(set("m.read", second, first.str()).error().code, ErrorCode::invalid_param);
-  EXPECT_EQ(set("m.fully_read", second, "main").error().code, ErrorCode::invalid_param);
-  EXPECT_EQ(set("m.seen", second, std::nullopt).error().code, ErrorCode::invalid_param);
-  EXPECT_EQ(set("m.read", EventId::trusted("$none"), std::nullopt).error().code, ErrorCode::not_found);
-  EXPECT_EQ(
-      kit.finish(kit.life->receipts.set(bob.nid, bob.id, room.info(), "m.read", first, std::nullopt)).error().code,
-      ErrorCode::forbidden);
-}
-
-TEST_F(SyncServiceTest, fully_read_marker_is_room_account_data) {
-  ScriptedRoom room(kit, "r", alice);
-  const auto event = room.message(alice, "1");
-  const auto since = next_batch(sync(alice));
-  ASSERT_TRUE(
-      kit.finish(kit.life->receipts.set(alice.nid, alice.id, room.info(), "m.fully_read", event, std::nullopt)));
-  const auto reply = sync(alice, since);
-  const auto& data = room_in(reply, "join", room.id)->at("account_data").at("events").at(0);
-  EXPECT_EQ(data.at("type"), "m.fully_read");
-  EXPECT_EQ(data.at("content").at("event_id").as_string(), event.str());
-}
-
-TEST_F(SyncServiceTest, account_data_is_told_once) {
-  const auto since = next_batch(sync(alice));
-  ASSERT_TRUE(kit.finish(kit.accounts.set_account_data(alice.nid, RoomNid{}, "org.example", {{"a", 1}})));
-  const auto reply = sync(alice, since);
-  EXPECT_EQ(reply.at("account_data").at("events").as_array().size(), 1u);
-  EXPECT_EQ(reply.at("account_data").at("events").at(0).at("content").at("a"), 1);
-  EXPECT_FALSE(sync(alice, next_batch(reply)).contains("account_data"));
-}
-
-TEST_F(SyncServiceTest, ignored_users_are_heard_no_more_but_their_state_is) {
-  ScriptedRoom room(kit, "r", alice);
-  room.join(bob);
-  ASSERT_TRUE(kit.finish(kit.accounts.set_account_data(alice.nid, RoomNid{}, "m.ignored_user_list",
-                                                       {{"ignored_users", {{"@bob:example.org", object()}}}})));
-  const auto since = next_batch(sync(alice));
-  room.message(bob, "noise");
-  room.state(bob, "m.room.topic", "", {{"topic", "t"}});
-  const auto reply = sync(alice, since);
-  EXPECT_THAT(events_of(*room_in(reply, "join", room.id), "timeline"), ElementsAre("m.room.topic|"));
-}
-
-TEST_F(SyncServiceTest, typing_is_told_when_it_begins_and_when_it_ends) {
-  ScriptedRoom room(kit, "r", alice);
-  auto since = next_batch(sync(alice));
-  kit.life->typing.set(room.nid, bob.id, true, 30s, true);
-  auto reply = sync(alice, since);
-  EXPECT_EQ(ephemeral(*room_in(reply, "join", room.id), "m.typing")->at("user_ids"),
-            value(boost::json::array{"@bob:example.org"}));
-  since = next_batch(reply);
-  EXPECT_FALSE(sync(alice, since).contains("rooms"));
-  kit.life->typing.set(room.nid, bob.id, false, 0s, true);
-  reply = sync(alice, since);
-  EXPECT_EQ(ephemeral(*room_in(reply, "join", room.id), "m.typing")->at("user_ids"), value(boost::json::array{}));
-}
-
 TEST_F(SyncServiceTest, token_of_an_earlier_life_goes_on_without_gap_and_with_current_typing) {
   ScriptedRoom room(kit, "r", alice);
   kit.life->typing.set(room.nid, bob.id, true, 30s, true);
@@ -474,95 +333,6 @@ TEST_F(SyncServiceTest, stored_filter_is_used_by_its_id) {
   const auto id = kit.finish(kit.accounts.add_filter(alice.nid, R"({"room":{"timeline":{"limit":1}}})")).value();
   const auto reply = sync(alice, "", id);
   EXPECT_EQ(events_of(*room_in(reply, "join", room.id), "timeline").size(), 1u);
-}
-
-// --- what it costs ---------------------------------------------------------------------------------------------------
-
-TEST_F(SyncServiceTest, idle_sync_asks_the_database_nothing) {
-  ScriptedRoom room(kit, "r", alice);
-  const auto since = next_batch(sync(alice));
-  object reply;
-  EXPECT_EQ(kit.round_trips_of([&] { reply = sync(alice, since); }), 0u);
-  EXPECT_FALSE(reply.contains("rooms"));
-}
-
-TEST_F(SyncServiceTest, waiter_is_woken_by_a_message_and_answered_from_memory) {
-  ScriptedRoom room(kit, "r", alice);
-  room.join(bob);
-  room.message(bob, "old");
-  auto request = kit.request(alice, next_batch(sync(alice, "", lazy_filter)), lazy_filter);
-  request.timeout = 60s;
-  auto waiting = kit.start(kit.life->sync.sync(request));
-  kit.drive_until_waiting(1);
-  room.message(bob, "new");
-  const auto queries = kit.round_trips_of([&] { kit.drive([&] { return waiting->done(); }); });
-  EXPECT_EQ(queries, 0u);
-  const auto reply = boost::json::parse(waiting->take().value()).as_object();
-  EXPECT_THAT(bodies(*room_in(reply, "join", room.id)), ElementsAre("new"));
-}
-
-TEST_F(SyncServiceTest, waiters_of_other_rooms_sleep_on) {
-  ScriptedRoom of_alice(kit, "a", alice), of_bob(kit, "b", bob);
-  auto request = kit.request(alice, next_batch(sync(alice)));
-  request.timeout = 60s;
-  auto waiting = kit.start(kit.life->sync.sync(request));
-  kit.drive_until_waiting(1);
-  of_bob.message(bob, "not for alice");
-  EXPECT_FALSE(waiting->done());
-  of_alice.message(alice, "for alice");
-  kit.drive([&] { return waiting->done(); });
-  EXPECT_TRUE(waiting->take());
-}
-
-TEST_F(SyncServiceTest, waiter_is_woken_by_what_concerns_its_user) {
-  ScriptedRoom room(kit, "r", bob);
-  auto request = kit.request(alice, next_batch(sync(alice)));
-  request.timeout = 60s;
-  auto wait = [&] {
-    auto waiting = kit.start(kit.life->sync.sync(request));
-    kit.drive_until_waiting(1);
-    return waiting;
-  };
-  auto answered = [&](auto waiting) {
-    kit.drive([&] { return waiting->done(); });
-    auto reply = boost::json::parse(waiting->take().value()).as_object();
-    request.since = next_batch(reply);
-    return reply;
-  };
-  auto waiting = wait();
-  room.membership(bob, alice, "invite");
-  EXPECT_TRUE(room_in(answered(waiting), "invite", room.id));
-  waiting = wait();
-  room.join(alice);
-  EXPECT_TRUE(room_in(answered(waiting), "join", room.id));
-  waiting = wait();
-  kit.life->typing.set(room.nid, bob.id, true, 30s, true);
-  EXPECT_TRUE(room_in(answered(waiting), "join", room.id));
-  waiting = wait();
-  ASSERT_TRUE(kit.finish(kit.accounts.set_account_data(alice.nid, RoomNid{}, "org.example", {})));
-  EXPECT_TRUE(answered(waiting).contains("account_data"));
-  waiting = wait();
-  kit.life->notifier.drain();
-  EXPECT_FALSE(answered(waiting).contains("rooms"));
-}
-
-TEST_F(SyncServiceTest, initial_sync_of_many_rooms_takes_a_handful_of_round_trips) {
-  std::vector<std::unique_ptr<ScriptedRoom>> rooms;
-  for (int i = 0; i < 20; ++i) {
-    rooms.push_back(std::make_unique<ScriptedRoom>(kit, "r" + std::to_string(i), alice));
-    for (int n = 0; n < 12; ++n)
-      rooms.back()->message(alice, std::to_string(n));
-  }
-  StreamHub later;
-  later.start_at(kit.hub.position());
-  SyncKit::Life next(kit, later, 2);
-  std::string text;
-  const auto queries =
-      kit.round_trips_of([&] { text = kit.finish(next.sync.sync(kit.request(alice, "", lazy_filter))).value(); });
-  EXPECT_LE(queries, 15u);
-  const auto reply = boost::json::parse(text).as_object();
-  for (const auto& room : rooms)
-    EXPECT_EQ(bodies(*room_in(reply, "join", room->id)).size(), 10u);
 }
 
 }  // namespace
