@@ -1,6 +1,7 @@
 #include "homeserver/sync/sync_service.hpp"
 
 #include <prometheus/counter.h>
+#include <prometheus/gauge.h>
 
 #include "homeserver/runtime/bounded_cache.hpp"
 #include "homeserver/sync/sync_builder.hpp"
@@ -14,6 +15,18 @@ constexpr std::chrono::milliseconds max_timeout{90'000};
 constexpr std::size_t max_cached_filters = 10'000;
 constexpr std::size_t max_cached_filter_bytes = 16 << 10;
 
+// Counts a request for as long as it waits.
+class Waiting {
+ public:
+  explicit Waiting(prometheus::Gauge& gauge) : gauge_(gauge) { gauge_.Increment(); }
+  ~Waiting() { gauge_.Decrement(); }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+
+ private:
+  prometheus::Gauge& gauge_;
+};
+
 }  // namespace
 
 struct SyncService::Impl {
@@ -23,7 +36,8 @@ struct SyncService::Impl {
         versions(s.hub),
         filters(max_cached_filters),
         told(s.metrics.counter("causeway_sync_replies_total", "Replies to /sync that told something")),
-        timed_out(s.metrics.counter("causeway_sync_timeouts_total", "Replies to /sync that had nothing to tell")) {}
+        timed_out(s.metrics.counter("causeway_sync_timeouts_total", "Replies to /sync that had nothing to tell")),
+        waiting(s.metrics.gauge("causeway_sync_waiting", "Requests to /sync that wait for news")) {}
 
   Task<Result<FilterPtr>> filter(UserNid user, std::string text);
   Task<Result<std::string>> filter_text(UserNid user, std::string text);
@@ -47,6 +61,7 @@ struct SyncService::Impl {
   BoundedCache<std::string, FilterPtr> filters;  // by user and what the request says
   prometheus::Counter& told;
   prometheus::Counter& timed_out;
+  prometheus::Gauge& waiting;
 };
 
 SyncService::SyncService(Services services) : impl_(std::make_unique<Impl>(services)) {
@@ -112,6 +127,7 @@ Task<Result<std::string>> SyncService::sync(SyncRequest request) {
       }
       since = builder.until();
     }
+    const Waiting counted(impl.waiting);
     const bool woken = co_await impl.s.notifier.wait(nid, ticket, deadline);
     if (!woken || (request.disconnect && request.disconnect->happened())) break;
   }
