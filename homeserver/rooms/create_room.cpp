@@ -15,6 +15,7 @@ using boost::json::object;
 
 constexpr std::size_t max_initial_state = 1000;
 constexpr std::size_t max_invites = 500;
+constexpr int max_attempts = 64;
 
 struct Preset {
   std::string_view name, join_rule, guest_access;
@@ -257,33 +258,45 @@ Task<std::vector<LocalDraft>> RoomService::Impl::first_events(const CreateRoom& 
 
 Task<Result<RoomId>> RoomService::Impl::write_room(const RoomPlan& plan, std::vector<LocalDraft> drafts,
                                                    const CreateRoom& request) {
-  std::optional<RoomId> chosen;
-  if (!plan.version->room_id_is_create_hash)
-    chosen = RoomId::trusted("!" + crypto::random_token(18) + ":" + services.self.name.str());
-  auto first = co_await builder.build_create(*plan.version, std::move(chosen), std::move(drafts.front()));
-  if (!first) co_return refused(first.error());
-  const RoomId room = (*first)->event->room_id();
-  auto lock = co_await heads.enter(room);
-  if (!lock) co_return lock.error();
-  if (lock->known()) co_return make_error(ErrorCode::unknown, 500, "The new room's ID is taken.");
-  const RoomNid nid = co_await services.interner.next_room();
-  RoomHead& head = heads.make_head(*lock, nid, *plan.version);
+  const Timestamp now = services.clock.now_ms();
+  for (int attempt = 0; attempt < max_attempts; ++attempt) {
+    // From room version 12 on, two rooms made alike in the same millisecond would be one and the same.
+    drafts.front().timestamp = now + attempt;
+    std::optional<RoomId> chosen;
+    if (!plan.version->room_id_is_create_hash)
+      chosen = RoomId::trusted("!" + crypto::random_token(18) + ":" + services.self.name.str());
+    auto create = co_await builder.build_create(*plan.version, std::move(chosen), drafts.front());
+    if (!create) co_return refused(create.error());
+    const RoomId room = (*create)->event->room_id();
+    auto lock = co_await heads.enter(room);
+    if (!lock) co_return lock.error();
+    if (lock->known()) continue;
+    auto unit = co_await first_unit(*lock, plan, std::move(*create), request);
+    for (std::size_t i = 1; i < drafts.size(); ++i) {
+      auto sent = co_await builder.build_and_append(lock->head(), *unit, std::move(drafts[i]));
+      if (!sent) co_return refused(sent.error());
+    }
+    auto written = co_await heads.commit(std::move(*lock), unit);
+    if (!written) co_return written.error();
+    co_return room;
+  }
+  co_return make_error(ErrorCode::unknown, 503, "Too many rooms are being made at once. Try again.");
+}
 
+// The new room's head, and the unit that begins with its create event.
+Task<WriteUnitPtr> RoomService::Impl::first_unit(RoomLock& lock, const RoomPlan& plan, NewEventPtr create,
+                                                 const CreateRoom& request) {
+  const RoomNid nid = co_await services.interner.next_room();
+  RoomHead& head = heads.make_head(lock, nid, *plan.version);
   auto unit = std::make_shared<WriteUnit>();
   unit->new_room.emplace();
-  unit->new_room->room_id = room;
+  unit->new_room->room_id = create->event->room_id();
   unit->new_room->version = plan.version->id;
   unit->new_room->created_ts = services.clock.now_ms();
   if (plan.alias) unit->new_aliases.emplace_back(*plan.alias, request.creator.nid);
   if (request.published) unit->published = true;
-  co_await builder.append(head, *unit, *first);
-  for (std::size_t i = 1; i < drafts.size(); ++i) {
-    auto sent = co_await builder.build_and_append(head, *unit, std::move(drafts[i]));
-    if (!sent) co_return refused(sent.error());
-  }
-  auto written = co_await heads.commit(std::move(*lock), unit);
-  if (!written) co_return written.error();
-  co_return room;
+  co_await builder.append(head, *unit, std::move(create));
+  co_return unit;
 }
 
 Task<Result<>> RoomService::Impl::invite_into(RoomId room, const CreateRoom& request, UserId invited) {

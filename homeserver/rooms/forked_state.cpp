@@ -170,10 +170,11 @@ StateRef ForkedState::after(StateRef before, StateKeyNid key, EventNid event) {
 Task<std::vector<StoredEventPtr>> ForkedState::holders(StateRef ref, std::vector<StateKeyNid> keys) {
   if (ref == head_.current()) co_return co_await services_.heads.holders(head_, std::move(keys));
   std::vector<EventNid> nids;
-  if (auto made = fresh_.find(ref); made != fresh_.end()) {
+  if (fresh_.contains(ref) || derived_.contains(ref)) {
+    auto state = co_await at(ref);
     for (StateKeyNid key : keys) {
-      auto held = made->second->find(key);
-      nids.push_back(held == made->second->end() ? EventNid{} : held->second);
+      auto held = state->find(key);
+      nids.push_back(held == state->end() ? EventNid{} : held->second);
     }
   } else {
     nids = co_await services_.states.lookup(head_.nid, ref, keys);

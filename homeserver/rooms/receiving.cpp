@@ -149,10 +149,15 @@ Task<NewEventPtr> RoomService::Impl::stored_form(RoomHead& head, const Inbound& 
   if (inbound.local) stored->flags = stored->flags | db::EventFlags::local;
   if (inbound.hash_mismatch) stored->flags = stored->flags | db::EventFlags::hash_mismatch;
   // What was known as an outlier keeps its number and gets its place now.
-  if (around.existing)
+  if (around.existing) {
     stored->nid = around.existing->nid;
-  else
+    if (around.existing->has(db::EventFlags::redacted)) {
+      stored->event = around.existing->event;
+      stored->flags = stored->flags | db::EventFlags::redacted;
+    }
+  } else {
     stored->nid = co_await services.interner.next_event();
+  }
   if (!inbound.event->is_state()) co_return stored;
   StateKey key(inbound.event->type(), *inbound.event->state_key());
   stored->key = co_await services.interner.state_key(std::move(key));

@@ -86,6 +86,7 @@ struct RoomService::Impl {
   Result<RoomPlan> plan_room(const CreateRoom& request) const;
   Task<std::vector<LocalDraft>> first_events(const CreateRoom& request, RoomPlan& plan);
   Task<Result<RoomId>> write_room(const RoomPlan& plan, std::vector<LocalDraft> drafts, const CreateRoom& request);
+  Task<WriteUnitPtr> first_unit(RoomLock& lock, const RoomPlan& plan, NewEventPtr create, const CreateRoom& request);
   Task<Result<>> invite_into(RoomId room, const CreateRoom& request, UserId invited);
 
   // memberships.cpp

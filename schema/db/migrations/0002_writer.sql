@@ -117,7 +117,14 @@ begin
                   event_versions, event_after_lines, event_after_versions, event_flags, event_ids, event_auth_firsts,
                   event_auth_lasts, event_jsons)
         n(nid, room, sender, key, place, anchor, sub, line, version, after_line, after_version, flags, id, auth_first,
-          auth_last, json);
+          auth_last, json)
+      -- An outlier that gets its place in the timeline after all.
+      on conflict (event_nid) do update
+        set anchor = excluded.anchor, sub = excluded.sub, state_line = excluded.state_line,
+            state_version = excluded.state_version, after_line = excluded.after_line,
+            after_version = excluded.after_version, flags = excluded.flags, auth_nids = excluded.auth_nids,
+            json = excluded.json
+        where events.anchor is null;
   end if;
 
   if cardinality(head_rooms) > 0 then

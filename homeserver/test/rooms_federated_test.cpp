@@ -1,0 +1,247 @@
+// Rooms of two servers that call each other directly: joins, forks, soft failure, backfill, invites.
+#include <gtest/gtest.h>
+
+#include "homeserver/test/support/rooms_kit.hpp"
+#include "schema/json/json.hpp"
+
+namespace causeway::test {
+namespace {
+
+using Kind = ChangeMembership::Kind;
+using boost::json::object;
+
+struct FederatedRoomsTest : testing::Test {
+  asio::io_context reactor;
+  RoomsKit here{reactor, "here.example"};
+  RoomsKit there{reactor, "there.example"};
+  Sender alice = here.user("alice");
+  Sender bob = there.user("bob");
+  RoomId room;
+
+  FederatedRoomsTest() {
+    here.remote.add(there);
+    there.remote.add(here);
+  }
+
+  void start(const char* version = "12") {
+    room = here.create_public_room(alice, version);
+    auto joined = there.join(bob, room, {here.self.name});
+    ASSERT_TRUE(joined) << joined.error().message;
+  }
+
+  // What one server made since, to the other.
+  ReceiveOutcome deliver(RoomsKit& from, RoomsKit& to, const EventId& id) {
+    return to.receive(from.self.name, from.event(id)->event);
+  }
+
+  std::map<std::string, std::string> state_ids(RoomsKit& kit) {
+    std::map<std::string, std::string> ids;
+    for (const auto& [key, event] : kit.state(room))
+      ids[key] = event->id().str();
+    return ids;
+  }
+
+  EventPtr there_makes(const std::string& type, std::optional<std::string> state_key, object content,
+                       const EventId& prev) {
+    auto state = there.state(room);
+    EventDraft draft;
+    draft.version = there.room(room)->version;
+    draft.room_id = room;
+    draft.sender = bob.user;
+    draft.type = type;
+    draft.state_key = std::move(state_key);
+    draft.content = std::move(content);
+    draft.origin_server_ts = there.clock.now_ms();
+    draft.depth = 50;
+    draft.prev_events.push_back(prev);
+    for (const auto& key : {std::string("m.room.power_levels|"), "m.room.member|" + bob.user.str()})
+      draft.auth_events.push_back(state.at(key)->id());
+    return there.make_event(std::move(draft));
+  }
+};
+
+TEST_F(FederatedRoomsTest, remote_join_imports_the_room) {
+  for (const char* version : {"10", "11", "12"}) {
+    SCOPED_TRACE(version);
+    start(version);
+    EXPECT_EQ(state_ids(here), state_ids(there));
+    EXPECT_TRUE(there.room(room)->resident);
+    EXPECT_EQ(there.membership(room, alice.user), "join");
+    EXPECT_EQ(there.timeline(room).size(), 1u) << "only the join itself";
+    auto members = here.run(here.reader->members(here.room(room)->nid));
+    EXPECT_EQ(members->joined, 2u);
+    const EventId sent = here.send(alice, room, "welcome").value();
+    EXPECT_EQ(deliver(here, there, sent).result, Received::accepted);
+    EXPECT_EQ(deliver(here, there, sent).result, Received::duplicate);
+    const EventId reply = there.send(bob, room, "thanks").value();
+    EXPECT_EQ(there.event(reply)->event->prev_events().front(), sent);
+    EXPECT_EQ(deliver(there, here, reply).result, Received::accepted);
+  }
+}
+
+TEST_F(FederatedRoomsTest, fork_of_the_state_resolves_alike_on_both_sides_and_heals) {
+  start();
+  object levels = here.state(room).at("m.room.power_levels|")->content();
+  levels["users"] = object{{bob.user.str(), 100}};
+  const EventId grant = here.set_state(alice, room, "m.room.power_levels", "", levels).value();
+  ASSERT_EQ(deliver(here, there, grant).result, Received::accepted);
+
+  here.clock.advance(std::chrono::milliseconds(10));
+  const EventId topic_here = here.set_state(alice, room, "m.room.topic", "", object{{"topic", "here"}}).value();
+  const EventId name_here = here.set_state(alice, room, "m.room.name", "", object{{"name", "here"}}).value();
+  there.clock.advance(std::chrono::milliseconds(20));
+  const EventId topic_there = there.set_state(bob, room, "m.room.topic", "", object{{"topic", "there"}}).value();
+  const EventId avatar_there = there.set_state(bob, room, "m.room.avatar", "", object{{"url", "mxc://a/b"}}).value();
+
+  EXPECT_EQ(deliver(there, here, topic_there).result, Received::accepted);
+  EXPECT_EQ(deliver(there, here, avatar_there).result, Received::accepted);
+  EXPECT_EQ(deliver(here, there, topic_here).result, Received::accepted);
+  EXPECT_EQ(deliver(here, there, name_here).result, Received::accepted);
+  EXPECT_EQ(state_ids(here), state_ids(there));
+  EXPECT_EQ(state_ids(here).at("m.room.topic|"), topic_there.str()) << "the later of the two";
+  EXPECT_EQ(here.room(room)->extremities.size(), 2u);
+
+  const EventId merge = here.send(alice, room, "merged").value();
+  EXPECT_EQ(here.event(merge)->event->prev_events().size(), 2u);
+  EXPECT_EQ(here.room(room)->extremities.size(), 1u);
+  EXPECT_EQ(deliver(here, there, merge).result, Received::accepted);
+  EXPECT_EQ(there.room(room)->extremities.size(), 1u);
+  here.restart();
+  there.restart();
+  EXPECT_EQ(state_ids(here), state_ids(there));
+}
+
+TEST_F(FederatedRoomsTest, state_before_an_event_on_a_fork_is_that_of_the_fork) {
+  start();
+  const EventId base = here.room(room)->extremities.empty() ? EventId() : here.timeline(room).back()->event->id();
+  ASSERT_TRUE(here.set_state(alice, room, "m.room.topic", "", object{{"topic", "new"}}));
+  const EventPtr message = there_makes("m.room.message", {}, object{{"body", "from before"}}, base);
+  ASSERT_EQ(here.receive(there.self.name, message).result, Received::accepted);
+  auto stored = here.event(message->id());
+  auto info = here.room(room);
+  StateKey topic("m.room.topic", "");
+  EXPECT_EQ(here.run(here.reader->state_event(info->nid, stored->before, topic)), nullptr);
+  EXPECT_NE(here.run(here.reader->state_event(info->nid, info->state, topic)), nullptr);
+}
+
+TEST_F(FederatedRoomsTest, event_that_evades_a_ban_is_soft_failed_and_not_built_on) {
+  start();
+  const EventId base = here.timeline(room).back()->event->id();
+  ASSERT_TRUE(here.change(Kind::ban, alice, bob.user, room));
+  const EventPtr evasion = there_makes("m.room.message", {}, object{{"body", "still here"}}, base);
+  EXPECT_EQ(here.receive(there.self.name, evasion).result, Received::soft_failed);
+  for (const auto& shown : here.timeline(room))
+    EXPECT_NE(shown->event->id(), evasion->id());
+  const EventId next = here.send(alice, room, "quiet").value();
+  EXPECT_EQ(here.event(next)->event->prev_events().size(), 1u);
+  EXPECT_EQ(here.membership(room, bob.user), "ban");
+}
+
+TEST_F(FederatedRoomsTest, event_that_its_state_forbids_is_rejected_and_changes_nothing) {
+  start();
+  const EventId base = here.timeline(room).back()->event->id();
+  const EventPtr topic = there_makes("m.room.topic", "", object{{"topic", "mine"}}, base);
+  const ReceiveOutcome outcome = here.receive(there.self.name, topic);
+  EXPECT_EQ(outcome.result, Received::rejected);
+  EXPECT_FALSE(outcome.reason.empty());
+  EXPECT_FALSE(here.state(room).contains("m.room.topic|"));
+  EXPECT_EQ(here.timeline(room).back()->event->id(), base);
+  const EventPtr message = there_makes("m.room.message", {}, object{{"body", "after it"}}, topic->id());
+  EXPECT_EQ(here.receive(there.self.name, message).result, Received::accepted)
+      << "what cites a rejected event may pass";
+}
+
+TEST_F(FederatedRoomsTest, event_with_unknown_prev_events_is_reported_missing_and_stored_with_a_given_state) {
+  start();
+  const EventId unseen = there.send(bob, room, "unseen").value();
+  const EventId seen = there.send(bob, room, "seen").value();
+  const ReceiveOutcome missing = deliver(there, here, seen);
+  ASSERT_EQ(missing.result, Received::missing);
+  EXPECT_EQ(missing.missing_prev, std::vector<EventId>{unseen});
+  std::vector<EventId> state;
+  for (const auto& [key, event] : here.state(room))
+    state.push_back(event->id());
+  auto verified = TestVerifiedEvents::of(there.event(seen)->event);
+  auto stored = here.run(here.rooms->receive_with_state(there.self.name, std::move(verified), std::move(state)));
+  EXPECT_EQ(stored.result, Received::accepted);
+  EXPECT_EQ(here.run(here.events->gaps(here.room(room)->nid, 10)).front().missing, unseen);
+}
+
+TEST_F(FederatedRoomsTest, outlier_gets_its_place_when_it_arrives) {
+  start();
+  const EventId sent = there.send(bob, room, "seen twice").value();
+  std::vector<VerifiedEvent> fetched(1, TestVerifiedEvents::of(there.event(sent)->event));
+  EXPECT_TRUE(here.run(here.rooms->add_outliers(room, here.room(room)->version, std::move(fetched))).empty());
+  EXPECT_FALSE(here.event(sent)->order);
+  EXPECT_NE(here.timeline(room).back()->event->id(), sent);
+  EXPECT_EQ(deliver(there, here, sent).result, Received::accepted);
+  EXPECT_EQ(here.timeline(room).back()->event->id(), sent);
+  here.restart();
+  EXPECT_EQ(here.timeline(room).back()->event->id(), sent);
+}
+
+TEST_F(FederatedRoomsTest, redaction_that_comes_first_applies_when_its_target_arrives) {
+  start();
+  const EventId target = there.send(bob, room, "secret").value();
+  const EventPtr original = there.event(target)->event;
+  const EventId base = here.timeline(room).back()->event->id();
+  const EventPtr redaction = there_makes("m.room.redaction", {}, object{{"redacts", target.str()}}, base);
+  ASSERT_EQ(here.receive(there.self.name, redaction).result, Received::accepted);
+  ASSERT_EQ(here.receive(there.self.name, original).result, Received::accepted);
+  EXPECT_EQ(here.event(target)->event->json().find("secret"), std::string::npos);
+  EXPECT_TRUE(here.event(target)->has(db::EventFlags::redacted));
+}
+
+TEST_F(FederatedRoomsTest, invite_of_another_servers_user_is_shown_there_and_can_be_declined_or_accepted) {
+  room = here.create_room(alice);
+  ASSERT_TRUE(here.change(Kind::invite, alice, bob.user, room));
+  EXPECT_EQ(here.membership(room, bob.user), "invite");
+  auto invited = there.run(there.reader->memberships(bob.nid));
+  ASSERT_EQ(invited->size(), 1u);
+  EXPECT_EQ(invited->front().membership, db::Membership::invite);
+  EXPECT_NE(invited->front().stripped_state.value_or("").find("m.room.create"), std::string::npos);
+
+  ASSERT_TRUE(there.change(Kind::leave, bob, bob.user, room));
+  EXPECT_EQ(here.membership(room, bob.user), "leave");
+  EXPECT_EQ(there.run(there.reader->memberships(bob.nid))->front().membership, db::Membership::leave);
+
+  ASSERT_TRUE(here.change(Kind::invite, alice, bob.user, room));
+  auto joined = there.join(bob, room);
+  ASSERT_TRUE(joined) << joined.error().message;
+  EXPECT_EQ(here.membership(room, bob.user), "join");
+  EXPECT_EQ(state_ids(here), state_ids(there));
+}
+
+TEST_F(FederatedRoomsTest, server_comes_back_to_a_room_it_left) {
+  start();
+  const EventId gone = there.run(there.events->by_id(there.timeline(room).back()->event->id()))->event->id();
+  ASSERT_TRUE(there.change(Kind::leave, bob, bob.user, room));
+  ASSERT_EQ(deliver(there, here, there.timeline(room).back()->event->id()).result, Received::accepted);
+  ASSERT_TRUE(here.set_state(alice, room, "m.room.topic", "", object{{"topic", "meanwhile"}}));
+  EXPECT_EQ(there.receive(here.self.name, here.timeline(room).back()->event).result, Received::refused);
+  auto joined = there.join(bob, room, {here.self.name});
+  ASSERT_TRUE(joined) << joined.error().message;
+  EXPECT_EQ(state_ids(here), state_ids(there));
+  EXPECT_EQ(there.room(room)->extremities.size(), 1u);
+  EXPECT_NE(there.event(gone), nullptr);
+}
+
+TEST_F(FederatedRoomsTest, backfill_fetches_what_was_before_the_join) {
+  room = here.create_public_room(alice);
+  for (int i = 0; i < 5; ++i)
+    ASSERT_TRUE(here.send(alice, room, std::to_string(i)));
+  ASSERT_TRUE(there.join(bob, room, {here.self.name}));
+  ASSERT_EQ(there.timeline(room).size(), 1u);
+  auto info = there.room(room);
+  there.run(there.rooms->backfill(info, *there.timeline(room).front()->order, 100));
+  std::vector<std::string> ids_here, ids_there;
+  for (const auto& event : here.timeline(room))
+    ids_here.push_back(event->event->id().str());
+  for (const auto& event : there.timeline(room))
+    ids_there.push_back(event->event->id().str());
+  EXPECT_EQ(ids_there, ids_here);
+  EXPECT_TRUE(there.run(there.events->gaps(info->nid, 10)).empty());
+}
+
+}  // namespace
+}  // namespace causeway::test
