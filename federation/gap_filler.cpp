@@ -17,9 +17,11 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t max_staged_per_room = 1'000;
 constexpr std::size_t rooms_at_once = 8;
-constexpr std::size_t batch = 50;
+constexpr std::size_t batch = 100;
 constexpr unsigned max_attempts = 6;
-constexpr std::chrono::milliseconds first_pause = 2s;  // doubles with every attempt
+constexpr std::chrono::milliseconds first_pause = 1s;  // doubles with every attempt
+
+using Steady = std::chrono::steady_clock::time_point;
 
 }  // namespace
 
@@ -51,56 +53,73 @@ struct GapFiller::Impl : std::enable_shared_from_this<Impl> {
     }
   }
 
-  // One worker per room; one that is at work looks again before it ends.
+  // One worker per room; one that is at work, or waits, looks again.
   void wake(const RoomId& room) {
     if (stopping) return;
-    const auto [worker, fresh] = active.try_emplace(room);
+    const auto [worker, fresh] = workers.try_emplace(room);
     worker->second.woken = true;
+    if (worker->second.waiting) worker->second.waiting->cancel();
     if (fresh) asio::co_spawn(services.reactor, work(shared_from_this(), room), asio::detached);
   }
 
   static Task<> work(std::shared_ptr<Impl> self, RoomId room) {
-    while (!self->stopping && std::exchange(self->active[room].woken, false)) {
+    while (!self->stopping && std::exchange(self->workers[room].woken, false)) {
+      std::optional<Steady> again;
       try {
         auto place = co_await self->gate.enter();
-        if (!self->stopping) co_await self->settle_room(room);
+        if (!self->stopping) again = co_await self->settle_room(room);
       } catch (const std::exception& error) {
         spdlog::error("federation: staged events of {}: {}", room.str(), error.what());
+        again = self->services.clock.steady() + first_pause;
       }
-      if (self->active[room].pause > 0ms) co_await self->sleep(room);
+      if (again && !self->workers[room].woken && !self->stopping) co_await self->sleep(room, *again);
     }
-    self->active.erase(room);
+    self->workers.erase(room);
   }
 
-  Task<> sleep(RoomId room) {
-    auto timer = std::make_shared<asio::steady_timer>(services.reactor, active[room].pause);
-    active[room].timer = timer;
-    active[room].pause = 0ms;
-    active[room].woken = true;
+  // Until then, or until woken.
+  Task<> sleep(RoomId room, Steady until) {
+    const auto time = std::max<Steady::duration>(until - services.clock.steady(), 0ms);
+    auto timer = std::make_shared<asio::steady_timer>(services.reactor, time);
+    workers[room].waiting = timer;
     boost::system::error_code ignored;
     co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    workers[room].waiting = nullptr;
+    workers[room].woken = true;
   }
 
-  // Goes through what is staged once; what could not be settled sets a pause, after which it is tried again.
-  Task<> settle_room(RoomId room_id) {
+  // Goes once through what is staged and due. Returns when to come back for what is left.
+  Task<std::optional<Steady>> settle_room(RoomId room_id) {
     auto read = [room_id](db::Connection& c) { return db::staged_pdus(c, room_id, batch); };
     auto staged = co_await services.database.run(std::move(read));
-    if (staged.empty()) co_return;
+    if (staged.empty()) co_return std::nullopt;
     auto room = co_await services.reader.room(room_id);
     std::vector<EventId> settled;
+    std::optional<Steady> again;
     for (auto& pdu : staged) {
       if (stopping) break;
-      const bool over = !room || co_await settle(room, pdu);
-      if (over || give_up(pdu)) settled.push_back(pdu.event_id);
+      if (is_due(pdu.event_id)) {
+        const bool over = !room || co_await settle(room, pdu);
+        if (over || give_up(pdu)) {
+          settled.push_back(pdu.event_id);
+          continue;
+        }
+      }
+      const auto due = attempts[pdu.event_id].not_before;
+      again = std::min(again.value_or(due), due);
     }
-    const bool more = staged.size() == batch && !settled.empty();
-    if (!settled.empty()) {
-      for (const auto& id : settled)
-        attempts.erase(id);
-      auto erase = [settled](db::Connection& c) { db::unstage_pdus(c, settled); };
-      co_await services.database.run(std::move(erase));
-    }
-    if (more) active[room_id].woken = true;
+    for (const auto& id : settled)
+      attempts.erase(id);
+    if (staged.size() == batch && !settled.empty()) again = services.clock.steady();
+    if (settled.empty()) co_return again;
+    auto erase = [ids = std::move(settled)](db::Connection& c) { db::unstage_pdus(c, ids); };
+    co_await services.database.run(std::move(erase));
+    co_return again;
+  }
+
+  bool is_due(const EventId& id) const {
+    const auto found = attempts.find(id);
+    return found == attempts.end() || found->second.not_before <= services.clock.steady();
   }
 
   Task<bool> settle(RoomInfoPtr room, db::StagedPdu& pdu) {
@@ -115,35 +134,36 @@ struct GapFiller::Impl : std::enable_shared_from_this<Impl> {
 
   // Counts an attempt. True when it was the last.
   bool give_up(const db::StagedPdu& pdu) {
-    const unsigned made = ++attempts[pdu.event_id];
-    if (made >= max_attempts) {
+    auto& attempt = attempts[pdu.event_id];
+    if (++attempt.made >= max_attempts) {
       spdlog::warn("federation: gave up {} of {}: what it builds on can't be had", pdu.event_id.str(),
                    pdu.room_id.str());
       return true;
     }
-    auto& pause = active[pdu.room_id].pause;
-    const auto wanted = first_pause * (1 << made);
-    pause = pause > 0ms ? std::min<std::chrono::milliseconds>(pause, wanted) : wanted;
+    attempt.not_before = services.clock.steady() + first_pause * (1 << attempt.made);
     return false;
   }
 
   Task<> drain() {
     stopping = true;
-    for (auto& [room, worker] : active)
-      if (worker.timer) worker.timer->cancel();
+    for (auto& [room, worker] : workers)
+      if (worker.waiting) worker.waiting->cancel();
     co_return;
   }
 
   struct Worker {
     bool woken = false;
-    std::chrono::milliseconds pause{0};
-    std::shared_ptr<asio::steady_timer> timer;
+    std::shared_ptr<asio::steady_timer> waiting;
+  };
+  struct Attempt {
+    unsigned made = 0;
+    Steady not_before{};
   };
 
   Services services;
   Gate gate;
-  std::unordered_map<RoomId, Worker> active;
-  std::unordered_map<EventId, unsigned> attempts;
+  std::unordered_map<RoomId, Worker> workers;
+  std::unordered_map<EventId, Attempt> attempts;  // of what is staged
   bool stopping = false;
 };
 

@@ -190,6 +190,10 @@ struct Intake::Impl {
   Task<RoomInfoPtr> find_room(std::string text) {
     auto id = RoomId::parse(text);
     if (!id) co_return nullptr;
+    auto room = co_await services.reader.room(*id);
+    if (room && room->resident) co_return room;
+    // The server that is letting us in may be faster than its own answer.
+    co_await services.rooms.wait_for_join(*id);
     co_return co_await services.reader.room(*id);
   }
 

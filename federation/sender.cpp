@@ -20,7 +20,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t max_inbox = 65'536;
-constexpr std::size_t max_transactions_at_once = 64;
+constexpr std::size_t max_transactions_at_once = 128;
+// Destinations that fail wait for their time-outs among themselves.
+constexpr std::size_t max_retries_at_once = 16;
 constexpr std::size_t max_idle_destinations = 5'000;
 constexpr std::size_t owed_page = 500;
 constexpr std::chrono::milliseconds save_interval = 500ms;
@@ -31,6 +33,7 @@ struct OwedEvent {
   RoomNid room;
   StreamPosition position;
   EventPtr event;
+  bool to_room;                  // to the servers in the room
   std::vector<ServerNid> extra;  // owed it although not in the room
 };
 struct ServerJoined {
@@ -61,6 +64,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
         request_timeout(timeout),
         servers_in_rooms(services.database),
         gate(max_transactions_at_once),
+        retry_gate(max_retries_at_once),
         save_timer(services.reactor),
         epoch(services.clock.now_ms()),
         sent(services.metrics.counter("federation_transactions_total", "Transactions sent to other servers",
@@ -72,33 +76,36 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
 
   void committed(const std::vector<WriteUnitPtr>& units) {
     for (const auto& unit : units) {
-      take_servers(*unit);
-      take_events(*unit);
+      for (std::size_t i = 0; i < unit->events.size(); ++i) {
+        take_event(*unit, i);
+        take_servers(*unit, i);
+      }
       for (const auto& receipt : unit->receipts)
         if (receipt.local && receipt.receipt_type == "m.read") tell(receipt);
     }
   }
 
-  void take_servers(const WriteUnit& unit) {
+  void take_event(const WriteUnit& unit, std::size_t index) {
+    constexpr auto not_sent = db::EventFlags::rejected | db::EventFlags::soft_failed;
+    const auto& stored = *unit.events[index].stored;
+    if (!stored.is_live() || stored.has(not_sent)) return;
+    std::vector<ServerNid> extra;
+    for (const auto& [server, at] : unit.outbox_extra)
+      if (at == index) extra.push_back(server);
+    if (stored.has(db::EventFlags::local) || !extra.empty())
+      tell(
+          OwedEvent{stored.room, stored.position(), stored.event, stored.has(db::EventFlags::local), std::move(extra)});
+  }
+
+  // After the event that brought them about: it still goes to those it removes, not to those it brings.
+  void take_servers(const WriteUnit& unit, std::size_t index) {
+    const auto position = unit.events[index].stored->position();
     for (const auto& change : unit.servers) {
-      const auto position = unit.events.at(change.event_index).stored->position();
+      if (change.event_index != index) continue;
       if (change.joined)
         tell(ServerJoined{unit.room, change.server, position});
       else
         tell(ServerLeft{unit.room, change.server, position});
-    }
-  }
-
-  void take_events(const WriteUnit& unit) {
-    constexpr auto not_sent = db::EventFlags::rejected | db::EventFlags::soft_failed;
-    for (std::size_t i = 0; i < unit.events.size(); ++i) {
-      const auto& stored = *unit.events[i].stored;
-      std::vector<ServerNid> extra;
-      for (const auto& [server, index] : unit.outbox_extra)
-        if (index == i) extra.push_back(server);
-      const bool owed =
-          stored.is_live() && !stored.has(not_sent) && (stored.has(db::EventFlags::local) || !extra.empty());
-      if (owed) tell(OwedEvent{stored.room, stored.position(), stored.event, std::move(extra)});
     }
   }
 
@@ -152,8 +159,9 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
   }
 
   Task<> hand_on_event(OwedEvent news) {
+    handed_on = news.position;
     std::vector<ServerNid> servers;
-    servers = co_await servers_in_rooms.at(news.room, news.position);
+    if (news.to_room) servers = co_await servers_in_rooms.at(news.room, news.position, handed_on);
     servers.insert(servers.end(), news.extra.begin(), news.extra.end());
     auto to = co_await load(std::move(servers));
     for (const auto& destination : to)
@@ -163,7 +171,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
 
   // Of the servers that are in the room now.
   Task<std::vector<DestinationPtr>> destinations_in(RoomNid room) {
-    auto servers = co_await servers_in_rooms.at(room, services.hub.position() + 1);
+    auto servers = co_await servers_in_rooms.at(room, services.hub.position() + 1, handed_on);
     co_return co_await load(std::move(servers));
   }
 
@@ -252,7 +260,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
   }
 
   Task<> send_next(DestinationPtr destination) {
-    auto place = co_await gate.enter();
+    auto place = co_await (destination->healthy() ? gate : retry_gate).enter();
     if (!destination->current) {
       auto next = co_await make_transaction(destination);
       if (next.empty()) {
@@ -291,6 +299,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
       };
       auto rows = co_await services.database.run(std::move(read));
       Destination::take_pdus(transaction, std::move(rows), until);
+      co_await take_missed_receipts(destination, transaction.cursor);
     } else {
       destination->take_pdus(transaction);
     }
@@ -299,6 +308,23 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
     transaction.body =
         transaction_body(services.self.name, services.clock.now_ms(), transaction.pdus, transaction.edus);
     co_return transaction;
+  }
+
+  // Receipts of the span that is being caught up with, which nobody has held in memory.
+  Task<> take_missed_receipts(DestinationPtr destination, StreamPosition until) {
+    auto read = [self = self_nid, server = destination->nid(), after = destination->cursor(),
+                 until](db::Connection& c) { return db::receipts_owed(c, self, server, after, until, max_edus); };
+    auto rows = co_await services.database.run(std::move(read));
+    for (const auto& row : rows) {
+      ReceiptChange receipt;
+      receipt.room_id = row.room;
+      receipt.user_id = row.user;
+      receipt.receipt_type = "m.read";
+      receipt.thread_id = row.thread_id;
+      receipt.event_id = row.event;
+      receipt.ts = row.ts;
+      destination->offer(receipt);
+    }
   }
 
   static void log_refusals(const Destination& destination, const boost::json::object& reply) {
@@ -380,7 +406,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
   const Backoff backoff;
   const std::chrono::milliseconds request_timeout;
   ServersInRooms servers_in_rooms;
-  Gate gate;
+  Gate gate, retry_gate;
   asio::steady_timer save_timer;
   asio::steady_timer all_ended{services.reactor};
   const Timestamp epoch;
@@ -390,6 +416,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
   std::unordered_map<ServerNid, DestinationPtr> destinations;
   std::unordered_map<ServerName, DestinationPtr> by_name;
   std::deque<News> inbox;
+  StreamPosition handed_on = 0;  // the last event's
   bool lost_news = false;
   bool dispatching = false;
   bool saving = false;

@@ -8,9 +8,9 @@ namespace {
 constexpr StreamPosition still_there = std::numeric_limits<StreamPosition>::max();
 }
 
-Task<std::vector<ServerNid>> ServersInRooms::at(RoomNid room, StreamPosition position) {
+Task<std::vector<ServerNid>> ServersInRooms::at(RoomNid room, StreamPosition position, StreamPosition oldest) {
   if (!rooms_.contains(room)) {
-    auto load = [room, position](db::Connection& c) { return db::room_servers(c, room, position); };
+    auto load = [room, oldest](db::Connection& c) { return db::room_servers(c, room, oldest); };
     auto loaded = co_await database_.run(std::move(load));
     if (rooms_.size() >= max_rooms_) rooms_.clear();
     rooms_.insert_or_assign(room, std::move(loaded));

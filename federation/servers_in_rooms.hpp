@@ -14,8 +14,9 @@ class ServersInRooms {
   explicit ServersInRooms(db::Database& database, std::size_t max_rooms = 10'000)
       : database_(database), max_rooms_(max_rooms) {}
 
-  // In the room at that event: those that the event itself removed too, those that it brought not.
-  Task<std::vector<ServerNid>> at(RoomNid room, StreamPosition position);
+  // In the room at that event: those that the event itself removed too, those that it brought not. `oldest`: no
+  // position before it will be asked about any more.
+  Task<std::vector<ServerNid>> at(RoomNid room, StreamPosition position, StreamPosition oldest);
 
   // Applied in the order of the stream; harmless when the room was loaded after the change.
   void joined(RoomNid room, ServerNid server, StreamPosition position);

@@ -86,6 +86,10 @@ Task<ReceiveOutcome> RoomService::receive_with_state(ServerName origin, Verified
   return impl_->receive(std::move(origin), std::move(event), std::move(state_before));
 }
 
+Task<> RoomService::wait_for_join(RoomId room) {
+  return impl_->wait_for_join(std::move(room));
+}
+
 Task<std::vector<EventId>> RoomService::add_outliers(RoomId room, const RoomVersion* version,
                                                      std::vector<VerifiedEvent> events) {
   return impl_->add_outliers(std::move(room), version, std::move(events));

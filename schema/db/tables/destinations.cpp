@@ -45,6 +45,22 @@ std::vector<OutboxRow> outbox(Connection& connection, ServerNid server, StreamPo
   return out;
 }
 
+std::vector<OwedReceipt> receipts_owed(Connection& connection, ServerNid self, ServerNid server, StreamPosition after,
+                                       StreamPosition until, std::size_t limit) {
+  std::vector<OwedReceipt> out;
+  for (const auto& row :
+       connection.exec("select o.room_id, u.user_id, r.thread_id, r.event_id, r.ts from room_servers rs"
+                       " join receipts r on r.room_nid = rs.room_nid and r.position > greatest(rs.from_position, $3)"
+                       "  and r.position <= $4"
+                       " join users u on u.user_nid = r.user_nid join rooms o on o.room_nid = r.room_nid"
+                       " where rs.server_nid = $2 and rs.to_position = 9223372036854775807 and u.server_nid = $1"
+                       "  and r.receipt_type = 'm.read' order by r.position desc limit $5",
+                       self, server, after, until, limit))
+    out.push_back({RoomId::trusted(read_bytes(row[0])), UserId::trusted(read_bytes(row[1])), read_bytes(row[2]),
+                   EventId::from_db(read_bytes(row[3])), row[4].as<Timestamp>()});
+  return out;
+}
+
 std::vector<ServerNid> servers_owed(Connection& connection, ServerNid above, StreamPosition until, std::size_t limit) {
   std::vector<ServerNid> out;
   for (const auto& row :

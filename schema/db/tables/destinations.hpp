@@ -32,6 +32,17 @@ struct OutboxRow {
 std::vector<OutboxRow> outbox(Connection& connection, ServerNid server, StreamPosition after, StreamPosition until,
                               std::size_t limit);
 
+// Public read receipts of our own users in the rooms the server is in, with after < position <= until: the newest.
+struct OwedReceipt {
+  RoomId room;
+  UserId user;
+  std::string thread_id;
+  EventId event;
+  Timestamp ts = 0;
+};
+std::vector<OwedReceipt> receipts_owed(Connection& connection, ServerNid self, ServerNid server, StreamPosition after,
+                                       StreamPosition until, std::size_t limit);
+
 // Servers with a number above `above` that are owed something up to `until`, ascending.
 std::vector<ServerNid> servers_owed(Connection& connection, ServerNid above, StreamPosition until, std::size_t limit);
 
