@@ -75,6 +75,12 @@ Task<RoomService::Impl::Appended> RoomService::Impl::append_inbound(Inbound inbo
     if (!around.at_tip) {
       const bool settled = co_await heads.settle(*lock);
       if (!settled) continue;
+      // What was in flight may have been this very event, come by another path.
+      around = co_await look_around(lock->head(), inbound);
+      if (around.outcome) {
+        appended.outcome = std::move(*around.outcome);
+        co_return appended;
+      }
     }
     auto unit = std::make_shared<WriteUnit>();
     appended = co_await judge_and_append(lock->head(), *unit, inbound, std::move(around));
