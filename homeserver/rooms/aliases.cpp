@@ -38,8 +38,7 @@ Task<bool> RoomService::Impl::may_name_room(RoomInfoPtr room, UserId user) {
   auto create = co_await services.reader.state_event(room->nid, room->state, std::move(create_key));
   const auto membership = co_await services.reader.membership_at(room->nid, room->state, user);
   const PowerLevels power(levels ? levels->event.get() : nullptr, create ? create->event.get() : nullptr);
-  co_return membership == db::Membership::join &&
-      power.user(user) >= power.required_for("m.room.canonical_alias", true);
+  co_return membership == db::Membership::join&& power.user(user) >= power.required_for("m.room.canonical_alias", true);
 }
 
 // spec: client-server-api#put_matrixclientv3directorylistroomroomid

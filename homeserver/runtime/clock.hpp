@@ -10,7 +10,7 @@ namespace causeway {
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual Timestamp now_ms() const = 0;                             // wall clock
+  virtual Timestamp now_ms() const = 0;                              // wall clock
   virtual std::chrono::steady_clock::time_point steady() const = 0;  // for intervals
 };
 

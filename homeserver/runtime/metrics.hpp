@@ -18,7 +18,8 @@ namespace causeway {
 
 using Labels = std::map<std::string, std::string>;
 
-// Families are made at first use; names carry the prefix "causeway_". Keep the references: looking one up costs a map search.
+// Families are made at first use; names carry the prefix "causeway_". Keep the references: looking one up costs a map
+// search.
 class Metrics {
  public:
   Metrics();

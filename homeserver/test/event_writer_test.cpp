@@ -78,7 +78,8 @@ TEST_F(EventWriterTest, positions_are_contiguous_and_in_the_order_of_the_calls) 
   StreamPosition expected = 0;
   for (const WriteUnitPtr& unit : units) {
     EXPECT_EQ(unit->events[0].stored->position(), ++expected);
-    for (StreamPosition position : unit->account_data_positions) EXPECT_EQ(position, ++expected);
+    for (StreamPosition position : unit->account_data_positions)
+      EXPECT_EQ(position, ++expected);
   }
   EXPECT_EQ(kit.hub.position(), expected);
   EXPECT_EQ(ask_here("select position from stream"), expected);

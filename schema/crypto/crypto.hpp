@@ -40,8 +40,8 @@ class SigningKey {
   static SigningKey generate(std::string key_id);
 
   const std::string& key_id() const { return key_id_; }
-  std::string public_key() const;               // 32 raw bytes
-  std::string seed() const;                     // 32 raw bytes; for storing only
+  std::string public_key() const;                 // 32 raw bytes
+  std::string seed() const;                       // 32 raw bytes; for storing only
   std::string sign(std::string_view data) const;  // 64 raw bytes
 
  private:

@@ -56,7 +56,9 @@ class BytesColumn : public BinaryArray {
   BytesColumn() : BinaryArray(17) {}
   void add(std::string_view value) { add_element(value); }
   template <class T>
-  void add(const std::optional<T>& value) { value ? add_element(*value) : add_null_element(); }
+  void add(const std::optional<T>& value) {
+    value ? add_element(*value) : add_null_element();
+  }
 };
 
 // The columns of rows of one table, filled row by row.

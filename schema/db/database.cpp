@@ -64,7 +64,9 @@ Connection::Connection(const std::string& url, std::atomic<std::uint64_t>* round
 
 Connection::~Connection() = default;
 
-bool Connection::healthy() const { return connection_ && connection_->is_open(); }
+bool Connection::healthy() const {
+  return connection_ && connection_->is_open();
+}
 
 pqxx::result Connection::exec_parameters(const char* sql, const std::vector<Parameter>& parameters) {
   try {
@@ -87,8 +89,12 @@ pqxx::result Connection::exec_parameters(const char* sql, const std::vector<Para
     binaries.reserve(parameters.size());
     for (const Parameter& parameter : parameters) {
       switch (parameter.kind) {
-        case Parameter::Kind::null: invocation(); break;
-        case Parameter::Kind::text: invocation(parameter.text); break;
+        case Parameter::Kind::null:
+          invocation();
+          break;
+        case Parameter::Kind::text:
+          invocation(parameter.text);
+          break;
         case Parameter::Kind::binary:
           binaries.emplace_back(parameter.binary.data(), parameter.binary.size());
           invocation(binaries.back());
@@ -152,8 +158,12 @@ std::string int_array(std::span<const std::int64_t> values) {
   return out;
 }
 
-std::string bytea_array(std::span<const std::string> values) { return bytea_array_of(values); }
-std::string bytea_array(std::span<const std::string_view> values) { return bytea_array_of(values); }
+std::string bytea_array(std::span<const std::string> values) {
+  return bytea_array_of(values);
+}
+std::string bytea_array(std::span<const std::string_view> values) {
+  return bytea_array_of(values);
+}
 
 std::string read_bytes(const pqxx::field& field) {
   std::string_view text(field.c_str(), field.size());
@@ -193,7 +203,8 @@ struct Database::Impl {
 
   Impl(Settings s, std::atomic<std::uint64_t>& trips, std::atomic<bool>& up)
       : settings(std::move(s)), round_trips(trips), available(up) {
-    for (unsigned i = 0; i < settings.connections; ++i) threads.emplace_back([this] { work(); });
+    for (unsigned i = 0; i < settings.connections; ++i)
+      threads.emplace_back([this] { work(); });
   }
 
   ~Impl() {
@@ -202,7 +213,8 @@ struct Database::Impl {
       stopping = true;
     }
     ready.notify_all();
-    for (auto& thread : threads) thread.join();
+    for (auto& thread : threads)
+      thread.join();
   }
 
   void work() {

@@ -1,16 +1,16 @@
 // PostgreSQL as the rest of the program sees it: a fixed set of threads with one connection each.
 //
-// libpqxx blocks, so nothing but these threads touches a connection. A caller gives `run` a function of values; it runs on a
-// free thread and its result comes back on the caller's executor. Tables (schema/db/tables) are free functions over
-// Connection; SQL stands nowhere else.
+// libpqxx blocks, so nothing but these threads touches a connection. A caller gives `run` a function of values; it runs
+// on a free thread and its result comes back on the caller's executor. Tables (schema/db/tables) are free functions
+// over Connection; SQL stands nowhere else.
 #pragma once
 
 #include <atomic>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <cstdint>
 #include <exception>
@@ -35,8 +35,8 @@ class Unavailable : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// The connection broke while a statement that writes was under way: it may or may not have happened. Only the caller knows
-// how to find out. A kind of Unavailable for those who don't.
+// The connection broke while a statement that writes was under way: it may or may not have happened. Only the caller
+// knows how to find out. A kind of Unavailable for those who don't.
 class OutcomeUnknown : public Unavailable {
  public:
   using Unavailable::Unavailable;
@@ -79,12 +79,13 @@ class Connection {
   pqxx::result exec_binary(const char* sql, std::span<const Bytes> arguments) {
     std::vector<Parameter> parameters;
     parameters.reserve(arguments.size());
-    for (const Bytes& argument : arguments) parameters.push_back(to_parameter(argument));
+    for (const Bytes& argument : arguments)
+      parameters.push_back(to_parameter(argument));
     return exec_parameters(sql, parameters);
   }
 
-  // Several statements in one transaction, for the rare write that needs it: three round trips and more. `body` is called
-  // again, up to 5 times, after a serialization failure or a deadlock, so it must only compute values.
+  // Several statements in one transaction, for the rare write that needs it: three round trips and more. `body` is
+  // called again, up to 5 times, after a serialization failure or a deadlock, so it must only compute values.
   void transaction(const std::function<void(Connection&)>& body);
 
   // Text that may hold several statements and has no parameters.
@@ -105,15 +106,12 @@ class Connection {
   static Parameter to_parameter(const char* value) { return {Parameter::Kind::text, value, {}}; }
   static Parameter to_parameter(bool value) { return {Parameter::Kind::text, value ? "t" : "f", {}}; }
   template <class T>
-    requires(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>)
-  static Parameter to_parameter(T value) {
+  requires(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) static Parameter to_parameter(T value) {
     return {Parameter::Kind::text, pqxx::to_string(value), {}};
   }
   template <class T>
-    requires std::is_enum_v<T>
-  static Parameter to_parameter(T value) {
-    return to_parameter(static_cast<std::int64_t>(value));
-  }
+  requires std::is_enum_v<T>
+  static Parameter to_parameter(T value) { return to_parameter(static_cast<std::int64_t>(value)); }
   template <class T>
   static Parameter to_parameter(const std::optional<T>& value) {
     return value ? to_parameter(*value) : Parameter{Parameter::Kind::null, {}, {}};
@@ -133,7 +131,8 @@ std::string bytea_array(std::span<const std::string_view> values);
 template <class Range, class Projection = std::identity>
 std::string int_array_of(const Range& range, Projection projection = {}) {
   std::vector<std::int64_t> values;
-  for (const auto& element : range) values.push_back(static_cast<std::int64_t>(std::invoke(projection, element)));
+  for (const auto& element : range)
+    values.push_back(static_cast<std::int64_t>(std::invoke(projection, element)));
   return int_array(values);
 }
 
@@ -159,10 +158,10 @@ class Database {
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  // Runs `work(Connection&)` on a database thread and resumes the caller, on its own executor, with the result, or throws
-  // what it threw. While the database is away a job waits up to wait_when_down for a connection, then throws Unavailable.
-  // A connection that breaks while idle is replaced before the job sees it; one that breaks under a statement is
-  // OutcomeUnknown. A queued job is not cancelled.
+  // Runs `work(Connection&)` on a database thread and resumes the caller, on its own executor, with the result, or
+  // throws what it threw. While the database is away a job waits up to wait_when_down for a connection, then throws
+  // Unavailable. A connection that breaks while idle is replaced before the job sees it; one that breaks under a
+  // statement is OutcomeUnknown. A queued job is not cancelled.
   //
   // GCC 12 destroys temporaries in co_await expressions twice, so `work` is a named local moved in:
   //   auto load = [nid](db::Connection& c) { return db::load_room(c, nid); };
@@ -242,7 +241,7 @@ boost::asio::awaitable<std::invoke_result_t<Work&, Connection&>> Database::run(W
     });
   };
   co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>&, void()>(std::move(initiate),
-                                                                                       boost::asio::use_awaitable);
+                                                                                      boost::asio::use_awaitable);
   co_return detail::take(shared->outcome);
 }
 

@@ -13,7 +13,9 @@ namespace {
 // Any constant will do, as long as no other advisory lock of ours has it.
 constexpr std::int64_t migration_lock = 0x6361757365770001;
 
-std::string checksum(const Migration& migration) { return crypto::base64(crypto::as_view(crypto::sha256(migration.sql))); }
+std::string checksum(const Migration& migration) {
+  return crypto::base64(crypto::as_view(crypto::sha256(migration.sql)));
+}
 
 void check_history(const std::map<int, std::string>& had, const std::vector<Migration>& known) {
   for (const auto& [number, sum] : had) {
@@ -23,9 +25,10 @@ void check_history(const std::map<int, std::string>& had, const std::vector<Migr
                                ": start the newer version that made it");
     const Migration& migration = known[static_cast<std::size_t>(number) - 1];
     if (checksum(migration) != sum)
-      throw std::runtime_error("migration " + migration.name +
-                               " in the database is not the one this version of causeway knows: it was changed after it "
-                               "was applied");
+      throw std::runtime_error(
+          "migration " + migration.name +
+          " in the database is not the one this version of causeway knows: it was changed after it "
+          "was applied");
   }
 }
 

@@ -1,4 +1,5 @@
-// Append-only migrations of the database. A binary holds all it knows; the database records those it has had, with checksums.
+// Append-only migrations of the database. A binary holds all it knows; the database records those it has had, with
+// checksums.
 #pragma once
 
 #include <string>
@@ -23,9 +24,9 @@ struct MigrationReport {
   int after = 0;
 };
 
-// Applies what is missing, each in a transaction of its own, under an advisory lock so that two processes that start at once
-// don't collide. Throws std::runtime_error with a sentence for the operator when the database is newer than this binary or
-// when a migration it has had is not the one this binary knows by that number.
+// Applies what is missing, each in a transaction of its own, under an advisory lock so that two processes that start at
+// once don't collide. Throws std::runtime_error with a sentence for the operator when the database is newer than this
+// binary or when a migration it has had is not the one this binary knows by that number.
 MigrationReport migrate(Connection& connection, const std::vector<Migration>& migrations = embedded_migrations());
 
 }  // namespace causeway::db

@@ -19,6 +19,7 @@ enum class ClientEventFormat {
 // Appends {"content":...,"event_id":...,"origin_server_ts":...,...,"unsigned":...}. `unsigned_json` is a JSON object as
 // text, or empty for none. Redactions carry `redacts` both at the top and in content, whatever their version
 // (spec: rooms/v11#moving-the-redacts-property-of-mroomredaction-events-to-a-content-property).
-void append_client_event(std::string& out, const Event& event, ClientEventFormat format, std::string_view unsigned_json);
+void append_client_event(std::string& out, const Event& event, ClientEventFormat format,
+                         std::string_view unsigned_json);
 
 }  // namespace causeway

@@ -1,8 +1,8 @@
 // A persistent event (PDU): immutable, held as the canonical bytes that were hashed and signed.
 //
-// An Event exists only if its format is right for its room version: sizes, types of the top-level members, canonical JSON.
-// It says nothing about signatures, hashes or authorisation; see signing.hpp and homeserver/rooms.
-// spec: server-server-api#pdus, client-server-api#size-limits, rooms/v12#event-format
+// An Event exists only if its format is right for its room version: sizes, types of the top-level members, canonical
+// JSON. It says nothing about signatures, hashes or authorisation; see signing.hpp and homeserver/rooms. spec:
+// server-server-api#pdus, client-server-api#size-limits, rooms/v12#event-format
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -99,13 +99,13 @@ struct EventDraft {
   boost::json::object content;
   std::optional<EventId> redacts;  // put where the version wants it
   Timestamp origin_server_ts = 0;
-  std::int64_t depth = 1;          // clamped to 2^53 - 1
+  std::int64_t depth = 1;  // clamped to 2^53 - 1
   std::vector<EventId> prev_events;
   std::vector<EventId> auth_events;
 };
 
-// Adds hashes and our signature. M_BAD_JSON when the content is not canonical JSON, M_TOO_LARGE when the event or one of
-// its identifiers is too large.
+// Adds hashes and our signature. M_BAD_JSON when the content is not canonical JSON, M_TOO_LARGE when the event or one
+// of its identifiers is too large.
 Result<EventPtr> build_event(EventDraft draft, const ServerName& server, const crypto::SigningKey& key);
 
 // The unsigned, unhashed form that make_join and its kin send to a peer, as a JSON object.
@@ -116,6 +116,8 @@ EventPtr redact(const Event& event);
 boost::json::object redact(const RoomVersion& version, const boost::json::object& event);
 
 // The JSON object that goes to peers: json() as it is.
-inline const std::string& to_pdu(const Event& event) { return event.json(); }
+inline const std::string& to_pdu(const Event& event) {
+  return event.json();
+}
 
 }  // namespace causeway

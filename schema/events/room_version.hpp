@@ -14,16 +14,16 @@ enum class AuthRules { v10, v11, v12 };
 enum class StateResolution { v2, v2_1 };
 
 struct RoomVersion {
-  std::string_view id;             // "12"
+  std::string_view id;  // "12"
   RedactionRules redaction;
   AuthRules auth;
   StateResolution state_resolution;
-  bool room_id_is_create_hash;     // v12: no room_id in the create event, create never in auth_events
-  bool redacts_in_content;         // v11: m.room.redaction names its target in content
-  bool creator_in_content;         // before v11: m.room.create carries content.creator
-  bool creators_are_privileged;    // v12: creators have infinite power and must not be in `users`
-  bool strict_canonical_json;      // v6 on
-  bool enforce_key_validity;       // v5 on
+  bool room_id_is_create_hash;   // v12: no room_id in the create event, create never in auth_events
+  bool redacts_in_content;       // v11: m.room.redaction names its target in content
+  bool creator_in_content;       // before v11: m.room.create carries content.creator
+  bool creators_are_privileged;  // v12: creators have infinite power and must not be in `users`
+  bool strict_canonical_json;    // v6 on
+  bool enforce_key_validity;     // v5 on
 };
 
 // All that this server can be in, ascending.

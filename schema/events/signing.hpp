@@ -1,6 +1,7 @@
 // Hashing, signing and verifying JSON and events.
 //
-// spec: appendices#signing-json, server-server-api#signing-events, server-server-api#validating-hashes-and-signatures-on-received-events
+// spec: appendices#signing-json, server-server-api#signing-events,
+// server-server-api#validating-hashes-and-signatures-on-received-events
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -22,7 +23,8 @@ void sign_json(boost::json::object& object, std::string_view server, const crypt
 bool verify_json(const boost::json::object& object, std::string_view server, std::string_view key_id,
                  std::string_view public_key);
 
-// The SHA-256 of the event without unsigned, signatures and hashes. spec: server-server-api#calculating-the-content-hash-for-an-event
+// The SHA-256 of the event without unsigned, signatures and hashes. spec:
+// server-server-api#calculating-the-content-hash-for-an-event
 crypto::Sha256 content_hash(const boost::json::object& event);
 bool content_hash_matches(const boost::json::object& event);
 

@@ -6,8 +6,8 @@
 #include <compare>
 #include <cstdint>
 #include <functional>
-#include <span>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,8 +18,8 @@ namespace causeway {
 // No identifier with a sigil is longer than this, sigil and domain included.
 inline constexpr std::size_t max_identifier_bytes = 255;
 
-// A string known to have the form of its type. `parse` is for anything from outside; `trusted` for what we stored or built
-// ourselves (asserts only that the sigil is right).
+// A string known to have the form of its type. `parse` is for anything from outside; `trusted` for what we stored or
+// built ourselves (asserts only that the sigil is right).
 template <class Derived>
 class Identifier {
  public:
@@ -42,7 +42,7 @@ class ServerName : public Identifier<ServerName> {
   ServerName() = default;
   static Result<ServerName> parse(std::string_view text);
   static ServerName trusted(std::string text) { return ServerName(std::move(text)); }
-  std::string_view host() const;             // without port, IPv6 without brackets
+  std::string_view host() const;  // without port, IPv6 without brackets
   std::optional<std::uint16_t> port() const;
   bool is_ip_literal() const;
 
@@ -131,7 +131,7 @@ using Timestamp = std::int64_t;
 }  // namespace causeway
 
 template <class Id>
-  requires std::is_base_of_v<causeway::Identifier<Id>, Id>
+requires std::is_base_of_v<causeway::Identifier<Id>, Id>
 struct std::hash<Id> {
   std::size_t operator()(const Id& id) const noexcept { return std::hash<std::string>{}(id.str()); }
 };

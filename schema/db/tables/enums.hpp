@@ -9,10 +9,10 @@ namespace causeway::db {
 
 enum class EventFlags : std::int16_t {
   none = 0,
-  rejected = 1,     // failed authorisation: never shown, never state
-  soft_failed = 2,  // failed against the current state: takes part in resolution, not shown, no extremity
-  redacted = 4,     // the stored JSON is the redacted form
-  local = 8,        // made by this server: owed to the room's other servers
+  rejected = 1,        // failed authorisation: never shown, never state
+  soft_failed = 2,     // failed against the current state: takes part in resolution, not shown, no extremity
+  redacted = 4,        // the stored JSON is the redacted form
+  local = 8,           // made by this server: owed to the room's other servers
   hash_mismatch = 16,  // arrived with a wrong content hash: stored redacted
 };
 constexpr EventFlags operator|(EventFlags a, EventFlags b) {

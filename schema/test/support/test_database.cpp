@@ -20,7 +20,9 @@ std::string server() {
   return set;
 }
 
-std::string url_of(const std::string& database) { return server() + " dbname=" + database; }
+std::string url_of(const std::string& database) {
+  return server() + " dbname=" + database;
+}
 
 void run(const std::string& sql) {
   pqxx::connection admin(url_of("postgres"));

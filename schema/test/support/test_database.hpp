@@ -1,4 +1,5 @@
-// A database of its own for each test, cloned from a migrated template. Run the tests under conformance/support/with-postgres.
+// A database of its own for each test, cloned from a migrated template. Run the tests under
+// conformance/support/with-postgres.
 #pragma once
 
 #include <string>
