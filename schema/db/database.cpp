@@ -1,5 +1,7 @@
 #include "schema/db/database.hpp"
 
+#include <poll.h>
+
 #include <condition_variable>
 #include <future>
 #include <mutex>

@@ -125,6 +125,10 @@ begin
             after_version = excluded.after_version, flags = excluded.flags, auth_nids = excluded.auth_nids,
             json = excluded.json
         where events.anchor is null;
+    get diagnostics inserted = row_count;
+    if inserted <> cardinality(event_nids) then
+      raise exception 'the number of an event is taken' using errcode = 'unique_violation';
+    end if;
   end if;
 
   if cardinality(head_rooms) > 0 then
