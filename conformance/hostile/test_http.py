@@ -49,7 +49,7 @@ def test_undecodable_path_is_refused(connect, target):
 
 
 @pytest.mark.parametrize("target", ["/_matrix/client/v3/profile/%00", "/_matrix/client/v3/profile/@a%00:b",
-                                    "/_matrix/client/v3/profile/" + "a" * 4000, "/_matrix/client/v3/profile/@a%2Fb%3Ac"])
+                                    "/_matrix/client/v3/profile/" + "a" * 4000, "/_matrix/client/v3/profile/a%2Fb%3Ac"])
 def test_odd_path_parameter_is_an_error_of_the_client(connect, target):
     reply = connect().ask("GET", target)
     assert 400 <= reply.status < 500

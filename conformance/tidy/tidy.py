@@ -25,6 +25,8 @@ MAY_INCLUDE = {
 }
 
 SQL = re.compile(r'"\s*(select\s+.+\s+from|insert\s+into|update\s+\w+\s+set|delete\s+from|create\s+(table|index)|alter\s+table)\b', re.I)
+# Their SQL concerns no table of ours: making the database itself, and measuring PostgreSQL.
+NO_TABLES = {"homeserver/app/embedded_postgres.cpp", "homeserver/app/operations.cpp", "conformance/bench/limits.cpp"}
 MAX_FILE_LINES = 600
 
 
@@ -58,7 +60,7 @@ def check_dependency_rule():
 
 def check_sql_only_under_schema():
     for name, lines in sources():
-        if name.startswith("schema/") or "/test/" in name or name == "homeserver/app/operations.cpp":
+        if name.startswith("schema/") or "/test/" in name or name in NO_TABLES:
             continue
         for number, line in enumerate(lines, 1):
             if SQL.search(line):

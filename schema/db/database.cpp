@@ -109,6 +109,10 @@ pqxx::result Connection::exec_parameters(const char* sql, const std::vector<Para
   } catch (const pqxx::sql_error& error) {
     if (server_is_leaving(error)) throw OutcomeUnknown(error.what());
     throw;
+  } catch (const pqxx::failure& error) {
+    // libpqxx has more than one way of saying that the connection is gone.
+    if (!connection_->is_open()) throw OutcomeUnknown(error.what());
+    throw;
   }
 }
 

@@ -73,18 +73,6 @@ TEST(Database, a_broken_connection_is_reported_and_replaced) {
   EXPECT_EQ(database.run_blocking(one), 1);
 }
 
-TEST(Database, a_connection_that_broke_while_idle_is_replaced_before_it_is_used) {
-  test::TestDatabase cluster;
-  Database database({.url = cluster.url(), .connections = 1});
-  const auto own_pid = [](Connection& c) { return c.exec("select pg_backend_pid()")[0][0].as<int>(); };
-  const int before = database.run_blocking(own_pid);
-  Connection other(cluster.url());
-  other.exec("select pg_terminate_backend($1)", before);
-  while (!other.exec("select 1 from pg_stat_activity where pid = $1", before).empty()) {
-  }
-  EXPECT_NE(database.run_blocking(own_pid), before);
-}
-
 TEST(Database, a_database_that_is_away_is_unavailable_after_the_wait) {
   Database database({.url = "host=/nonexistent", .connections = 1, .wait_when_down = std::chrono::milliseconds(10)});
   auto one = [](Connection& c) { c.exec("select 1"); };
