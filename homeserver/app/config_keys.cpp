@@ -1,9 +1,8 @@
 #include "homeserver/app/config_keys.hpp"
 
 #include <boost/asio/ip/address.hpp>
-#include <boost/asio/ip/network_v4.hpp>
-#include <boost/asio/ip/network_v6.hpp>
 
+#include "homeserver/http/address.hpp"
 #include "schema/events/room_version.hpp"
 #include "schema/matrix/ids.hpp"
 
@@ -81,18 +80,13 @@ std::string room_version(const ConfigValue& value) {
   return find_room_version(std::get<std::string>(value)) ? "" : "is not a room version this server supports";
 }
 
-bool is_range(const std::string& text) {
-  boost::system::error_code v4, v6, address;
-  boost::asio::ip::make_network_v4(text, v4);
-  boost::asio::ip::make_network_v6(text, v6);
-  boost::asio::ip::make_address(text, address);
-  return !v4 || !v6 || !address;
-}
-
 std::string ranges(const ConfigValue& value) {
-  for (const auto& range : std::get<std::vector<std::string>>(value))
-    if (!is_range(range)) return "\"" + range + "\" is neither an address nor a range such as 10.0.0.0/8";
-  return "";
+  try {
+    const http::AddressRanges parsed(std::get<std::vector<std::string>>(value));
+    return "";
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
 }
 
 std::string address(const ConfigValue& value) {
