@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from servers import Server, TestAuthority, error, ok
+from servers import Server, TestAuthority, error, free_port, ok
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -170,6 +170,26 @@ def test_postgresql_that_dies_is_started_again_and_service_resumes(own_server):
     assert requests.get(own_server.url + "/health").status_code == 200
 
 
+def test_a_server_whose_database_another_one_takes_over_ends(own_server, tmp_path):
+    alice = own_server.register()
+    room = alice.create_room()
+    socket_directory = (own_server.data / "postgres.socket").read_text()
+    taker = Path(tempfile.mkdtemp(prefix="causeway-taker-"))
+    config = tmp_path / "causeway.toml"
+    config.write_text(f'[server]\nname = "{own_server.name}"\ndata_directory = "{taker}"\n[http]\nport = {free_port()}\n'
+                      f'[database]\nurl = "host={socket_directory} user=causeway dbname=causeway"\n')
+    other = subprocess.Popen([causeway_binary(), "serve", "--config", str(config)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout.readline()
+        refused = alice.put(f"/rooms/{room}/send/m.room.message/late", {"msgtype": "m.text", "body": "x"})
+        assert refused.status_code == 503
+        assert own_server.process.wait(timeout=20) == 1
+    finally:
+        other.terminate()
+        other.wait(timeout=20)
+        shutil.rmtree(taker, ignore_errors=True)
+
+
 def test_a_copied_data_directory_is_put_right(authority, own_server):
     alice = own_server.register("copied")
     own_server.stop()
@@ -194,6 +214,17 @@ def test_started_as_root_the_server_and_postgresql_run_as_another_user(own_serve
     assert int(children[1]) != 0
     assert os.stat(f"/proc/{postmaster}").st_uid == int(children[1])
     assert own_server.data.stat().st_mode & 0o777 == 0o700
+
+
+def test_it_may_open_as_many_files_as_it_is_to_have_connections(own_server):
+    own_server.stop()
+    own_server.environment["CAUSEWAY_BIN"] = causeway_binary()
+    own_server.process = subprocess.Popen(["bash", "-c", "ulimit -Sn 512; exec conformance/serve-for-suite"], cwd=ROOT,
+                                          env=own_server.environment, stdout=subprocess.PIPE, text=True)
+    assert own_server.process.stdout.readline()
+    limits = Path(f"/proc/{own_server.process.pid}/limits").read_text()
+    soft, hard = next(line for line in limits.split("\n") if line.startswith("Max open files")).split()[3:5]
+    assert int(soft) >= min(int(hard), 20_000)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root drops privileges")

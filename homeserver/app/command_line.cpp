@@ -36,6 +36,7 @@ Config load(const Options& options) {
 int serve(const Options& options) {
   const Config config = load(options);
   set_up_logging(config.log_level, config.log_format);
+  raise_open_file_limit(config);
   return run_unprivileged(config, [&config](PrivateFiles files, FileUpdates updates) {
     return run_server(config, std::move(files), updates);
   });

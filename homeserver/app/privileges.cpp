@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -103,6 +104,21 @@ int run_unprivileged(const Config& config, const std::function<int(PrivateFiles,
   if (getppid() != parent) _exit(1);
   sigprocmask(SIG_SETMASK, &before, nullptr);
   return server(std::move(files), {sockets[1]});
+}
+
+void raise_open_file_limit(const Config& config) {
+  constexpr rlim_t besides_clients = 1024;  // other servers, the database, files
+  const auto wanted = static_cast<rlim_t>(config.max_connections) + besides_clients;
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur >= wanted) return;
+  rlimit raised{wanted, std::max(limit.rlim_max, wanted)};
+  if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return;
+  raised = {std::min(limit.rlim_max, wanted), limit.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &raised);
+  if (raised.rlim_cur < wanted)
+    spdlog::warn("at most {} files may be open, which is less than http.max_connections ({}) needs: see ulimit -n",
+                 raised.rlim_cur, config.max_connections);
 }
 
 void become_server_user(const Config& config) {

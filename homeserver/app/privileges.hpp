@@ -18,6 +18,10 @@ struct FileUpdates {
 // makes the parent read the files again. If the parent is killed the kernel kills the child.
 int run_unprivileged(const Config& config, const std::function<int(PrivateFiles, FileUpdates)>& server);
 
+// Lets this process and its children have the files (a connection is one) that the configuration needs; before
+// privileges are dropped, since only root gets more than the hard limit. Warns when that is not enough.
+void raise_open_file_limit(const Config& config);
+
 // Messages on the socket: 4 bytes of length, then to_message(). Blocking.
 void send_files(int socket, const PrivateFiles& files);
 

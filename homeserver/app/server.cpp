@@ -99,13 +99,19 @@ LocalServer open_database(db::Database& database, const Config& config, const Cl
   });
 }
 
+WriterSettings writer_settings(std::function<void()> on_fenced) {
+  WriterSettings settings;
+  settings.on_fenced = std::move(on_fenced);
+  return settings;
+}
+
 // Members are built from top to bottom and destroyed from bottom to top: what stands below uses what stands above.
 struct ObjectGraph {
   ObjectGraph(const Config& config, const PrivateFiles& files, const std::string& database_url)
       : database(database_settings(config, database_url)),
         self(open_database(database, config, clock)),
         cpu(std::max(1u, std::thread::hardware_concurrency())),
-        writer(reactor.get_executor(), database_url, {}, hub, metrics),
+        writer(reactor.get_executor(), database_url, writer_settings([this] { another_took_over(); }), hub, metrics),
         interner(database),
         events(database, hub),
         states(database),
@@ -142,6 +148,15 @@ struct ObjectGraph {
     add_operations_endpoints(router, database, metrics, config.metrics_from);
     hub.start_at(writer.take_over());
   }
+
+  // Whatever this process would still answer from its caches is not the truth any more.
+  void another_took_over() {
+    spdlog::critical("another process has taken over the database; this one ends");
+    exit_status = 1;
+    raise(SIGTERM);
+  }
+
+  int exit_status = 0;
 
   asio::io_context reactor{1};
   SystemClock clock;
@@ -247,7 +262,7 @@ int run_graph(const Config& config, const PrivateFiles& files, FileUpdates updat
     asio::co_spawn(graph.reactor, follow_hangups(graph, config), end_quietly);
   asio::co_spawn(graph.reactor, serve(graph, config), rethrow);
   graph.reactor.run();
-  return 0;
+  return graph.exit_status;
 }
 
 }  // namespace

@@ -78,7 +78,7 @@ using WaitingPtr = std::shared_ptr<Waiting>;
 struct EventWriter::Impl : std::enable_shared_from_this<Impl> {
   Impl(asio::any_io_executor r, std::string url, WriterSettings s, CommitSink& k, Metrics& m)
       : reactor(std::move(r)),
-        settings(s),
+        settings(std::move(s)),
         sink(k),
         metrics(m),
         batch_units(m.histogram("writer_batch_units", "Units committed in one transaction.",
@@ -150,6 +150,7 @@ struct EventWriter::Impl : std::enable_shared_from_this<Impl> {
   void finished(BatchOutcome outcome) {
     if (closed) return;
     std::vector<WaitingPtr> ended = std::exchange(in_flight, {});
+    if (committer.fenced() && settings.on_fenced) std::exchange(settings.on_fenced, {})();
     bool any_failed = false;
     for (std::size_t i = 0; i < ended.size(); ++i) {
       if (!outcome.failures[i]) continue;
@@ -222,7 +223,7 @@ struct EventWriter::Impl : std::enable_shared_from_this<Impl> {
   }
 
   asio::any_io_executor reactor;
-  const WriterSettings settings;
+  WriterSettings settings;
   CommitSink& sink;
   Metrics& metrics;
   prometheus::Histogram& batch_units;
@@ -257,7 +258,7 @@ Task<> suspend(Keep keep) {
 
 EventWriter::EventWriter(asio::any_io_executor reactor, std::string database_url, WriterSettings settings,
                          CommitSink& sink, Metrics& metrics)
-    : impl_(std::make_shared<Impl>(std::move(reactor), std::move(database_url), settings, sink, metrics)) {}
+    : impl_(std::make_shared<Impl>(std::move(reactor), std::move(database_url), std::move(settings), sink, metrics)) {}
 
 EventWriter::~EventWriter() {
   impl_->close();

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 
 #include "homeserver/runtime/clock.hpp"
@@ -30,6 +31,7 @@ struct WriterSettings {
   std::size_t max_batch_bytes = 4 << 20;
   std::size_t max_queued_units = 8192;         // beyond: 503 at once
   std::chrono::milliseconds deadline{10'000};  // how long a unit may wait for a database that is away
+  std::function<void()> on_fenced;             // called once, on the reactor, when another process became the writer
 };
 
 class EventWriter {
@@ -54,7 +56,7 @@ class EventWriter {
   // M_... of a transaction identifier that another process or an earlier life committed already: look the event up.
   static bool is_duplicate_transaction(const MatrixError& error);
 
-  // Another process has become the writer: every commit is 503 from now on, this process must be restarted.
+  // Another process has become the writer: every commit is 503 from now on, this process should end.
   bool fenced() const;
   // Statements sent since start, for tests and metrics.
   std::uint64_t round_trips() const;

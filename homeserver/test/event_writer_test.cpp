@@ -227,16 +227,21 @@ TEST_F(EventWriterTest, a_database_that_stays_away_is_503_and_service_resumes_by
 }
 
 TEST_F(EventWriterTest, an_older_writer_is_refused_for_good) {
-  test::WriterKit older(database_.url());
+  int told = 0;
+  WriterSettings settings;
+  settings.on_fenced = [&told] { ++told; };
+  test::WriterKit older(database_.url(), settings);
   ASSERT_TRUE(older.commit(unit_with_room(stored_message(1, 1))));
   test::WriterKit newer(database_.url());
   EXPECT_EQ(newer.hub.position(), 1);
+  EXPECT_EQ(told, 0);
   auto refused = older.commit(unit_of(stored_message(2, 1)));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().status, 503u);
   EXPECT_TRUE(older.writer.fenced());
   EXPECT_TRUE(newer.commit(unit_of(stored_message(2, 1))));
   EXPECT_FALSE(older.commit(unit_of(stored_message(3, 1))));
+  EXPECT_EQ(told, 1);
   EXPECT_EQ(stored(), 2);
 }
 
