@@ -5,6 +5,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
 
 #include "schema/json/json.hpp"
 
@@ -13,14 +14,28 @@ namespace causeway::bench {
 namespace beast = boost::beast;
 namespace http = beast::http;
 
+namespace {
+
+// For measurements on one machine: whatever certificate comes is good.
+asio::ssl::context& any_certificate() {
+  static asio::ssl::context context(asio::ssl::context::tls_client);
+  return context;
+}
+
+}  // namespace
+
 struct Client::Connection {
-  explicit Connection(asio::any_io_executor executor) : stream(executor) {}
-  beast::tcp_stream stream;
+  explicit Connection(asio::any_io_executor executor, bool tls) : plain(executor) {
+    if (tls) secure.emplace(plain, any_certificate());
+  }
+  beast::tcp_stream plain;
+  std::optional<beast::ssl_stream<beast::tcp_stream&>> secure;
   beast::flat_buffer buffer;
 };
 
 Target Target::parse(const std::string& url) {
   Target target;
+  target.tls = url.starts_with("https:");
   std::string rest = url.substr(url.find("//") + 2);
   rest = rest.substr(0, rest.find('/'));
   target.host = rest.substr(0, rest.find(':'));
@@ -32,17 +47,29 @@ Client::Client(asio::any_io_executor executor, Target target)
     : executor_(std::move(executor)), target_(std::move(target)) {}
 Client::~Client() = default;
 
+void Client::hang_up() {
+  connection_.reset();
+}
+
 Task<> Client::connect() {
   asio::ip::tcp::resolver resolver(executor_);
   auto found = co_await resolver.async_resolve(target_.host, target_.port, asio::use_awaitable);
-  auto fresh = std::make_unique<Connection>(executor_);
-  co_await fresh->stream.async_connect(found, asio::use_awaitable);
-  fresh->stream.socket().set_option(asio::ip::tcp::no_delay(true));
+  auto fresh = std::make_unique<Connection>(executor_, target_.tls);
+  co_await fresh->plain.async_connect(found, asio::use_awaitable);
+  fresh->plain.socket().set_option(asio::ip::tcp::no_delay(true));
+  if (fresh->secure) co_await fresh->secure->async_handshake(asio::ssl::stream_base::client, asio::use_awaitable);
   connection_ = std::move(fresh);
 }
 
 Task<std::string> Client::request(std::string method, std::string path, std::string body) {
   if (!connection_) co_await connect();
+  if (connection_->secure)
+    co_return co_await exchange(*connection_->secure, std::move(method), std::move(path), std::move(body));
+  co_return co_await exchange(connection_->plain, std::move(method), std::move(path), std::move(body));
+}
+
+template <class Stream>
+Task<std::string> Client::exchange(Stream& stream, std::string method, std::string path, std::string body) {
   http::request<http::string_body> request(http::string_to_verb(method), path, 11);
   request.set(http::field::host, target_.host);
   if (!token_.empty()) request.set(http::field::authorization, "Bearer " + token_);
@@ -51,10 +78,10 @@ Task<std::string> Client::request(std::string method, std::string path, std::str
     request.body() = std::move(body);
     request.prepare_payload();
   }
-  co_await http::async_write(connection_->stream, request, asio::use_awaitable);
+  co_await http::async_write(stream, request, asio::use_awaitable);
   http::response_parser<http::string_body> parser;
   parser.body_limit(512u << 20);
-  co_await http::async_read(connection_->stream, connection_->buffer, parser, asio::use_awaitable);
+  co_await http::async_read(stream, connection_->buffer, parser, asio::use_awaitable);
   auto response = parser.release();
   if (!response.keep_alive()) connection_.reset();
   if (response.result_int() != 200)

@@ -12,7 +12,8 @@ namespace causeway::bench {
 struct Target {
   std::string host = "127.0.0.1";
   std::string port = "8008";
-  static Target parse(const std::string& url);  // http://host:port
+  bool tls = false;                             // the certificate is not looked at
+  static Target parse(const std::string& url);  // http://host:port or https://host:port
 };
 
 class Client {
@@ -26,12 +27,16 @@ class Client {
 
   Task<> log_in_fresh(std::string name);  // registers with the dummy stage
   void use_token(std::string token) { token_ = std::move(token); }
+  void hang_up();  // the next request connects anew
+  const Target& target() const { return target_; }
   const std::string& token() const { return token_; }
   const std::string& user() const { return user_; }
 
  private:
   struct Connection;
   Task<> connect();
+  template <class Stream>
+  Task<std::string> exchange(Stream& stream, std::string method, std::string path, std::string body);
   asio::any_io_executor executor_;
   Target target_;
   std::string token_, user_;

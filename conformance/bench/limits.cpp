@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <pqxx/pqxx>
 #include <sstream>
 
@@ -40,38 +41,38 @@ std::string embedded_database_url(const std::string& data_directory) {
 
 namespace {
 
-struct ProcessTimes {
+struct Process {
   int parent = 0;
-  double seconds = 0;
+  std::string name;
+  double cpu_seconds = 0;
+  double resident_bytes = 0;
 };
 
-ProcessTimes read_times(int pid) {
+Process read_process(int pid) {
   std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
   std::string text((std::istreambuf_iterator<char>(in)), {});
-  const auto close = text.rfind(')');
+  const auto open = text.find('('), close = text.rfind(')');
   if (close == std::string::npos) return {};
+  Process process;
+  process.name = text.substr(open + 1, close - open - 1);
+  // Fields 3 to 24 of proc(5).
   std::istringstream fields(text.substr(close + 2));
-  std::string state;
-  long skip = 0, user = 0, system = 0, waited_user = 0, waited_system = 0;
-  ProcessTimes times;
-  fields >> state >> times.parent;
-  for (int i = 0; i < 9; ++i)
-    fields >> skip;
-  fields >> user >> system >> waited_user >> waited_system;
-  const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
-  times.seconds = static_cast<double>(user + system + waited_user + waited_system) / ticks;
-  return times;
+  std::vector<std::string> values(std::istream_iterator<std::string>(fields), {});
+  if (values.size() < 22) return {};
+  process.parent = std::stoi(values[1]);
+  const double ticks = std::stod(values[11]) + std::stod(values[12]) + std::stod(values[13]) + std::stod(values[14]);
+  process.cpu_seconds = ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
+  process.resident_bytes = std::stod(values[21]) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  return process;
 }
 
-}  // namespace
-
-double cpu_seconds(int pid) {
-  if (pid == 0) return 0;
-  std::map<int, ProcessTimes> all;
+// The process and its descendants.
+std::vector<Process> family(int pid) {
+  std::map<int, Process> all;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const std::string name = entry.path().filename();
     if (std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; }))
-      all[std::stoi(name)] = read_times(std::stoi(name));
+      all[std::stoi(name)] = read_process(std::stoi(name));
   }
   const auto belongs = [&](int process) {
     for (int hops = 0; process > 1 && hops < 32; ++hops) {
@@ -82,10 +83,45 @@ double cpu_seconds(int pid) {
     }
     return false;
   };
+  std::vector<Process> members;
+  for (auto& [process, facts] : all)
+    if (belongs(process)) members.push_back(std::move(facts));
+  return members;
+}
+
+}  // namespace
+
+double cpu_seconds(int pid) {
   double total = 0;
-  for (const auto& [process, times] : all)
-    if (belongs(process)) total += times.seconds;
+  if (pid != 0)
+    for (const auto& process : family(pid))
+      total += process.cpu_seconds;
   return total;
+}
+
+double memory_bytes(int pid) {
+  double total = 0;
+  if (pid != 0)
+    for (const auto& process : family(pid))
+      if (process.name != "postgres") total += process.resident_bytes;
+  return total;
+}
+
+Storage storage(const std::string& database_url) {
+  pqxx::connection connection(database_url);
+  pqxx::nontransaction now(connection);
+  Storage storage;
+  storage.database = now.exec1("select pg_database_size(current_database())")[0].as<double>();
+  storage.log = now.exec1("select pg_current_wal_insert_lsn() - '0/0'")[0].as<double>();
+  for (const auto& row : now.exec("select relname, pg_total_relation_size(oid) from pg_class "
+                                  "where relkind = 'r' and relnamespace = 'public'::regnamespace"))
+    storage.tables[row[0].as<std::string>()] = row[1].as<double>();
+  if (!now.exec1("select to_regclass('events')")[0].is_null() &&
+      !now.exec("select from information_schema.columns where "
+                "table_name = 'events' and column_name = 'json' and data_type = 'bytea'")
+           .empty())
+    storage.raw_json = now.exec1("select coalesce(sum(octet_length(json)), 0) from events")[0].as<double>();
+  return storage;
 }
 
 double signatures_per_second() {

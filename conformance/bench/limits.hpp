@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <string>
 
 namespace causeway::bench {
@@ -14,6 +15,18 @@ std::string embedded_database_url(const std::string& data_directory);
 
 // CPU seconds, user and system, that a process and all its descendants have used so far. 0 for pid 0.
 double cpu_seconds(int pid);
+
+// Resident memory of a process and its descendants, PostgreSQL's processes left out. 0 for pid 0.
+double memory_bytes(int pid);
+
+// What a database takes: as a whole, by table with its indexes, and the raw JSON of events where it is Causeway's.
+struct Storage {
+  double database = 0;
+  double log = 0;  // bytes of write-ahead log written since the cluster was made
+  double raw_json = 0;
+  std::map<std::string, double> tables;
+};
+Storage storage(const std::string& database_url);
 
 // Ed25519 signatures per second on one core.
 double signatures_per_second();

@@ -1,0 +1,175 @@
+#include "conformance/bench/bench.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/redirect_error.hpp>
+#include <cstdio>
+
+#include "conformance/bench/limits.hpp"
+#include "schema/crypto/crypto.hpp"
+#include "schema/json/json.hpp"
+
+namespace causeway::bench {
+
+using namespace std::chrono_literals;
+
+double milliseconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
+
+double percentile(std::vector<double> values, double p) {
+  if (values.empty()) return 0;
+  std::ranges::sort(values);
+  return values[std::min(values.size() - 1, static_cast<std::size_t>(p * static_cast<double>(values.size())))];
+}
+
+std::string sync_path(const std::string& since, int timeout_ms, const std::string& filter) {
+  std::string path = "/_matrix/client/v3/sync?timeout=" + std::to_string(timeout_ms);
+  if (!since.empty()) path += "&since=" + percent_encode(since);
+  if (!filter.empty()) path += "&filter=" + percent_encode(filter);
+  return path;
+}
+
+std::string next_batch(const std::string& reply) {
+  return std::string(json::parse_object(reply).value().at("next_batch").as_string());
+}
+
+Bench::Bench(asio::io_context& context, Options options)
+    : context_(context),
+      options_(std::move(options)),
+      target_(Target::parse(options_.url)),
+      run_(crypto::random_token(6)) {
+  std::ranges::transform(run_, run_.begin(), [](char c) { return static_cast<char>(std::tolower(c)); });
+}
+
+void Bench::measure_limits() {
+  if (options_.database_url.empty() && !options_.data_directory.empty())
+    options_.database_url = embedded_database_url(options_.data_directory);
+  if (!options_.database_url.empty()) {
+    commits_ = commits_per_second(options_.database_url, 3s);
+    report("limit", fmt::format("{:.0f} commits/s by one client on the same PostgreSQL", commits_));
+  }
+  report("limit", fmt::format("{:.0f} Ed25519 signatures/s on one core", signatures_per_second()));
+}
+
+// --- users and rooms -----------------------------------------------------------------------------------------------
+
+Task<ClientPtr> Bench::user(std::string name) {
+  auto client = std::make_shared<Client>(context_.get_executor(), target_);
+  co_await client->log_in_fresh("bench-" + run_ + "-" + name);
+  co_return client;
+}
+
+Task<ClientPtr> Bench::user_elsewhere(std::string name) {
+  auto client = std::make_shared<Client>(context_.get_executor(), Target::parse(options_.other_url));
+  co_await client->log_in_fresh("bench-" + run_ + "-" + name);
+  co_return client;
+}
+
+Task<std::vector<ClientPtr>> Bench::users(std::string name, std::size_t count) {
+  std::vector<ClientPtr> made(count);
+  std::function<Task<>(std::size_t)> make = [this, &made, name](std::size_t i) -> Task<> {
+    std::string own = name + "-" + std::to_string(i);
+    made[i] = co_await user(std::move(own));
+    if (made.size() > 1000) made[i]->hang_up();
+  };
+  co_await each(count, 16, std::move(make));
+  co_return made;
+}
+
+ClientPtr Bench::twin(const ClientPtr& of) {
+  auto client = std::make_shared<Client>(context_.get_executor(), of->target());
+  client->use_token(of->token());
+  return client;
+}
+
+Task<std::string> Bench::room(ClientPtr owner) {
+  boost::json::object body{{"preset", "public_chat"}};
+  auto reply = co_await owner->json("POST", "/_matrix/client/v3/createRoom", std::move(body));
+  co_return std::string(reply.at("room_id").as_string());
+}
+
+Task<> Bench::join(ClientPtr who, std::string room_id, std::string via) {
+  std::string path = "/_matrix/client/v3/join/" + percent_encode(room_id);
+  if (!via.empty()) path += "?via=" + percent_encode(via) + "&server_name=" + percent_encode(via);
+  co_await who->request("POST", std::move(path), "{}");
+}
+
+Task<std::string> Bench::room_of(ClientPtr owner, std::string name, std::size_t count) {
+  const std::string room_id = co_await room(owner);
+  auto others = co_await users(std::move(name), count - 1);
+  std::function<Task<>(std::size_t)> enter = [this, &others, room_id](std::size_t i) -> Task<> {
+    co_await join(others[i], room_id);
+    others[i]->hang_up();
+  };
+  co_await each(others.size(), 8, std::move(enter));
+  co_return room_id;
+}
+
+Task<std::string> Bench::send(ClientPtr who, std::string room_id, std::string body) {
+  std::string path = "/_matrix/client/v3/rooms/" + percent_encode(room_id) + "/send/m.room.message/" + run_ +
+                     std::to_string(++transaction_);
+  co_return co_await who->request("PUT", std::move(path), R"({"msgtype":"m.text","body":")" + body + "\"}");
+}
+
+Task<> Bench::send_message(ClientPtr who, std::string room_id) {
+  std::string body(80, 'm');
+  co_await send(std::move(who), std::move(room_id), std::move(body));
+}
+
+Task<std::string> Bench::position(ClientPtr who) {
+  std::string path = sync_path("", 0, R"({"room":{"timeline":{"limit":1},"state":{"lazy_load_members":true}}})");
+  std::string reply = co_await who->request("GET", std::move(path));
+  co_return next_batch(reply);
+}
+
+Task<> Bench::all(std::vector<Task<>> tasks) {
+  if (tasks.empty()) co_return;
+  auto left = std::make_shared<std::size_t>(tasks.size());
+  asio::steady_timer done(context_, Clock::time_point::max());
+  std::exception_ptr failure;
+  auto finished = [left, &done, &failure](std::exception_ptr error) {
+    if (error && !failure) failure = error;
+    if (--*left == 0) done.cancel();
+  };
+  for (auto& task : tasks)
+    asio::co_spawn(context_, std::move(task), finished);
+  boost::system::error_code ignored;
+  if (*left > 0) co_await done.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  if (failure) std::rethrow_exception(failure);
+}
+
+Task<> Bench::each(std::size_t count, std::size_t at_once, std::function<Task<>(std::size_t)> job) {
+  auto next = std::make_shared<std::size_t>(0);
+  auto worker = [](std::shared_ptr<std::size_t> at, std::size_t end,
+                   std::function<Task<>(std::size_t)> work) -> Task<> {
+    while (*at < end)
+      co_await work((*at)++);
+  };
+  std::vector<Task<>> workers;
+  for (std::size_t i = 0; i < std::min(count, at_once); ++i)
+    workers.push_back(worker(next, count, job));
+  co_await all(std::move(workers));
+}
+
+// --- the report ----------------------------------------------------------------------------------------------------
+
+void Bench::report(std::string_view scenario, const std::string& measured, std::string_view aim) {
+  fmt::print("{:<18} {}{}{}\n", scenario, measured,
+             aim.empty() ? "" : "   [aim: ", aim.empty() ? "" : fmt::format("{}]", aim));
+  std::fflush(stdout);
+}
+
+void Bench::report_rate(std::string_view scenario, double seconds, double cpu_before,
+                        const std::vector<double>& latencies, std::string_view aim) {
+  const auto count = static_cast<double>(latencies.size());
+  std::string text = fmt::format("{:>7.0f} /s   p50 {:6.2f} ms  p99 {:6.2f} ms", count / seconds,
+                                 percentile(latencies, 0.5), percentile(latencies, 0.99));
+  if (commits_ > 0) text += fmt::format("   {:5.2f} x commits", count / seconds / commits_);
+  if (options_.pid != 0)
+    text += fmt::format("   {:6.3f} ms CPU each", (cpu_seconds(options_.pid) - cpu_before) * 1000 / count);
+  report(scenario, text, aim);
+}
+
+}  // namespace causeway::bench

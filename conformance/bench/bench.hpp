@@ -1,0 +1,102 @@
+// What the scenarios share: users and rooms on the server under test, its limits, the report.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "conformance/bench/client.hpp"
+
+namespace causeway::bench {
+
+using Clock = std::chrono::steady_clock;
+using ClientPtr = std::shared_ptr<Client>;
+using Latencies = std::shared_ptr<std::vector<double>>;  // milliseconds
+
+struct Options {
+  std::string url = "http://127.0.0.1:8008";
+  std::string tls_url;         // the same server over TLS
+  std::string other_url;       // a second server, for the federation's scenarios
+  std::string data_directory;  // Causeway's, to reach its embedded PostgreSQL
+  std::string database_url;
+  int pid = 0;            // the server under test; 0: nothing is said of CPU time and memory
+  int other_pid = 0;      // the second server
+  int seconds = 5;        // of each scenario that measures a rate
+  int idle = 10'000;      // parked connections
+  int history = 100'000;  // messages of `growth`
+  std::vector<std::string> only;
+  bool all = false;
+};
+
+double milliseconds_since(Clock::time_point begin);
+double percentile(std::vector<double> values, double p);
+
+class Bench {
+ public:
+  Bench(asio::io_context& context, Options options);
+
+  const Options& options() const { return options_; }
+  asio::io_context& context() { return context_; }
+  // Differs from run to run and makes names unique.
+  const std::string& run() const { return run_; }
+
+  void measure_limits();
+  // Of one client on the same PostgreSQL, in this run; 0 when that could not be reached.
+  double commits() const { return commits_; }
+
+  // --- users and rooms ---
+  Task<ClientPtr> user(std::string name);
+  Task<ClientPtr> user_elsewhere(std::string name);  // on the second server
+  Task<std::vector<ClientPtr>> users(std::string name, std::size_t count);
+  ClientPtr twin(const ClientPtr& of);      // a second connection of the same device
+  Task<std::string> room(ClientPtr owner);  // anyone may join
+  Task<> join(ClientPtr who, std::string room_id, std::string via = "");
+  // A room in which `count` users are joined, its owner among them. They hold no connections.
+  Task<std::string> room_of(ClientPtr owner, std::string name, std::size_t count);
+  Task<std::string> send(ClientPtr who, std::string room_id, std::string body);  // the event's ID
+  Task<> send_message(ClientPtr who, std::string room_id);                       // of 80 characters
+  Task<std::string> position(ClientPtr who);  // next_batch of a sync without timelines
+
+  // Runs all tasks at once; resumes when the last has ended, throws what the first failed with.
+  Task<> all(std::vector<Task<>> tasks);
+  // `count` jobs, at most `at_once` under way.
+  Task<> each(std::size_t count, std::size_t at_once, std::function<Task<>(std::size_t)> job);
+
+  // --- the report ---
+  // One line: what was measured, and the aim of the project where there is one.
+  void report(std::string_view scenario, const std::string& measured, std::string_view aim = {});
+  // Rate with latencies, CPU time of server and database since `cpu_before`, and the ratio to commits().
+  void report_rate(std::string_view scenario, double seconds, double cpu_before, const std::vector<double>& latencies,
+                   std::string_view aim = {});
+
+ private:
+  asio::io_context& context_;
+  Options options_;
+  Target target_;
+  std::string run_;
+  double commits_ = 0;
+  std::uint64_t transaction_ = 0;
+};
+
+struct Scenario {
+  std::string_view name;
+  std::string_view about;
+  bool usual;  // part of a run without options; the others are long and come with --all
+  Task<> (*run)(Bench&);
+};
+
+// One table per file of scenarios.
+std::vector<Scenario> send_scenarios();
+std::vector<Scenario> sync_scenarios();
+std::vector<Scenario> waiter_scenarios();
+std::vector<Scenario> federation_scenarios();
+std::vector<Scenario> growth_scenarios();
+
+std::string sync_path(const std::string& since, int timeout_ms, const std::string& filter = "");
+std::string next_batch(const std::string& reply);
+
+}  // namespace causeway::bench
