@@ -24,8 +24,9 @@ Task<RoomInfoPtr> Edus::open_room(ServerName origin, std::string room_id) {
   auto id = RoomId::parse(room_id);
   if (!id) co_return nullptr;
   auto room = co_await reader_.room(*id);
-  if (!room || !room->resident || !co_await reader_.acl_allows(origin, room->nid)) co_return nullptr;
-  co_return room;
+  if (!room || !room->resident) co_return nullptr;
+  const bool allowed = co_await reader_.acl_allows(origin, room->nid);
+  co_return allowed ? room : nullptr;
 }
 
 Task<bool> Edus::is_joined_user_of(ServerName origin, RoomInfoPtr room, std::string user_id) {
@@ -62,7 +63,9 @@ Task<> Edus::receipts_in(ServerName origin, RoomInfoPtr room, boost::json::objec
     auto event = EventId::parse(std::string_view(ids->front().get_string()));
     const auto ts = json::find_int(*data, "ts");
     const std::string user(user_id);
-    if (!event || !ts || !co_await is_joined_user_of(origin, room, user)) continue;
+    if (!event || !ts) continue;
+    const bool theirs = co_await is_joined_user_of(origin, room, user);
+    if (!theirs) continue;
     std::optional<std::string> thread;
     if (auto id = json::find_string(*data, "thread_id")) thread = std::string(*id);
     co_await receipts_.receive(room, UserId::trusted(user), "m.read", *event, std::move(thread), *ts);

@@ -99,7 +99,8 @@ struct GapFiller::Impl : std::enable_shared_from_this<Impl> {
     for (auto& pdu : staged) {
       if (stopping) break;
       if (is_due(pdu.event_id)) {
-        const bool over = !room || co_await settle(room, pdu);
+        bool over = !room;
+        if (room) over = co_await settle(room, pdu);
         if (over || give_up(pdu)) {
           settled.push_back(pdu.event_id);
           continue;

@@ -175,15 +175,22 @@ struct Intake::Impl {
       co_return;
     }
     auto checked = co_await services.checker.check(room->version, std::move(pdus));
+    std::vector<VerifiedEvent> verified;
     for (std::size_t i = 0; i < checked.size(); ++i) {
       if (checked[i]) {
-        auto result = co_await receive_one(work->origin, std::move(*checked[i]));
-        work->results[ids[i]] = std::move(result);
+        verified.push_back(std::move(*checked[i]));
       } else {
         invalid->Increment();
         spdlog::info("federation: dropped {} from {}: {}", ids[i], work->origin.str(), checked[i].error().message);
         work->results[ids[i]] = failure(checked[i].error().message);
       }
+    }
+    if (verified.empty()) co_return;
+    auto outcomes = co_await services.rooms.receive(work->origin, room->id, verified);
+    for (std::size_t i = 0; i < verified.size(); ++i) {
+      std::string id = verified[i].event()->id().str();
+      auto result = co_await settle(work->origin, std::move(verified[i]), std::move(outcomes[i]));
+      work->results[id] = std::move(result);
     }
   }
 
@@ -197,12 +204,13 @@ struct Intake::Impl {
     co_return co_await services.reader.room(*id);
   }
 
-  Task<boost::json::object> receive_one(ServerName origin, VerifiedEvent event) {
-    auto outcome = co_await services.rooms.receive(origin, event);
+  // What the sender is told of one; what waits for missing events is kept.
+  Task<boost::json::object> settle(ServerName origin, VerifiedEvent event, ReceiveOutcome outcome) {
     counters[outcome.result]->Increment();
     if (outcome.result == Received::refused) co_return failure(outcome.reason);
-    if (outcome.result == Received::missing && !co_await services.gaps.stage(origin, event.event()))
-      co_return failure("Too many events of this room wait for events that are missing.");
+    if (outcome.result != Received::missing) co_return boost::json::object();
+    const bool staged = co_await services.gaps.stage(origin, event.event());
+    if (!staged) co_return failure("Too many events of this room wait for events that are missing.");
     co_return boost::json::object();
   }
 

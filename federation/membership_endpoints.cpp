@@ -194,8 +194,10 @@ Reply send_invite(FederationApi& api, Request& request) {
   if (!event) co_return event.error();
   const RoomId room_id = event->event()->room_id();
   auto room = co_await api.reader.room(room_id);
-  if (room && !co_await api.reader.acl_allows(*request.origin, room->nid))
-    co_return make_error(ErrorCode::forbidden, 403, "Your server is denied access to this room.");
+  if (room) {
+    const bool allowed = co_await api.reader.acl_allows(*request.origin, room->nid);
+    if (!allowed) co_return make_error(ErrorCode::forbidden, 403, "Your server is denied access to this room.");
+  }
 
   const auto entries = invite_room_state(*body);
   auto state_checked = co_await check_invite_room_state(api, version, room_id, entries);

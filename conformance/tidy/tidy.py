@@ -67,6 +67,15 @@ def check_sql_only_under_schema():
                 yield f"{name}:{number}: SQL stands under schema/ alone"
 
 
+def check_no_co_await_that_may_not_run():
+    """GCC 12 destroys the results of such expressions twice: docs/HACKING.md."""
+    conditional = re.compile(r"(&&|\|\||\?|[^:]:) *[!(*]*co_await\b")
+    for name, lines in sources():
+        for number, line in enumerate(lines, 1):
+            if conditional.search(line.split("//")[0]):
+                yield f"{name}:{number}: co_await beside &&, || or ?: is not safe with this compiler"
+
+
 def check_no_todo():
     for name, path in tracked(".cpp", ".hpp", ".py", ".mjs", ".sql", ".md", ".sh", ".cmake"):
         if name == "conformance/tidy/tidy.py":

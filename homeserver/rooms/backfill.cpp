@@ -129,10 +129,15 @@ Task<> RoomService::Impl::append_backfilled(RoomId room_id, OrderKey later, std:
   auto unit = std::make_shared<WriteUnit>();
   const ForkedState::Services forked_services{services.events, services.states, heads, builder, services.cpu};
   ForkedState forked(forked_services, head, *unit);
+  std::vector<EventPtr> arriving;
+  for (const auto& event : events)
+    arriving.push_back(event.event());
+  const auto known = co_await named_by(arriving);
+  const auto redactions = co_await waiting_redactions(std::move(arriving));
   EventsById placed;
   std::vector<NewEventPtr> in_order;
   for (const auto& event : events) {
-    auto stored = co_await place_backfilled(head, *unit, forked, event, states, placed);
+    auto stored = co_await place_backfilled(head, *unit, forked, event, states, known, placed, redactions);
     if (!stored) continue;
     placed.emplace(stored->event->id(), stored);
     in_order.push_back(std::move(stored));
@@ -153,13 +158,12 @@ Task<> RoomService::Impl::append_backfilled(RoomId room_id, OrderKey later, std:
 // nullptr: it is here already, or what it builds on is not.
 Task<NewEventPtr> RoomService::Impl::place_backfilled(RoomHead& head, WriteUnit& unit, ForkedState& forked,
                                                       const VerifiedEvent& event, const RootStates& states,
-                                                      const EventsById& placed) {
-  Inbound inbound;
-  inbound.event = event.event();
-  inbound.hash_mismatch = event.hash_mismatch();
+                                                      const EventsById& known, const EventsById& placed,
+                                                      const WaitingRedactions& redactions) {
+  Inbound inbound = Inbound::of(event);
   auto root = states.find(inbound.event->id());
   if (root != states.end()) inbound.state_before = root->second;
-  auto around = co_await look_around(head, inbound, placed);
+  auto around = look_around(head, inbound, known, placed);
   const bool is_create = inbound.event->is_state("m.room.create", "");
   if (around.outcome || (!is_create && !inbound.state_before && around.prev.empty())) co_return nullptr;
   auto before = co_await find_state_before(forked, inbound, around);
@@ -168,7 +172,7 @@ Task<NewEventPtr> RoomService::Impl::place_backfilled(RoomHead& head, WriteUnit&
   stored->before = *before;
   auto judged = co_await judge(head, forked, *stored, around.auth, Against::state_before);
   if (judged.result == Received::rejected) stored->flags = stored->flags | db::EventFlags::rejected;
-  co_await apply_waiting_redactions(head, unit, stored);
+  co_await apply_waiting_redactions(head, unit, stored, redactions);
   if (stored->key && judged.result != Received::rejected) {
     head.remember_uncommitted(stored);
     stored->after = forked.after(stored->before, *stored->key, stored->nid);

@@ -129,6 +129,9 @@ Task<Result<>> RoomService::Impl::join(ChangeMembership request) {
   auto room = co_await services.reader.room(request.room);
   object content = co_await membership_content(request);
   if (!room || !room->resident) co_return co_await join_remote_room(std::move(request), std::move(content), room);
+  // The number of a key that is new is a commit of its own, which is better waited for outside the room's lane.
+  StateKey member_key("m.room.member", request.target.str());
+  co_await services.interner.state_key(std::move(member_key));
   bool elsewhere = false;  // only another server can let the user in
   auto job = [this, request, content, &elsewhere](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
     StateKey key("m.room.member", request.target.str());

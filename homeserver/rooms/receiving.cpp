@@ -4,6 +4,9 @@
 #include <prometheus/counter.h>
 #include <spdlog/spdlog.h>
 
+#include <deque>
+#include <numeric>
+
 #include "homeserver/rooms/auth_state.hpp"
 #include "homeserver/rooms/forked_state.hpp"
 #include "homeserver/rooms/room_service_impl.hpp"
@@ -15,6 +18,7 @@ namespace {
 constexpr int max_attempts = 5;
 // Beyond this many branches a further one is kept, but new events don't name it.
 constexpr std::size_t max_extremities = 64;
+constexpr std::string_view not_in_room = "This server is not in that room.";
 
 ReceiveOutcome outcome(Received result, std::string reason = {}) {
   ReceiveOutcome made;
@@ -23,29 +27,40 @@ ReceiveOutcome outcome(Received result, std::string reason = {}) {
   return made;
 }
 
-bool in_timeline(const StoredEventPtr& event, const RoomHead& head) {
-  return event && event->room == head.nid && event->order.has_value();
+bool in_timeline(const StoredEvent& event, const RoomHead& head) {
+  return event.room == head.nid && event.order.has_value();
+}
+
+// What redacts an event, or waits to be redacted by it, is looked for among what is committed.
+bool meets_redaction(const Event& event, const WriteUnit& unit,
+                     const std::unordered_map<EventId, StoredEventPtr>& placed) {
+  if (event.redacts() && placed.contains(*event.redacts())) return true;
+  return std::ranges::any_of(unit.redactions, [&](const auto& record) { return record.target == event.id(); });
 }
 
 }  // namespace
 
-Task<ReceiveOutcome> RoomService::Impl::receive(ServerName origin, VerifiedEvent event,
-                                                std::optional<std::vector<EventId>> state_before) {
-  Inbound inbound;
-  inbound.event = event.event();
-  inbound.hash_mismatch = event.hash_mismatch();
-  inbound.state_before = std::move(state_before);
-  if (inbound.event->is_state("m.room.create", ""))
-    co_return outcome(Received::refused, "A room is not created by sending its first event.");
-  const RoomId room_id = inbound.event->room_id();
+Task<std::vector<ReceiveOutcome>> RoomService::Impl::receive(ServerName origin, RoomId room_id,
+                                                             std::vector<Inbound> events) {
+  std::string refusal;
   co_await wait_for_join(room_id);
   auto room = co_await services.reader.room(room_id);
-  if (!room) co_return outcome(Received::refused, "This server is not in that room.");
-  // spec: client-server-api#server-access-control-lists-acls-for-rooms
-  const bool allowed = co_await services.reader.acl_allows(origin, room->nid);
-  if (!allowed) co_return outcome(Received::refused, "The room's server ACL shuts that server out.");
-  auto appended = co_await append_inbound(std::move(inbound));
-  co_return std::move(appended.outcome);
+  if (!room) {
+    refusal = not_in_room;
+  } else {
+    // spec: client-server-api#server-access-control-lists-acls-for-rooms
+    const bool allowed = co_await services.reader.acl_allows(origin, room->nid);
+    if (!allowed) refusal = "The room's server ACL shuts that server out.";
+  }
+  std::vector<ReceiveOutcome> outcomes;
+  if (!refusal.empty()) {
+    outcomes.assign(events.size(), outcome(Received::refused, refusal));
+    co_return outcomes;
+  }
+  auto appended = co_await append_inbound(std::move(room_id), std::move(events));
+  for (Appended& one : appended)
+    outcomes.push_back(std::move(one.outcome));
+  co_return outcomes;
 }
 
 // An event that comes while this server is joining is not lost: it waits for the join's end.
@@ -56,47 +71,91 @@ Task<> RoomService::Impl::wait_for_join(RoomId room) {
 }
 
 Task<RoomService::Impl::Appended> RoomService::Impl::append_inbound(Inbound inbound) {
-  Appended appended;
-  for (int attempt = 1; attempt <= max_attempts; ++attempt) {
-    auto lock = co_await heads.enter(inbound.event->room_id());
-    if (!lock) {
-      appended.outcome = outcome(Received::refused, lock.error().message);
-      co_return appended;
+  RoomId room = inbound.event->room_id();
+  std::vector<Inbound> one;
+  one.push_back(std::move(inbound));
+  auto appended = co_await append_inbound(std::move(room), std::move(one));
+  co_return std::move(appended.front());
+}
+
+Task<std::vector<RoomService::Impl::Appended>> RoomService::Impl::append_inbound(RoomId room,
+                                                                                 std::vector<Inbound> batch) {
+  std::vector<Appended> ended(batch.size());
+  std::deque<std::size_t> open(batch.size());
+  std::iota(open.begin(), open.end(), 0);
+  std::size_t at_once = batch.size();
+  for (int attempt = 1; !open.empty();) {
+    auto lock = co_await heads.enter(room);
+    std::string refusal;
+    if (!lock)
+      refusal = lock.error().message;
+    else if (!lock->known() || !lock->head().in_room(services.self.name))
+      refusal = not_in_room;
+    else if (attempt > max_attempts)
+      refusal = "The room is busy.";
+    if (!refusal.empty()) {
+      for (const std::size_t index : open)
+        ended[index].outcome = outcome(Received::refused, refusal);
+      break;
     }
-    if (!lock->known() || !lock->head().in_room(services.self.name)) {
-      appended.outcome = outcome(Received::refused, "This server is not in that room.");
-      co_return appended;
+    const bool settled = co_await heads.settle(*lock);
+    if (!settled) {
+      ++attempt;
+      continue;
     }
-    auto around = co_await look_around(lock->head(), inbound);
-    if (around.outcome) {
-      appended.outcome = std::move(*around.outcome);
-      co_return appended;
-    }
-    if (!around.at_tip) {
-      const bool settled = co_await heads.settle(*lock);
-      if (!settled) continue;
-      // What was in flight may have been this very event, come by another path.
-      around = co_await look_around(lock->head(), inbound);
-      if (around.outcome) {
-        appended.outcome = std::move(*around.outcome);
-        co_return appended;
+    std::vector<const Inbound*> next;
+    for (std::size_t i = 0; i < std::min(at_once, open.size()); ++i)
+      next.push_back(&batch[open[i]]);
+    auto run = co_await append_run(lock->head(), std::move(next));
+    if (!run.unit->events.empty()) {
+      auto written = co_await heads.commit(std::move(*lock), run.unit);
+      if (!written && EventWriter::is_stale_head(written.error())) {
+        ++attempt;
+        continue;
       }
+      if (!written && run.appended.size() > 1) {
+        at_once = 1;  // so that the one that can't be stored does not take the others along
+        continue;
+      }
+      if (!written) run.appended.front().outcome = outcome(Received::refused, written.error().message);
     }
-    auto unit = std::make_shared<WriteUnit>();
-    appended = co_await judge_and_append(lock->head(), *unit, inbound, std::move(around));
-    if (unit->events.empty()) co_return appended;
-    auto written = co_await heads.commit(std::move(*lock), unit);
-    if (written) {
-      count_received(appended.outcome.result);
-      co_return appended;
-    }
-    if (!EventWriter::is_stale_head(written.error())) {
-      appended.outcome = outcome(Received::refused, written.error().message);
-      co_return appended;
+    for (Appended& one : run.appended) {
+      count_received(one.outcome.result);
+      ended[open.front()] = std::move(one);
+      open.pop_front();
     }
   }
-  appended.outcome = outcome(Received::refused, "The room is busy.");
-  co_return appended;
+  co_return ended;
+}
+
+// As many of the events, in their order, as one unit can hold: not one that needs another's commit first.
+Task<RoomService::Impl::Run> RoomService::Impl::append_run(RoomHead& head, std::vector<const Inbound*> events) {
+  std::vector<EventPtr> arriving;
+  for (const Inbound* inbound : events)
+    arriving.push_back(inbound->event);
+  const auto known = co_await named_by(arriving);
+  const auto redactions = co_await waiting_redactions(arriving);
+  Run run;
+  run.unit = std::make_shared<WriteUnit>();
+  const ForkedState::Services forked_services{services.events, services.states, heads, builder, services.cpu};
+  ForkedState forked(forked_services, head, *run.unit);
+  EventsById placed;
+  for (const Inbound* inbound : events) {
+    if (meets_redaction(*inbound->event, *run.unit, placed)) break;
+    auto around = look_around(head, *inbound, known, placed);
+    if (inbound->event->is_state("m.room.create", ""))
+      around.outcome = outcome(Received::refused, "A room is not created by sending its first event.");
+    // On a branch its state before may be one that this unit is just making.
+    if (!around.outcome && !around.at_tip && !run.unit->state.empty()) break;
+    Appended one;
+    if (around.outcome)
+      one.outcome = std::move(*around.outcome);
+    else
+      one = co_await judge_and_append(head, forked, *run.unit, *inbound, std::move(around), redactions);
+    if (one.stored) placed.emplace(one.stored->event->id(), one.stored);
+    run.appended.push_back(std::move(one));
+  }
+  co_return run;
 }
 
 void RoomService::Impl::count_received(Received result) {
@@ -105,37 +164,53 @@ void RoomService::Impl::count_received(Received result) {
   if (result == Received::rejected) rejected_events.Increment();
 }
 
-// What is here of the event itself and of those it names.
-Task<RoomService::Impl::Surroundings> RoomService::Impl::look_around(RoomHead& head, const Inbound& inbound,
-                                                                     const EventsById& uncommitted) {
-  const Event& event = *inbound.event;
-  std::vector<EventId> ids(1, event.id());
-  ids.insert(ids.end(), event.prev_events().begin(), event.prev_events().end());
-  ids.insert(ids.end(), event.auth_events().begin(), event.auth_events().end());
+// What is here of these events and of all that they name; one round trip at most.
+Task<RoomService::Impl::EventsById> RoomService::Impl::named_by(std::vector<EventPtr> events) {
+  std::vector<EventId> ids;
+  for (const auto& event : events) {
+    ids.push_back(event->id());
+    ids.insert(ids.end(), event->prev_events().begin(), event->prev_events().end());
+    ids.insert(ids.end(), event->auth_events().begin(), event->auth_events().end());
+  }
+  std::ranges::sort(ids);
+  const auto repeated = std::ranges::unique(ids);
+  ids.erase(repeated.begin(), repeated.end());
   auto found = co_await services.events.by_id(ids);
+  EventsById known;
   for (std::size_t i = 0; i < ids.size(); ++i)
-    if (auto own = uncommitted.find(ids[i]); own != uncommitted.end()) found[i] = own->second;
+    if (found[i]) known.emplace(ids[i], std::move(found[i]));
+  co_return known;
+}
+
+RoomService::Impl::Surroundings RoomService::Impl::look_around(const RoomHead& head, const Inbound& inbound,
+                                                               const EventsById& known, const EventsById& placed) {
+  const Event& event = *inbound.event;
+  const auto find = [](const EventsById& events, const EventId& id) {
+    auto found = events.find(id);
+    return found == events.end() ? nullptr : found->second;
+  };
   Surroundings around;
-  around.existing = found.front();
-  if (around.existing && around.existing->order) {
+  around.existing = find(known, event.id());
+  if (placed.contains(event.id()) || (around.existing && around.existing->order)) {
     around.outcome = outcome(Received::duplicate);
-    co_return around;
+    return around;
   }
   ReceiveOutcome missing = outcome(Received::missing);
-  const std::size_t prev_count = event.prev_events().size();
-  for (std::size_t i = 0; i < prev_count; ++i) {
-    const auto& prev = found[1 + i];
-    if (in_timeline(prev, head) || (prev && uncommitted.contains(prev->event->id())))
-      around.prev.push_back(prev);
+  for (const EventId& id : event.prev_events()) {
+    auto prev = find(placed, id);
+    if (!prev) prev = find(known, id);
+    if (prev && (placed.contains(id) || in_timeline(*prev, head)))
+      around.prev.push_back(std::move(prev));
     else
-      missing.missing_prev.push_back(event.prev_events()[i]);
+      missing.missing_prev.push_back(id);
   }
-  for (std::size_t i = 0; i < event.auth_events().size(); ++i) {
-    const auto& auth = found[1 + prev_count + i];
+  for (const EventId& id : event.auth_events()) {
+    auto auth = find(placed, id);
+    if (!auth) auth = find(known, id);
     if (auth)
-      around.auth.push_back(auth);
+      around.auth.push_back(std::move(auth));
     else
-      missing.missing_auth.push_back(event.auth_events()[i]);
+      missing.missing_auth.push_back(id);
   }
   around.missing_prev = missing.missing_prev;
   const bool blocked = !missing.missing_auth.empty() || (!inbound.state_before && !missing.missing_prev.empty());
@@ -144,7 +219,7 @@ Task<RoomService::Impl::Surroundings> RoomService::Impl::look_around(RoomHead& h
                   std::ranges::all_of(head.extremities, [&](const Extremity& extremity) {
                     return std::ranges::any_of(around.prev, [&](const auto& p) { return p->nid == extremity.nid; });
                   });
-  co_return around;
+  return around;
 }
 
 Task<NewEventPtr> RoomService::Impl::stored_form(RoomHead& head, const Inbound& inbound, const Surroundings& around) {
@@ -184,10 +259,10 @@ Task<Result<StateRef>> RoomService::Impl::find_state_before(ForkedState& forked,
   co_return co_await forked.from_snapshot(std::move(snapshot));
 }
 
-Task<RoomService::Impl::Appended> RoomService::Impl::judge_and_append(RoomHead& head, WriteUnit& unit,
-                                                                      const Inbound& inbound, Surroundings around) {
-  const ForkedState::Services forked_services{services.events, services.states, heads, builder, services.cpu};
-  ForkedState forked(forked_services, head, unit);
+Task<RoomService::Impl::Appended> RoomService::Impl::judge_and_append(RoomHead& head, ForkedState& forked,
+                                                                      WriteUnit& unit, const Inbound& inbound,
+                                                                      Surroundings around,
+                                                                      const WaitingRedactions& redactions) {
   Appended appended;
   auto before = co_await find_state_before(forked, inbound, around);
   if (!before) {
@@ -202,7 +277,7 @@ Task<RoomService::Impl::Appended> RoomService::Impl::judge_and_append(RoomHead& 
   if (inbound.only_if_accepted && result != Received::accepted) co_return appended;
   if (result == Received::rejected) stored->flags = stored->flags | db::EventFlags::rejected;
   if (result == Received::soft_failed) stored->flags = stored->flags | db::EventFlags::soft_failed;
-  if (result != Received::rejected) co_await apply_waiting_redactions(head, unit, stored);
+  if (result != Received::rejected) co_await apply_waiting_redactions(head, unit, stored, redactions);
 
   const bool at_tip = around.at_tip && result == Received::accepted;
   if (at_tip)

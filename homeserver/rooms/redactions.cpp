@@ -8,7 +8,7 @@ namespace causeway {
 
 namespace {
 
-constexpr std::size_t max_waiting_redactions = 64;
+constexpr std::size_t max_waiting_redactions = 1'000;  // of all events of one batch
 
 bool same_server(const UserId& a, const UserId& b) {
   return a.server() == b.server();
@@ -79,18 +79,31 @@ Task<> RoomService::Impl::redact_target(RoomHead& head, WriteUnit& unit, NewEven
   unit.redactions.push_back(std::move(record));
 }
 
-Task<> RoomService::Impl::apply_waiting_redactions(RoomHead& head, WriteUnit& unit, NewEventPtr arrived) {
-  auto find = [target = arrived->event->id()](db::Connection& connection) {
-    return db::redactions_of(connection, target, false, max_waiting_redactions);
+Task<RoomService::Impl::WaitingRedactions> RoomService::Impl::waiting_redactions(std::vector<EventPtr> arriving) {
+  std::vector<EventId> targets;
+  for (const auto& event : arriving)
+    targets.push_back(event->id());
+  auto find = [targets = std::move(targets)](db::Connection& connection) {
+    return db::redactions_of(connection, targets, false, max_waiting_redactions);
   };
   auto rows = co_await services.database.run(std::move(find));
-  if (rows.empty()) co_return;
+  WaitingRedactions waiting;
+  if (rows.empty()) co_return waiting;
   std::vector<EventNid> nids;
   for (const auto& row : rows)
     nids.push_back(row.nid);
   auto redactions = co_await services.events.by_nid(std::move(nids));
-  for (const auto& redaction : redactions) {
-    if (!redaction || redaction->has(db::EventFlags::rejected) || redaction->has(db::EventFlags::soft_failed)) continue;
+  for (auto& redaction : redactions)
+    if (redaction && !redaction->has(db::EventFlags::rejected) && !redaction->has(db::EventFlags::soft_failed))
+      waiting[*redaction->event->redacts()].push_back(std::move(redaction));
+  co_return waiting;
+}
+
+Task<> RoomService::Impl::apply_waiting_redactions(RoomHead& head, WriteUnit& unit, NewEventPtr arrived,
+                                                   const WaitingRedactions& waiting) {
+  const auto of_this = waiting.find(arrived->event->id());
+  if (of_this == waiting.end()) co_return;
+  for (const auto& redaction : of_this->second) {
     auto auth = co_await services.events.by_id(redaction->event->auth_events());
     auto levels = co_await levels_cited(head, std::move(auth));
     if (!applies(*redaction->event, levels, *arrived, head.nid)) continue;

@@ -118,7 +118,10 @@ Task<Result<>> RoomService::Impl::start_from_snapshot(RoomLock lock, const Remot
 
   Inbound inbound;
   inbound.event = joined.join_event.event();
-  auto around = co_await look_around(head, inbound);
+  std::vector<EventPtr> arriving(1, inbound.event);
+  const auto known = co_await named_by(std::move(arriving));
+  const EventsById nothing_else;
+  auto around = look_around(head, inbound, known, nothing_else);
   auto stored = co_await stored_form(head, inbound, around);
   stored->before = head.current();
   auto judged = co_await judge(head, forked, *stored, around.auth);

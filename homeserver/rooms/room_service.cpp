@@ -77,13 +77,30 @@ Task<> RoomService::backfill(RoomInfoPtr room, OrderKey before, std::size_t limi
   return impl_->backfill(std::move(room), before, limit);
 }
 
+Task<std::vector<ReceiveOutcome>> RoomService::receive(ServerName origin, RoomId room,
+                                                       std::vector<VerifiedEvent> events) {
+  std::vector<Impl::Inbound> inbound;
+  for (const VerifiedEvent& event : events)
+    inbound.push_back(Impl::Inbound::of(event));
+  return impl_->receive(std::move(origin), std::move(room), std::move(inbound));
+}
+
 Task<ReceiveOutcome> RoomService::receive(ServerName origin, VerifiedEvent event) {
-  return impl_->receive(std::move(origin), std::move(event), std::nullopt);
+  RoomId room = event.event()->room_id();
+  std::vector<VerifiedEvent> one;
+  one.push_back(std::move(event));
+  auto outcomes = co_await receive(std::move(origin), std::move(room), std::move(one));
+  co_return std::move(outcomes.front());
 }
 
 Task<ReceiveOutcome> RoomService::receive_with_state(ServerName origin, VerifiedEvent event,
                                                      std::vector<EventId> state_before) {
-  return impl_->receive(std::move(origin), std::move(event), std::move(state_before));
+  RoomId room = event.event()->room_id();
+  std::vector<Impl::Inbound> one;
+  one.push_back(Impl::Inbound::of(event));
+  one.front().state_before = std::move(state_before);
+  auto outcomes = co_await impl_->receive(std::move(origin), std::move(room), std::move(one));
+  co_return std::move(outcomes.front());
 }
 
 Task<> RoomService::wait_for_join(RoomId room) {

@@ -132,6 +132,9 @@ class RoomService {
   // --- other servers
   // ---------------------------------------------------------------------------------------------------- Runs the
   // checks of server-server-api#checks-performed-on-receipt-of-a-pdu from the fourth on and appends.
+  // Events of one room, in their order; as few commits as can be, usually one. What becomes of one does not depend on
+  // the others, but for those that build on it.
+  Task<std::vector<ReceiveOutcome>> receive(ServerName origin, RoomId room, std::vector<VerifiedEvent> events);
   Task<ReceiveOutcome> receive(ServerName origin, VerifiedEvent event);
   // The same for an event whose prev_events can't be had: its state before comes from a peer, as IDs of events stored
   // here.

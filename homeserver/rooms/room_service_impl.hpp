@@ -78,7 +78,10 @@ struct RoomService::Impl {
   // Redacts what an accepted redaction names, or records it until that arrives.
   Task<> redact_target(RoomHead& head, WriteUnit& unit, NewEventPtr redaction, RoomPowerLevels levels);
   // The other way round: the event that a redaction has been waiting for.
-  Task<> apply_waiting_redactions(RoomHead& head, WriteUnit& unit, NewEventPtr arrived);
+  using WaitingRedactions = std::unordered_map<EventId, std::vector<StoredEventPtr>>;  // by their target
+  Task<WaitingRedactions> waiting_redactions(std::vector<EventPtr> arriving);
+  Task<> apply_waiting_redactions(RoomHead& head, WriteUnit& unit, NewEventPtr arrived,
+                                  const WaitingRedactions& waiting);
 
   // create_room.cpp
   struct RoomPlan;
@@ -133,6 +136,12 @@ struct RoomService::Impl {
 
   // receiving.cpp
   struct Inbound {
+    static Inbound of(const VerifiedEvent& event) {
+      Inbound inbound;
+      inbound.event = event.event();
+      inbound.hash_mismatch = event.hash_mismatch();
+      return inbound;
+    }
     EventPtr event;
     bool local = false;  // owed to the room's other servers
     bool hash_mismatch = false;
@@ -150,14 +159,24 @@ struct RoomService::Impl {
     std::vector<EventId> missing_prev;
     bool at_tip = false;  // its prev_events are the head's extremities
   };
-  Task<ReceiveOutcome> receive(ServerName origin, VerifiedEvent event,
-                               std::optional<std::vector<EventId>> state_before);
+  // Events of one unit, and what became of each.
+  struct Run {
+    WriteUnitPtr unit;
+    std::vector<Appended> appended;
+  };
+  // Of one room, in their order.
+  Task<std::vector<ReceiveOutcome>> receive(ServerName origin, RoomId room, std::vector<Inbound> events);
   Task<Appended> append_inbound(Inbound inbound);
-  // `uncommitted`: events of the same unit.
-  Task<Surroundings> look_around(RoomHead& head, const Inbound& inbound, const EventsById& uncommitted = {});
+  Task<std::vector<Appended>> append_inbound(RoomId room, std::vector<Inbound> batch);
+  Task<Run> append_run(RoomHead& head, std::vector<const Inbound*> events);
+  Task<EventsById> named_by(std::vector<EventPtr> events);
+  // `placed`: events of the same unit.
+  Surroundings look_around(const RoomHead& head, const Inbound& inbound, const EventsById& known,
+                           const EventsById& placed);
   Task<NewEventPtr> stored_form(RoomHead& head, const Inbound& inbound, const Surroundings& around);
   Task<Result<StateRef>> find_state_before(ForkedState& forked, const Inbound& inbound, const Surroundings& around);
-  Task<Appended> judge_and_append(RoomHead& head, WriteUnit& unit, const Inbound& inbound, Surroundings around);
+  Task<Appended> judge_and_append(RoomHead& head, ForkedState& forked, WriteUnit& unit, const Inbound& inbound,
+                                  Surroundings around, const WaitingRedactions& redactions);
   enum class Against { state_before, current_state_too };
   Task<ReceiveOutcome> judge(RoomHead& head, ForkedState& forked, const StoredEvent& stored,
                              const std::vector<StoredEventPtr>& auth, Against against = Against::current_state_too);
@@ -182,7 +201,8 @@ struct RoomService::Impl {
                                                                std::vector<ServerName> servers);
   Task<> append_backfilled(RoomId room, OrderKey later, std::vector<VerifiedEvent> events, RootStates states);
   Task<NewEventPtr> place_backfilled(RoomHead& head, WriteUnit& unit, ForkedState& forked, const VerifiedEvent& event,
-                                     const RootStates& states, const EventsById& placed);
+                                     const RootStates& states, const EventsById& known, const EventsById& placed,
+                                     const WaitingRedactions& redactions);
 
   // aliases.cpp
   Task<Result<>> create_alias(Sender user, RoomAlias alias, RoomId room);

@@ -243,5 +243,114 @@ TEST_F(FederatedRoomsTest, backfill_fetches_what_was_before_the_join) {
   EXPECT_TRUE(there.run(there.events->gaps(info->nid, 10)).empty());
 }
 
+// --- several events at once --------------------------------------------------------------------------------------
+
+struct FederatedBatchesTest : FederatedRoomsTest {
+  std::vector<ReceiveOutcome> deliver_all(RoomsKit& to, const std::vector<EventPtr>& events) {
+    std::vector<VerifiedEvent> verified;
+    for (const auto& event : events)
+      verified.push_back(TestVerifiedEvents::of(event));
+    return to.run(to.rooms->receive(there.self.name, room, std::move(verified)));
+  }
+  void expect_all(Received result, const std::vector<ReceiveOutcome>& outcomes) {
+    for (std::size_t i = 0; i < outcomes.size(); ++i)
+      EXPECT_EQ(outcomes[i].result, result) << i << ": " << outcomes[i].reason;
+  }
+  EventPtr message(const std::string& body, const EventId& prev) {
+    return there_makes("m.room.message", {}, object{{"body", body}}, prev);
+  }
+  EventPtr own_name(const std::string& name, const EventId& prev) {
+    return there_makes("m.room.member", bob.user.str(), object{{"membership", "join"}, {"displayname", name}}, prev);
+  }
+  EventId last() { return here.timeline(room).back()->event->id(); }
+};
+
+TEST_F(FederatedBatchesTest, a_chain_of_events_is_one_commit) {
+  start();
+  std::vector<EventPtr> chain;
+  for (int i = 0; i < 20; ++i)
+    chain.push_back(there.event(there.send(bob, room, std::to_string(i)).value())->event);
+  const auto before = here.writer->round_trips();
+  expect_all(Received::accepted, deliver_all(here, chain));
+  EXPECT_EQ(here.writer->round_trips() - before, 1u);
+  here.restart();
+  const auto timeline = here.timeline(room);
+  ASSERT_GE(timeline.size(), chain.size());
+  for (std::size_t i = 0; i < chain.size(); ++i)
+    EXPECT_EQ(timeline[timeline.size() - chain.size() + i]->event->id(), chain[i]->id());
+  EXPECT_EQ(here.room(room)->extremities.size(), 1u);
+  expect_all(Received::duplicate, deliver_all(here, chain));
+}
+
+TEST_F(FederatedBatchesTest, a_redaction_and_its_target_come_together_in_either_order) {
+  start();
+  const EventId base = last();
+  const EventPtr first = message("secret", base), second = message("secret too", base);
+  const auto redaction_of = [&](const EventPtr& target, const EventId& prev) {
+    return there_makes("m.room.redaction", {}, object{{"redacts", target->id().str()}}, prev);
+  };
+  const EventPtr after = redaction_of(first, first->id()), before = redaction_of(second, base);
+  expect_all(Received::accepted, deliver_all(here, {first, after, before, second}));
+  here.restart();
+  for (const auto& target : {first, second}) {
+    EXPECT_EQ(here.event(target->id())->event->json().find("secret"), std::string::npos);
+    EXPECT_TRUE(here.event(target->id())->has(db::EventFlags::redacted));
+  }
+}
+
+TEST_F(FederatedBatchesTest, branches_and_state_come_to_the_same_together_as_one_by_one) {
+  start();
+  const EventId base = last();
+  std::vector<EventPtr> events{message("one", base), own_name("A", base)};
+  events.push_back(message("on the name", events[1]->id()));
+  events.push_back(own_name("B", events[0]->id()));
+  events.push_back(message("on the other name", events[3]->id()));
+  events.push_back(own_name("C", events[4]->id()));
+  expect_all(Received::accepted, deliver_all(here, events));
+  for (const auto& event : events)
+    ASSERT_EQ(there.receive(here.self.name, event).result, Received::accepted);
+  here.restart();
+  there.restart();
+  EXPECT_EQ(state_ids(here), state_ids(there));
+  EXPECT_EQ(here.room(room)->extremities.size(), there.room(room)->extremities.size());
+  for (const auto& event : events) {
+    const auto state_at = [&](RoomsKit& kit) {
+      StateKey key("m.room.member", bob.user.str());
+      return kit.run(kit.reader->state_event(kit.room(room)->nid, kit.event(event->id())->before, key))->event->id();
+    };
+    EXPECT_EQ(state_at(here), state_at(there));
+  }
+}
+
+TEST_F(FederatedBatchesTest, what_is_missing_refused_or_sent_twice_leaves_the_others_alone) {
+  start();
+  const EventId base = last();
+  const EventPtr good = message("good", base), unseen = message("unseen", good->id());
+  const EventPtr late = message("late", unseen->id());
+  const EventPtr bad = there_makes("m.room.topic", "", object{{"topic", "mine"}}, good->id());
+  const auto outcomes = deliver_all(here, {good, late, bad, good, message("good too", good->id())});
+  std::vector<Received> results;
+  for (const auto& outcome : outcomes)
+    results.push_back(outcome.result);
+  EXPECT_EQ(results, (std::vector<Received>{Received::accepted, Received::missing, Received::rejected,
+                                            Received::duplicate, Received::accepted}));
+  EXPECT_EQ(outcomes[1].missing_prev, std::vector<EventId>{unseen->id()});
+}
+
+TEST_F(FederatedBatchesTest, an_event_that_can_not_be_stored_does_not_take_the_others_along) {
+  start();
+  const EventPtr first = message("first", last()), poison = message("poison", first->id()),
+                 last_one = message("last", first->id());
+  auto forbid = [](db::Connection& c) {
+    c.exec("alter table events add constraint no_poison check (position('poison'::bytea in json) = 0)");
+  };
+  here.run(here.database->run(std::move(forbid)));
+  const auto outcomes = deliver_all(here, {first, poison, last_one});
+  EXPECT_EQ(outcomes[0].result, Received::accepted);
+  EXPECT_EQ(outcomes[1].result, Received::refused);
+  EXPECT_EQ(outcomes[2].result, Received::accepted);
+  EXPECT_EQ(last(), last_one->id());
+}
+
 }  // namespace
 }  // namespace causeway::test

@@ -122,12 +122,13 @@ std::vector<EventRow> auth_chain(Connection& connection, std::span<const EventNi
                       int_array_of(of), limit));
 }
 
-std::vector<EventRow> redactions_of(Connection& connection, const EventId& target, bool applied, std::size_t limit) {
+std::vector<EventRow> redactions_of(Connection& connection, std::span<const EventId> targets, bool applied,
+                                    std::size_t limit) {
   return read_events(connection.exec(SELECT_EVENTS "from redactions d join events e on e.event_nid = d.redaction_nid "
                                                    "join rooms r on r.room_nid = e.room_nid "
-                                                   "where d.target_event_id = $1 and d.applied = $2 "
+                                                   "where d.target_event_id = any($1::bytea[]) and d.applied = $2 "
                                                    "order by d.redaction_nid limit $3",
-                                     Bytes(target.to_db()), applied, limit));
+                                     event_id_array(targets), applied, limit));
 }
 
 std::vector<std::pair<EventId, EventNid>> applied_redactions(Connection& connection, std::span<const EventId> targets) {

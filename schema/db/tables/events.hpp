@@ -57,8 +57,10 @@ std::optional<EventRow> last_live_event(Connection& connection, RoomNid room, St
 // The events and all that their auth_events lead to, at most `limit`.
 std::vector<EventRow> auth_chain(Connection& connection, std::span<const EventNid> of, std::size_t limit);
 
-// Redactions of an event that were applied to it (`applied`), or that came before it or may not redact it (otherwise).
-std::vector<EventRow> redactions_of(Connection& connection, const EventId& target, bool applied, std::size_t limit);
+// Redactions of these events that were applied to them (`applied`), or that came before them or may not redact them
+// (otherwise).
+std::vector<EventRow> redactions_of(Connection& connection, std::span<const EventId> targets, bool applied,
+                                    std::size_t limit);
 
 // The lowest `sub` at an anchor; 0 when nothing was backfilled there.
 std::int32_t lowest_sub(Connection& connection, RoomNid room, StreamPosition anchor);
