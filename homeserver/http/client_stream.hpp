@@ -3,10 +3,9 @@
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <memory>
 
-#include "homeserver/runtime/task.hpp"
+#include "homeserver/http/tls_stream.hpp"
 
 namespace causeway::http {
 
@@ -17,14 +16,14 @@ class ClientStream {
 
   // `tls` is nullptr for plain connections.
   ClientStream(asio::ip::tcp::socket socket, TlsContext tls) : socket_(std::move(socket)), context_(std::move(tls)) {
-    if (context_) tls_ = std::make_unique<asio::ssl::stream<asio::ip::tcp::socket&>>(socket_, *context_);
+    if (context_) tls_ = std::make_unique<TlsStream>(socket_, *context_);
   }
   ClientStream(const ClientStream&) = delete;
   ClientStream& operator=(const ClientStream&) = delete;
 
   executor_type get_executor() { return socket_.get_executor(); }
   asio::ip::tcp::socket& socket() { return socket_; }
-  asio::ssl::stream<asio::ip::tcp::socket&>* tls() { return tls_.get(); }
+  TlsStream* tls() { return tls_.get(); }
 
   template <class Buffers, class Token>
   auto async_read_some(const Buffers& buffers, Token&& token) {
@@ -59,7 +58,7 @@ class ClientStream {
 
   asio::ip::tcp::socket socket_;
   TlsContext context_;  // kept while the connection lives: a reload replaces the listener's
-  std::unique_ptr<asio::ssl::stream<asio::ip::tcp::socket&>> tls_;
+  std::unique_ptr<TlsStream> tls_;
 };
 
 }  // namespace causeway::http

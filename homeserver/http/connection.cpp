@@ -70,8 +70,7 @@ Task<bool> Connection::handshake() {
   if (!stream_.tls()) co_return true;
   set_deadline(core_->settings.header_timeout);
   error_code error;
-  co_await stream_.tls()->async_handshake(asio::ssl::stream_base::server,
-                                          asio::redirect_error(asio::use_awaitable, error));
+  co_await stream_.tls()->async_handshake(asio::redirect_error(asio::use_awaitable, error));
   if (error) spdlog::debug("TLS handshake with {} failed: {}", peer_.to_string(), error.message());
   co_return !error;
 }
