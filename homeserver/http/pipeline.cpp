@@ -137,6 +137,10 @@ Pipeline::Pipeline(asio::any_io_executor executor, const ServerSettings& setting
       id_prefix_(fmt::format("{:08x}", std::random_device{}())) {}
 Pipeline::~Pipeline() = default;
 
+void Pipeline::start_counters() {
+  counters_->start_at_zero(router_);
+}
+
 void Pipeline::begin(Exchange& exchange, const asio::ip::address& peer) {
   Request& request = exchange.request;
   exchange.started = std::chrono::steady_clock::now();

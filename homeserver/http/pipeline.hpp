@@ -27,6 +27,9 @@ class Pipeline {
            Metrics& metrics);
   ~Pipeline();
 
+  // Once the router has all its routes.
+  void start_counters();
+
   // Fills an exchange whose request has its header.
   void begin(Exchange& exchange, const boost::asio::ip::address& peer);
   // How large the body of this request may be.

@@ -29,8 +29,8 @@ std::string_view name(Verb verb) {
 
 // Of one endpoint.
 struct RequestCounters::Series {
-  std::string operation;
-  std::array<prometheus::Counter*, 6> by_status_class{};  // made at first use
+  Labels endpoint;
+  std::map<unsigned, prometheus::Counter*> by_status;  // made at first use
   prometheus::Histogram* seconds = nullptr;
 };
 
@@ -38,26 +38,37 @@ RequestCounters::RequestCounters(Metrics& metrics)
     : metrics_(metrics), handlers_(metrics.gauge("http_handlers_running", "Request handlers that have not ended.")) {}
 RequestCounters::~RequestCounters() = default;
 
+void RequestCounters::start_at_zero(const Router& router) {
+  for (const Route* route : router.routes())
+    answered(series(route), 200);
+}
+
 RequestCounters::Series& RequestCounters::series(const Route* route) {
   auto& mine = series_[route];
   if (!mine.seconds) {
-    mine.operation = route ? std::string(route->operation_id) : "none";
+    mine.endpoint = {{"method", route ? std::string(name(route->verb)) : "none"},
+                     {"operation", route ? std::string(route->operation_id) : "none"},
+                     {"path", route ? route->path : "none"}};
     mine.seconds = &metrics_.histogram("http_request_seconds", "Time from a request's header to its reply.",
                                        {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30, 60},
-                                       {{"operation", mine.operation}});
+                                       {{"operation", mine.endpoint.at("operation")}});
   }
   return mine;
 }
 
+prometheus::Counter& RequestCounters::answered(Series& series, unsigned status) {
+  auto*& counter = series.by_status[status];
+  if (!counter) {
+    Labels labels = series.endpoint;
+    labels.emplace("status", std::to_string(status));
+    counter = &metrics_.counter("http_requests_total", "Requests answered.", labels);
+  }
+  return *counter;
+}
+
 void RequestCounters::count_request(const Route* route, unsigned status, std::chrono::duration<double> took) {
   auto& mine = series(route);
-  const unsigned status_class = std::min(status / 100, 5u);
-  auto*& counter = mine.by_status_class[status_class];
-  if (!counter) {
-    counter = &metrics_.counter("http_requests_total", "Requests answered.",
-                                {{"operation", mine.operation}, {"status", std::to_string(status_class) + "xx"}});
-  }
-  counter->Increment();
+  answered(mine, status).Increment();
   mine.seconds->Observe(took.count());
 }
 

@@ -127,6 +127,7 @@ Server::~Server() {
 }
 
 std::vector<std::uint16_t> Server::listen() {
+  impl_->core->pipeline.start_counters();
   std::vector<std::uint16_t> ports;
   for (const auto& settings : impl_->core->settings.listeners)
     ports.push_back(impl_->open(settings));

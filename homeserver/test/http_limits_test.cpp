@@ -64,7 +64,10 @@ TEST_F(HttpLimitsTest, client_that_reads_nothing_is_cut_off) {
   start();
   RawClient client(port());
   client.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
-  while (server().open_connections() > 0 || metrics_text().find("operation=\"test_operation\"") == std::string::npos)
+  const auto answered = [this] {
+    return metrics_text().find("http_request_seconds_count{operation=\"test_operation\"} 1") != std::string::npos;
+  };
+  while (server().open_connections() > 0 || !answered())
     on_reactor([] {});
   EXPECT_LT(client.read_to_end().size(), large.size());
 }

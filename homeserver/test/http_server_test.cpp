@@ -226,13 +226,21 @@ TEST_F(HttpServerTest, unavailable_database_is_503_with_a_time_to_come_back) {
   EXPECT_THAT(reply.body, Not(HasSubstr("internal")));
 }
 
+TEST_F(HttpServerTest, every_endpoint_is_counted_from_the_start) {
+  start();
+  EXPECT_THAT(metrics_text(), HasSubstr("path=\"/echo\",status=\"200\"} 0"));
+}
+
 TEST_F(HttpServerTest, requests_and_errors_are_counted) {
   start();
   RawClient client(port());
   client.roundtrip(get_echo);
   client.roundtrip("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n");
   const auto text = metrics_text();
-  EXPECT_THAT(text, HasSubstr("causeway_http_requests_total{operation=\"test_operation\",status=\"2xx\"} 1"));
+  EXPECT_THAT(text, HasSubstr("causeway_http_requests_total{method=\"GET\",operation=\"test_operation\",path=\"/echo\","
+                              "status=\"200\"} 1"));
+  EXPECT_THAT(text, HasSubstr("causeway_http_requests_total{method=\"none\",operation=\"none\",path=\"none\","
+                              "status=\"404\"} 1"));
   EXPECT_THAT(text, HasSubstr("causeway_http_errors_total{errcode=\"M_UNRECOGNIZED\"} 1"));
   EXPECT_THAT(text, HasSubstr("causeway_http_connections 1"));
   EXPECT_THAT(text, HasSubstr("causeway_http_request_seconds_count{operation=\"test_operation\"} 1"));
