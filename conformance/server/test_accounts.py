@@ -26,7 +26,7 @@ def test_versions_name_old_and_new_ones(server):
 
 def test_well_known_is_404_unless_configured(server):
     for name in ("client", "server"):
-        error(server.anonymous().get(f"/.well-known/matrix/{name}"), 404, "M_UNRECOGNIZED")
+        error(server.anonymous().get(f"/.well-known/matrix/{name}"), 404, "M_NOT_FOUND")
 
 
 def test_capabilities_tell_the_room_versions(alice):
@@ -57,6 +57,11 @@ def test_registration_refuses_what_it_must(server, alice):
     error(anyone.post("/register", "not json"), 400, "M_NOT_JSON")
     error(anyone.post("/register", {"username": 5, "auth": DUMMY}), 400, "M_BAD_JSON")
     assert anyone.post("/register", {"username": "x1", "auth": {**DUMMY, "session": "unknown"}}).status_code in (400, 401)
+
+
+def test_guests_are_refused(server):
+    error(server.anonymous().post("/register", {}, params={"kind": "guest"}), 403, "M_GUEST_ACCESS_FORBIDDEN")
+    error(server.anonymous().post("/register", {}, params={"kind": "ghost"}), 400, "M_INVALID_PARAM")
 
 
 def test_registration_without_login_gives_no_token(server):
@@ -90,12 +95,14 @@ def test_shared_secret_registration_works_for_tools_in_the_field(server):
     nonce = ok(anyone.get(path))["nonce"]
     body = {"nonce": nonce, "username": "tooluser", "password": "pw", "admin": True, "mac": shared_secret_mac(nonce, "tooluser", "pw", True)}
     wrong = {**body, "mac": shared_secret_mac(nonce, "tooluser", "pw", False)}
-    assert anyone.post(path, wrong).status_code == 403
+    error(anyone.post(path, wrong), 403, "M_FORBIDDEN")
     nonce = ok(anyone.get(path))["nonce"]
     body = {**body, "nonce": nonce, "mac": shared_secret_mac(nonce, "tooluser", "pw", True)}
     made = ok(anyone.post(path, body))
     assert made["user_id"] == f"@tooluser:{server.name}" and made["access_token"]
-    assert anyone.post(path, body).status_code == 400  # a nonce is good for one attempt
+    error(anyone.post(path, body), 400, "M_UNKNOWN")  # a nonce is good for one attempt
+    error(anyone.post(path, {}), 400, "M_MISSING_PARAM")
+    error(anyone.post(path, {**body, "user_type": "clown"}), 400, "M_INVALID_PARAM")
 
 
 # --- login and tokens ----------------------------------------------------------------------------------------------------------
@@ -119,7 +126,26 @@ def test_login_refuses_wrong_passwords_and_unknown_users_alike(server, alice):
     assert wrong["error"] == unknown["error"]
     error(login(server, f"@x:elsewhere.example", "wrong"), 403, "M_FORBIDDEN")
     error(server.anonymous().post("/login", {"type": "m.login.nonsense"}), 400, "M_UNKNOWN")
-    error(server.anonymous().post("/login", {"type": "m.login.password"}), 400, "M_MISSING_PARAM")
+
+
+@pytest.mark.parametrize(
+    "body, status, errcode",
+    [
+        ("not json", 400, "M_NOT_JSON"),
+        ("[]", 400, "M_BAD_JSON"),
+        ({}, 400, "M_MISSING_PARAM"),
+        ({"type": 5}, 400, "M_BAD_JSON"),
+        ({"type": "m.login.password"}, 400, "M_MISSING_PARAM"),
+        ({"type": "m.login.password", "user": "someone"}, 400, "M_MISSING_PARAM"),
+        ({"type": "m.login.password", "identifier": {"type": "m.id.user", "user": 1}, "password": "x"}, 400, "M_BAD_JSON"),
+        ({"type": "m.login.password", "identifier": {"type": "m.id.nonsense"}, "password": "x"}, 400, "M_UNKNOWN"),
+        ({"type": "m.login.password", "identifier": {"type": "m.id.thirdparty", "medium": "email", "address": "a@b.c"}, "password": "x"}, 403, "M_FORBIDDEN"),
+        ({"type": "m.login.password", "medium": "email", "address": "a@b.c", "password": "x"}, 403, "M_FORBIDDEN"),
+        ({"type": "m.login.token", "token": "x"}, 400, "M_UNKNOWN"),
+    ],
+)
+def test_login_refuses(server, body, status, errcode):
+    error(server.anonymous().post("/login", body), status, errcode)
 
 
 def test_a_device_that_logs_in_again_loses_its_old_token(server):
@@ -172,6 +198,35 @@ def test_profiles_are_set_read_and_removed(alice, bob):
     error(bob.get(f"/profile/@nobody.at.all:{alice.server.name}/displayname"), 404, "M_NOT_FOUND")
 
 
+def test_fields_of_profiles_are_taken_away(alice):
+    path = f"/profile/{alice.user_id}"
+    for field in ("displayname", "avatar_url"):
+        ok(alice.put(f"{path}/{field}", {field: "mxc://example.org/abc"}))
+    assert ok(alice.delete(f"{path}/displayname")) == {}
+    error(alice.get(f"{path}/displayname"), 404, "M_NOT_FOUND")
+    ok(alice.put(f"{path}/avatar_url", {"avatar_url": ""}))
+    assert ok(alice.get(path)) == {}
+
+
+def test_profiles_refuse_what_they_must(alice, bob):
+    path = f"/profile/{alice.user_id}"
+    error(bob.delete(f"{path}/displayname"), 403, "M_FORBIDDEN")
+    error(alice.put(f"{path}/displayname", {}), 400, "M_MISSING_PARAM")
+    error(alice.put(f"{path}/displayname", "["), 400, "M_NOT_JSON")
+    for change in (alice.put(f"{path}/org.example.field", {"org.example.field": "x"}), alice.delete(f"{path}/org.example.field")):
+        error(change, 403, "M_FORBIDDEN")
+    for tail in ("", "/displayname"):
+        error(alice.get(f"/profile/nonsense{tail}"), 400, "M_INVALID_PARAM")
+    error(alice.get(f"{path}/org.example.field"), 404, "M_NOT_FOUND")
+
+
+def test_profiles_of_other_servers_are_asked_of_them(peer, alice):
+    ok(alice.put(f"/profile/{alice.user_id}/displayname", {"displayname": "Far away"}))
+    assert ok(peer.anonymous().get(f"/profile/{alice.user_id}"))["displayname"] == "Far away"
+    assert ok(peer.anonymous().get(f"/profile/{alice.user_id}/displayname")) == {"displayname": "Far away"}
+    error(peer.anonymous().get(f"/profile/@nobody.at.all:{alice.server.name}"), 404, "M_NOT_FOUND")
+
+
 def test_a_new_display_name_reaches_the_rooms(alice):
     room = alice.create_room()
     ok(alice.put(f"/profile/{alice.user_id}/displayname", {"displayname": "Renamed"}))
@@ -192,7 +247,12 @@ def test_account_data_is_kept_per_user_and_per_room(alice, bob):
         error(bob.put(f"{base}/org.example.thing", {}), 403, "M_FORBIDDEN")
         error(alice.put(f"{base}/org.example.thing", "[]"), 400, "M_BAD_JSON")
         for managed in ("m.fully_read", "m.push_rules"):
-            assert alice.put(f"{base}/{managed}", {}).status_code == 405
+            error(alice.put(f"{base}/{managed}", {}), 405, "M_BAD_JSON")
+    error(bob.put(f"/user/{bob.user_id}/rooms/{room}/account_data/org.example.thing", {}), 403, "M_FORBIDDEN")
+    error(bob.get(f"/user/{bob.user_id}/rooms/{room}/account_data/org.example.thing"), 404, "M_NOT_FOUND")
+    nowhere = f"/user/{alice.user_id}/rooms/nonsense/account_data/org.example.thing"
+    error(alice.put(nowhere, {}), 400, "M_INVALID_PARAM")
+    error(alice.get(nowhere), 400, "M_INVALID_PARAM")
 
 
 def test_filters_are_kept(alice, bob):
@@ -203,7 +263,10 @@ def test_filters_are_kept(alice, bob):
     error(alice.get(f"/user/{alice.user_id}/filter/999999"), 404, "M_NOT_FOUND")
     error(bob.post(f"/user/{alice.user_id}/filter", definition), 403, "M_FORBIDDEN")
     error(bob.get(f"/user/{alice.user_id}/filter/{made}"), 403, "M_FORBIDDEN")
-    assert alice.post(f"/user/{alice.user_id}/filter", {"room": {"timeline": {"limit": "three"}}}).status_code == 400
+    error(alice.get(f"/user/{alice.user_id}/filter/unknown"), 404, "M_NOT_FOUND")
+    error(alice.post(f"/user/{alice.user_id}/filter", "{"), 400, "M_NOT_JSON")
+    for bad in ({"room": 1}, {"room": {"timeline": {"limit": "three"}}}):
+        error(alice.post(f"/user/{alice.user_id}/filter", bad), 400, "M_BAD_JSON")
 
 
 def test_the_default_push_rules_are_readable(alice):
@@ -218,8 +281,18 @@ def test_the_default_push_rules_are_readable(alice):
     error(alice.get("/pushrules/global/override/.no.such.rule"), 404, "M_NOT_FOUND")
     for part in ("enabled", "actions"):
         error(alice.get(f"/pushrules/global/override/.no.such.rule/{part}"), 404, "M_NOT_FOUND")
-    error(alice.server.anonymous().get("/pushrules/"), 401, "M_MISSING_TOKEN")
-    error(alice.server.anonymous().get("/pushrules/global/"), 401, "M_MISSING_TOKEN")
+    error(alice.put("/pushrules/global/override/mine", {"actions": []}), 405, "M_UNRECOGNIZED")
+
+
+def test_each_push_rule_is_readable_by_itself(alice):
+    rules = ok(alice.get("/pushrules/"))
+    assert ok(alice.get(f"/user/{alice.user_id}/account_data/m.push_rules")) == rules
+    for kind, listed in rules["global"].items():
+        for rule in listed:
+            path = f"/pushrules/global/{kind}/{rule['rule_id']}"
+            assert ok(alice.get(path)) == rule
+            assert ok(alice.get(f"{path}/enabled")) == {"enabled": rule["enabled"]}
+            assert ok(alice.get(f"{path}/actions")) == {"actions": rule["actions"]}
 
 
 # --- the HTTP conventions ------------------------------------------------------------------------------------------------------------

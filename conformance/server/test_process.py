@@ -13,16 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from servers import Server, TestAuthority, error, free_port, ok
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def causeway_binary():
-    if "CAUSEWAY_BIN" in os.environ:
-        return os.environ["CAUSEWAY_BIN"]
-    release = ROOT / "build/release/bin/causeway"
-    return str(release if release.exists() else ROOT / "build/dev/bin/causeway")
+from servers import ROOT, Server, TestAuthority, causeway_binary, error, free_port, ok
 
 
 def causeway(*arguments, **options):
@@ -118,7 +109,7 @@ def test_a_second_server_on_the_same_data_is_refused(own_server):
     with pytest.raises(RuntimeError, match="another causeway"):
         other = Server.__new__(Server)
         other.environment = {**own_server.environment, "CLIENT_PORT": "0"}
-        other.log = []
+        other.command, other.log = own_server.command, []
         other.start()
 
 
@@ -279,12 +270,8 @@ def test_metrics_are_not_for_everyone(authority):
     made = Server(authority)
     try:
         made.stop()
-        config = made.data / "elsewhere.toml"
-        text = (made.data / "causeway.toml").read_text().replace("[http]\n", '[http]\nmetrics_from = ["192.0.2.1"]\n')
-        config.write_text(text)
-        config.chmod(0o600)
-        made.process = subprocess.Popen([causeway_binary(), "serve", "--config", str(config)], stdout=subprocess.PIPE, text=True)
-        assert made.process.stdout.readline()
+        made.reconfigure({"http.metrics_from": '["192.0.2.1"]'})
+        made.start()
         error(requests.get(made.url + "/metrics"), 403, "M_FORBIDDEN")
     finally:
         made.remove()

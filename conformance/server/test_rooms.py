@@ -1,4 +1,4 @@
-"""Creating rooms, membership, state, messages, aliases, history."""
+"""Creating rooms, membership, state, messages, history."""
 
 import time
 from urllib.parse import quote
@@ -69,7 +69,10 @@ def test_the_order_of_creation_events_is_fixed(alice):
 def test_create_room_refuses_bad_options(alice):
     error(alice.post("/createRoom", "not json"), 400, "M_NOT_JSON")
     error(alice.post("/createRoom", {"room_version": "99"}), 400, "M_UNSUPPORTED_ROOM_VERSION")
+    error(alice.post("/createRoom", {"visibility": "secret"}), 400, "M_INVALID_PARAM")
+    error(alice.post("/createRoom", {"initial_state": {}}), 400, "M_BAD_JSON")
     error(alice.post("/createRoom", {"name": 5}), 400, "M_BAD_JSON")
+    error(alice.post("/createRoom", {"preset": 5}), 400, "M_BAD_JSON")
     error(alice.post("/createRoom", {"invite": ["nobody"]}), 400, "M_INVALID_PARAM")
     assert alice.post("/createRoom", {"preset": "nonsense"}).status_code == 400
     error(alice.post("/createRoom", {"power_level_content_override": {"users": {alice.user_id: 0}}, "initial_state": [{"type": "m.room.name", "content": {}}], "room_version": "11"}), 400, "M_INVALID_ROOM_STATE")
@@ -180,6 +183,30 @@ def test_sending_is_for_members_and_well_formed(alice, bob):
     error(alice.put(f"{path}/5", '{"msgtype": "m.text", "body": "x", "n": 9007199254740992}'), 400, "M_BAD_JSON")
     error(alice.put(f"{path}/6", {"msgtype": "m.text", "body": "x" * 66000}), 413, "M_TOO_LARGE")
     error(alice.put(f"/rooms/{enc(room)}/send/{'t' * 256}/7", message), 413, "M_TOO_LARGE")
+    error(alice.put(f"/rooms/{enc(room)}/state/t/{'k' * 256}", {}), 413, "M_TOO_LARGE")
+
+
+@pytest.mark.parametrize("content", [{}, {"body": "x"}, {"msgtype": "m.text"}, {"msgtype": "m.text", "body": 7}, {"msgtype": 7, "body": "x"}])
+def test_messages_must_have_a_type_and_a_body(alice, content):
+    error(alice.put(f"/rooms/{enc(alice.create_room())}/send/m.room.message/1", content), 400, "M_BAD_JSON")
+
+
+@pytest.mark.parametrize("path", ["send/t/1", "state/t", "state/t/key", f"redact/{'$' + 'A' * 43}/1"])
+def test_whatever_is_sent_must_be_an_object_for_a_room(alice, path):
+    room = enc(alice.create_room())
+    error(alice.put(f"/rooms/{room}/{path}", "{"), 400, "M_NOT_JSON")
+    error(alice.put(f"/rooms/{room}/{path}", "[]"), 400, "M_BAD_JSON")
+    error(alice.put(f"/rooms/nonsense/{path}", {}), 400, "M_INVALID_PARAM")
+
+
+def test_a_redaction_names_an_event_and_may_have_no_body(alice):
+    room = alice.create_room()
+    path = f"/rooms/{enc(room)}/redact"
+    error(alice.put(f"{path}/nonsense/1", {}), 400, "M_INVALID_PARAM")
+    error(alice.put(f"{path}/{enc('$' + 'A' * 43)}/1", {"reason": 5}), 400, "M_BAD_JSON")
+    event = alice.send(room)
+    ok(alice.request("PUT", f"{path}/{enc(event)}/2"))
+    assert ok(alice.get(f"/rooms/{enc(room)}/event/{enc(event)}"))["content"] == {}
 
 
 def test_event_is_served_to_those_who_may_see_it(alice, bob):
@@ -204,7 +231,7 @@ def test_types_and_state_keys_may_hold_anything(alice):
 def test_state_is_set_and_read(alice, bob):
     room = alice.create_room()
     path = f"/rooms/{enc(room)}/state"
-    event = alice.set_state(room, "m.room.topic", {"topic": "t"})
+    event = ok(alice.put(f"{path}/m.room.topic", {"topic": "t"}))["event_id"]
     for variant in ("m.room.topic", "m.room.topic/"):
         assert ok(alice.get(f"{path}/{variant}")) == {"topic": "t"}
     assert ok(alice.get(f"{path}/m.room.topic", params={"format": "event"}))["event_id"] == event
@@ -284,23 +311,3 @@ def test_those_who_left_see_the_room_as_they_left_it(alice, bob):
     assert seen in ids and unseen not in ids
     error(bob.get(f"/rooms/{enc(room)}/event/{enc(unseen)}"), 404, "M_NOT_FOUND")
     assert ("m.room.topic", "") not in state_of(bob, room)
-
-
-# --- aliases -------------------------------------------------------------------------------------------------------------------------
-
-
-def test_aliases_are_made_resolved_and_removed(alice, bob):
-    room = alice.create_room()
-    alias = f"#alias{time.time_ns()}:{alice.server.name}"
-    path = f"/directory/room/{enc(alias)}"
-    error(alice.get(path), 404, "M_NOT_FOUND")
-    ok(alice.put(path, {"room_id": room}))
-    error(alice.put(path, {"room_id": room}), 409, "M_UNKNOWN")
-    assert ok(bob.get(path))["room_id"] == room
-    assert ok(alice.get(f"/rooms/{enc(room)}/aliases"))["aliases"] == [alias]
-    error(bob.get(f"/rooms/{enc(room)}/aliases"), 403, "M_FORBIDDEN")
-    error(bob.delete(path), 403, "M_FORBIDDEN")
-    ok(alice.delete(path))
-    error(alice.get(path), 404, "M_NOT_FOUND")
-    error(alice.put(f"/directory/room/{enc('#x:elsewhere.example')}", {"room_id": room}), 400, "M_INVALID_PARAM")
-    error(alice.get("/directory/room/nonsense"), 400, "M_INVALID_PARAM")

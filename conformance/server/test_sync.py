@@ -159,6 +159,37 @@ def test_receipts_and_markers_are_checked(alice, bob):
     error(alice.put(f"/rooms/{room}/typing/{alice.user_id}", {}), 400, "M_MISSING_PARAM")
 
 
+def test_receipts_and_markers_that_make_no_sense_are_refused(alice, bob):
+    room = alice.create_room()
+    event = alice.send(room)
+    unknown = "$" + "A" * 43
+    receipt = f"/rooms/{room}/receipt/m.read"
+    error(alice.post(f"{receipt}/{unknown}"), 404, "M_NOT_FOUND")
+    error(alice.post(f"{receipt}/nonsense"), 400, "M_INVALID_PARAM")
+    for thread in ("", 5, unknown[1:]):
+        error(alice.post(f"{receipt}/{event}", {"thread_id": thread}), 400, "M_INVALID_PARAM")
+    error(alice.post(f"/rooms/{room}/receipt/m.fully_read/{event}", {"thread_id": "main"}), 400, "M_INVALID_PARAM")
+    markers = f"/rooms/{room}/read_markers"
+    error(alice.post(markers, {"m.fully_read": unknown}), 404, "M_NOT_FOUND")
+    error(alice.post(markers, {"m.fully_read": "nonsense"}), 400, "M_INVALID_PARAM")
+    error(alice.post(markers, {"m.fully_read": 5}), 400, "M_BAD_JSON")
+    typing = f"/rooms/{room}/typing/{alice.user_id}"
+    error(alice.put(typing, {"typing": "yes"}), 400, "M_BAD_JSON")
+    error(alice.put(typing, {"typing": True, "timeout": "long"}), 400, "M_BAD_JSON")
+    for path in (f"/rooms/nonsense/receipt/m.read/{event}", "/rooms/nonsense/read_markers"):
+        error(alice.post(path), 400, "M_INVALID_PARAM")
+
+
+def test_receipts_in_threads_are_told_with_their_thread(alice, bob):
+    room = alice.create_room(preset="public_chat")
+    bob.join(room)
+    event = alice.send(room)
+    since = bob.sync()["next_batch"]
+    ok(alice.post(f"/rooms/{room}/receipt/m.read/{event}", {"thread_id": "main"}))
+    told = joined(bob.sync(since, timeout=10000), room)["ephemeral"]["events"][0]["content"]
+    assert told[event]["m.read"][alice.user_id]["thread_id"] == "main"
+
+
 def test_filters_choose_what_is_shown(alice):
     room = alice.create_room()
     other = alice.create_room()

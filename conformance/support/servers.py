@@ -14,8 +14,18 @@ from urllib.parse import quote
 
 import requests
 
-LAUNCHER = Path(__file__).resolve().parents[1] / "serve-for-suite"
+import endpoint_coverage
+
+ROOT = Path(__file__).resolve().parents[2]
+LAUNCHER = ROOT / "conformance/serve-for-suite"
 SHARED_SECRET = "shared secret of the tests"
+
+
+def causeway_binary():
+    if "CAUSEWAY_BIN" in os.environ:
+        return os.path.abspath(os.environ["CAUSEWAY_BIN"])
+    release = ROOT / "build/release/bin/causeway"
+    return str(release if release.exists() else ROOT / "build/dev/bin/causeway")
 
 
 def free_port():
@@ -71,12 +81,13 @@ class Server:
             "SHARED_SECRET": SHARED_SECRET,
             **environment,
         }
+        self.command = [str(LAUNCHER)]
         self.log = []
         self.start()
 
     def start(self):
         """Returns when the server says that it answers; raises with its log when it ends instead."""
-        self.process = subprocess.Popen([str(LAUNCHER)], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(self.command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._keep_log, args=(self.process.stderr,), daemon=True)
         self._reader.start()
         if not self.process.stdout.readline():
@@ -84,17 +95,41 @@ class Server:
             self._reader.join(5)
             raise RuntimeError("the server ended:\n" + "".join(self.log))
 
+    def reconfigure(self, values):
+        """From the next start on: the launcher's configuration with these TOML values, {"section.key": "value"}, in place of its own."""
+        sections = {}
+        for line in (self.data / "causeway.toml").read_text().splitlines():
+            if line.startswith("["):
+                section = sections.setdefault(line.strip("[]"), {})
+            else:
+                key, value = line.split(" = ", 1)
+                section[key] = value
+        for name, value in values.items():
+            section, key = name.split(".")
+            sections.setdefault(section, {})[key] = value
+        config = self.data / "reconfigured.toml"
+        config.write_text("".join(f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items()) for name, keys in sections.items()))
+        self.command = [causeway_binary(), "serve", "--config", str(config)]
+
     def _keep_log(self, stream):
         for line in stream:
             self.log.append(line)
             del self.log[:-5000]
 
+    def _keep_counts(self):
+        try:
+            endpoint_coverage.keep(requests.get(f"{self.url}/metrics", timeout=10).text)
+        except requests.ConnectionError:
+            pass  # it has ended
+
     def kill(self):
+        self._keep_counts()
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
     def stop(self):
         """Returns the exit status."""
+        self._keep_counts()
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=20)
 
@@ -118,7 +153,8 @@ _numbers = itertools.count(1)
 
 
 class Client:
-    """A user's view of the client-server API. Methods return requests.Response; paths are below /_matrix/client/v3."""
+    """A user's view of the client-server API. Methods return requests.Response; paths are below /_matrix/client/v3 unless they
+    begin with /_ or /."""
 
     def __init__(self, server, login):
         self.server = server
@@ -128,7 +164,7 @@ class Client:
             self.session.headers["Authorization"] = f"Bearer {self.token}"
 
     def request(self, method, path, body=None, **options):
-        if not path.startswith("/_"):
+        if not path.startswith(("/_", "/.")) and path != "/":
             path = "/_matrix/client/v3" + path
         options.setdefault("timeout", 60)
         if body is not None:
