@@ -21,7 +21,7 @@ Task<Result<StoredEventPtr>> find_event(ClientApi& api, const Request& request, 
   if (!id) co_return id.error();
   const StoredEventPtr event = co_await api.events.by_id(std::move(*id));
   if (!event || event->room != room.info->nid) co_return no_such_event();
-  if (event->has(db::EventFlags::rejected) || event->has(db::EventFlags::soft_failed)) co_return no_such_event();
+  if (!event->is_shown()) co_return no_such_event();
   std::vector<StoredEventPtr> asked(1, event);
   const auto visible = co_await api.reader.visible_to(request.requester->user, room.info, std::move(asked));
   if (visible.empty()) co_return no_such_event();

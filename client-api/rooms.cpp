@@ -11,10 +11,6 @@ namespace {
 
 using namespace http;
 
-bool may_be_shown(const StoredEvent& event) {
-  return !event.has(db::EventFlags::rejected) && !event.has(db::EventFlags::soft_failed);
-}
-
 // spec: client-server-api#get_matrixclientv3roomsroomideventeventid
 Task<Result<Response>> get_one_room_event(ClientApi& api, Request& request) {
   auto room_id = room_id_parameter(request);
@@ -23,7 +19,7 @@ Task<Result<Response>> get_one_room_event(ClientApi& api, Request& request) {
   if (!event_id) co_return event_id.error();
   const RoomInfoPtr room = co_await api.reader.room(std::move(*room_id));
   const StoredEventPtr event = co_await api.events.by_id(std::move(*event_id));
-  if (room && event && event->room == room->nid && may_be_shown(*event)) {
+  if (room && event && event->room == room->nid && event->is_shown()) {
     std::vector<StoredEventPtr> asked(1, event);
     const auto visible = co_await api.reader.visible_to(request.requester->user, room, std::move(asked));
     if (!visible.empty()) {

@@ -16,10 +16,6 @@ namespace {
 
 constexpr std::size_t max_known_redactions = 50'000;
 
-bool is_shown(const StoredEvent& event) {
-  return !event.has(db::EventFlags::rejected) && !event.has(db::EventFlags::soft_failed);
-}
-
 // Parses the JSON: for database threads.
 StoredEventPtr to_stored(db::EventRow row) {
   auto stored = std::make_shared<StoredEvent>();
@@ -72,9 +68,9 @@ struct EventStore::Impl {
       for (const RedactionRecord& record : unit->redactions)
         if (record.applied) applied_redactions.put(record.target, record.redaction);
       for (const ReplacedEvent& replaced : unit->replaced) {
-        cache.put(replaced.redacted);
+        cache.put(replaced.stored);
         for (Loading* loading : in_flight)
-          loading->replaced.insert_or_assign(replaced.redacted->nid, replaced.redacted);
+          loading->replaced.insert_or_assign(replaced.stored->nid, replaced.stored);
       }
     }
   }
@@ -85,7 +81,7 @@ struct EventStore::Impl {
     const StreamPosition reach = std::max(since, hub.recent().complete_after());
     Range range;
     hub.recent().newest_in_room(room, reach, until, [&](const StoredEventPtr& event) {
-      if (!is_shown(*event)) return true;
+      if (!event->is_shown()) return true;
       range.more_before = range.events.size() == limit;
       if (!range.more_before) range.events.push_back(event);
       return !range.more_before;

@@ -14,12 +14,22 @@ bool same_server(const UserId& a, const UserId& b) {
   return a.server() == b.server();
 }
 
+// A redaction whose time has come.
+ReplacedEvent shown_copy(const StoredEvent& redaction) {
+  auto copy = std::make_shared<StoredEvent>(redaction);
+  copy->flags =
+      static_cast<db::EventFlags>(static_cast<int>(redaction.flags) & ~static_cast<int>(db::EventFlags::withheld));
+  ReplacedEvent replaced;
+  replaced.stored = std::move(copy);
+  return replaced;
+}
+
 ReplacedEvent redacted_copy(const StoredEvent& target) {
   auto copy = std::make_shared<StoredEvent>(target);
   copy->event = redact(*target.event);
   copy->flags = target.flags | db::EventFlags::redacted;
   ReplacedEvent replaced;
-  replaced.redacted = std::move(copy);
+  replaced.stored = std::move(copy);
   return replaced;
 }
 
@@ -72,9 +82,11 @@ Task<> RoomService::Impl::redact_target(RoomHead& head, WriteUnit& unit, NewEven
   record.redaction = redaction->nid;
   auto target = co_await services.events.by_id(record.target);
   record.applied = target && applies(*redaction->event, levels, *target, head.nid);
+  // spec: rooms/v11#handling-redactions: not sent to clients until it can be validated and applies.
+  if (!record.applied) redaction->flags = redaction->flags | db::EventFlags::withheld;
   if (record.applied && !target->has(db::EventFlags::redacted)) {
     unit.replaced.push_back(redacted_copy(*target));
-    head.replace(unit.replaced.back().redacted);
+    head.replace(unit.replaced.back().stored);
   }
   unit.redactions.push_back(std::move(record));
 }
@@ -113,6 +125,7 @@ Task<> RoomService::Impl::apply_waiting_redactions(RoomHead& head, WriteUnit& un
     record.target = arrived->event->id();
     record.redaction = redaction->nid;
     record.applied = true;
+    unit.replaced.push_back(shown_copy(*redaction));
     unit.redactions.push_back(std::move(record));
     co_return;
   }

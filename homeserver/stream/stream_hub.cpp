@@ -101,7 +101,7 @@ void StreamHub::committed(StreamPosition position, const std::vector<WriteUnitPt
     for (const NewEvent& event : unit->events)
       if (event.placement == Placement::live) recent_.append(event.stored);
     for (const ReplacedEvent& replaced : unit->replaced)
-      recent_.replace(replaced.redacted);
+      recent_.replace(replaced.stored);
   }
   position_ = position;
   for (const Listener& listener : listeners_)

@@ -131,7 +131,7 @@ class Encoder {
     for (const RedactionRecord& record : unit.redactions)
       batch_.redactions.add(record.target.to_db(), record.redaction, record.applied);
     for (const ReplacedEvent& replaced : unit.replaced)
-      batch_.replaced.add(replaced.redacted->nid, replaced.redacted->flags, replaced.redacted->event->json());
+      batch_.replaced.add(replaced.stored->nid, replaced.stored->flags, replaced.stored->event->json());
     for (const auto& [missing, later] : unit.new_gaps)
       batch_.gaps.add(unit.room, missing.to_db(), later);
     for (const EventId& missing : unit.closed_gaps)
@@ -187,7 +187,7 @@ std::size_t weight_bytes(const WriteUnit& unit) {
   for (const NewEvent& event : unit.events)
     bytes += row_bytes + event.stored->event->json().size();
   for (const ReplacedEvent& replaced : unit.replaced)
-    bytes += row_bytes + replaced.redacted->event->json().size();
+    bytes += row_bytes + replaced.stored->event->json().size();
   for (const MembershipChange& change : unit.memberships)
     bytes += change.stripped_state ? change.stripped_state->size() : 0;
   for (const AccountDataChange& data : unit.account_data)

@@ -27,6 +27,10 @@ struct StoredEvent {
 
   StateRef state_after() const { return after.value_or(before); }
   bool has(db::EventFlags flag) const { return (flags & flag) != db::EventFlags::none; }
+  // To clients; servers are told of the rest too.
+  bool is_shown() const {
+    return !has(db::EventFlags::rejected | db::EventFlags::soft_failed | db::EventFlags::withheld);
+  }
   bool is_live() const { return order && order->sub == 0; }
   StreamPosition position() const { return is_live() ? order->anchor : 0; }
 };
@@ -94,7 +98,7 @@ struct RedactionRecord {
 };
 
 struct ReplacedEvent {
-  StoredEventPtr redacted;  // same nid and order; row's json and flags are replaced. The target is committed already.
+  StoredEventPtr stored;  // same nid and order; the json and flags of its row are replaced. It is committed already.
 };
 
 struct TransactionRecord {

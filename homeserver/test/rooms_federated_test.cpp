@@ -41,6 +41,10 @@ struct FederatedRoomsTest : testing::Test {
     return ids;
   }
 
+  bool is_in_timeline(const EventId& id) {
+    return std::ranges::any_of(here.timeline(room), [&](const auto& shown) { return shown->event->id() == id; });
+  }
+
   EventPtr there_makes(const std::string& type, std::optional<std::string> state_key, object content,
                        const EventId& prev) {
     auto state = there.state(room);
@@ -187,9 +191,23 @@ TEST_F(FederatedRoomsTest, redaction_that_comes_first_applies_when_its_target_ar
   const EventId base = here.timeline(room).back()->event->id();
   const EventPtr redaction = there_makes("m.room.redaction", {}, object{{"redacts", target.str()}}, base);
   ASSERT_EQ(here.receive(there.self.name, redaction).result, Received::accepted);
+  EXPECT_FALSE(is_in_timeline(redaction->id())) << "nobody can tell yet whether it applies";
   ASSERT_EQ(here.receive(there.self.name, original).result, Received::accepted);
+  EXPECT_TRUE(is_in_timeline(redaction->id()));
   EXPECT_EQ(here.event(target)->event->json().find("secret"), std::string::npos);
   EXPECT_TRUE(here.event(target)->has(db::EventFlags::redacted));
+}
+
+TEST_F(FederatedRoomsTest, redaction_that_does_not_apply_is_built_on_but_not_shown) {
+  start();
+  const EventId target = here.send(alice, room, "stays").value();
+  const EventPtr redaction = there_makes("m.room.redaction", {}, object{{"redacts", target.str()}}, target);
+  ASSERT_EQ(here.receive(there.self.name, redaction).result, Received::accepted);
+  EXPECT_NE(here.event(target)->event->json().find("stays"), std::string::npos);
+  EXPECT_FALSE(is_in_timeline(redaction->id()));
+  EXPECT_EQ(here.event(here.send(alice, room, "next").value())->event->prev_events().front(), redaction->id());
+  here.restart();
+  EXPECT_FALSE(is_in_timeline(redaction->id()));
 }
 
 TEST_F(FederatedRoomsTest, invite_of_another_servers_user_is_shown_there_and_can_be_declined_or_accepted) {

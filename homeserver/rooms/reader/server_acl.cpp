@@ -86,7 +86,7 @@ void ServerAclCache::committed(const WriteUnit& unit) {
   for (const StateChange& change : unit.state)
     if (change.line == 0 && change.key == key_) acls_.drop(unit.room);
   for (const ReplacedEvent& replaced : unit.replaced)
-    if (replaced.redacted->key == key_) acls_.drop(replaced.redacted->room);
+    if (replaced.stored->key == key_) acls_.drop(replaced.stored->room);
 }
 
 Task<std::shared_ptr<ServerAcl>> ServerAclCache::load(RoomNid nid) {

@@ -9,8 +9,8 @@ namespace {
   "select e.event_nid, e.room_nid, e.sender_nid, e.state_key_nid, e.anchor, e.sub, e.state_line, " \
   "e.state_version, e.after_line, e.after_version, e.flags, e.auth_nids, e.event_id, r.version, e.json "
 #define FROM_EVENTS "from events e join rooms r on r.room_nid = e.room_nid "
-// Neither rejected (1) nor soft-failed (2).
-#define SHOWN "and (e.flags & 3) = 0 "
+// Neither rejected (1) nor soft-failed (2) nor withheld (32).
+#define SHOWN "and (e.flags & 35) = 0 "
 
 template <class T>
 std::optional<T> read_optional(const pqxx::field& field) {
