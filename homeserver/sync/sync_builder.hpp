@@ -76,6 +76,7 @@ class SyncBuilder {
   Task<> choose_state(RoomPart& part);
   Task<> choose_whole_state(RoomPart& part);
   Task<> choose_changed_state(RoomPart& part);
+  Task<> correct_towards_end(RoomPart& part);
   Task<> sift_whole_state();
   Task<> load_state();
   bool told_by_timeline(const RoomPart& part, std::int32_t from_version) const;

@@ -39,9 +39,7 @@ Task<> SyncBuilder::choose_whole_state(RoomPart& part) {
   if (told != part.whole_at) part.whole = co_await s_.states.at(part.info->nid, told);
   part.state_nids.insert(part.whole->begin(), part.whole->end());
   if (wants_state_after() || (start.line == 0 && told_by_timeline(part, start.version))) co_return;
-  const auto later = co_await s_.states.difference(part.info->nid, start, part.end);
-  for (const auto& [key, event] : later)
-    if (event != EventNid{} && !part.timeline_holds(event)) part.state_nids[key] = event;
+  co_await correct_towards_end(part);
 }
 
 Task<> SyncBuilder::choose_changed_state(RoomPart& part) {
@@ -53,14 +51,24 @@ Task<> SyncBuilder::choose_changed_state(RoomPart& part) {
   }
   StateRef since;
   since.version = part.since_version;
-  if (!wants_state_after()) {
-    const auto at_start = co_await s_.states.difference(part.info->nid, since, part.start());
-    for (const auto& [key, event] : at_start)
+  if (wants_state_after()) {
+    const auto at_end = co_await s_.states.difference(part.info->nid, since, part.end);
+    for (const auto& [key, event] : at_end)
       if (event != EventNid{}) part.state_nids[key] = event;
+    co_return;
   }
-  const auto at_end = co_await s_.states.difference(part.info->nid, since, part.end);
-  for (const auto& [key, event] : at_end)
-    if (event != EventNid{} && (wants_state_after() || !part.timeline_holds(event))) part.state_nids[key] = event;
+  const auto at_start = co_await s_.states.difference(part.info->nid, since, part.start());
+  for (const auto& [key, event] : at_start)
+    if (event != EventNid{}) part.state_nids[key] = event;
+  co_await correct_towards_end(part);
+}
+
+// The timeline may begin on a branch that lacks what the client knows already, and replaying it does not tell what
+// resolving branches brought about.
+Task<> SyncBuilder::correct_towards_end(RoomPart& part) {
+  const auto later = co_await s_.states.difference(part.info->nid, part.start(), part.end);
+  for (const auto& [key, event] : later)
+    if (event != EventNid{} && !part.timeline_holds(event)) part.state_nids[key] = event;
 }
 
 // Every version of the main line since then was made by a state event of the timeline.
