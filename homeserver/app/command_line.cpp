@@ -7,8 +7,8 @@
 #include <iostream>
 
 #include "homeserver/accounts/account_service.hpp"
-#include "homeserver/app/data_directory.hpp"
-#include "homeserver/app/embedded_postgres.hpp"
+#include "homeserver/app/backup.hpp"
+#include "homeserver/app/command_database.hpp"
 #include "homeserver/app/logging.hpp"
 #include "homeserver/app/server.hpp"
 #include "schema/db/migrations.hpp"
@@ -22,6 +22,7 @@ struct Options {
   std::string config_path;
   std::string data_directory;
   bool defaults = false;
+  std::string file;
   std::string user;
   bool admin = false;
   bool password_from_input = false;
@@ -52,29 +53,6 @@ int check_config(const Options& options) {
   return 0;
 }
 
-// The database a command works on: the configured one, that of a running server, or the embedded one started for the
-// while.
-class CommandDatabase {
- public:
-  explicit CommandDatabase(const Config& config) : url_(config.database_url) {
-    if (!url_.empty()) return;
-    become_server_user(config);
-    url_ = EmbeddedPostgres::url_of_running(config.data_directory);
-    if (!url_.empty()) return;
-    check_data_directory(config.data_directory);
-    lock_.emplace(config.data_directory);
-    postgres_.emplace(config.data_directory);
-    postgres_->start();
-    url_ = postgres_->url();
-  }
-  const std::string& url() const { return url_; }
-
- private:
-  std::string url_;
-  std::optional<DataDirectoryLock> lock_;
-  std::optional<EmbeddedPostgres> postgres_;
-};
-
 int migrate(const Options& options) {
   const Config config = load(options);
   set_up_logging(config.log_level, config.log_format);
@@ -82,6 +60,21 @@ int migrate(const Options& options) {
   db::Connection connection(database.url());
   const auto report = db::migrate(connection);
   std::cout << "The database is at version " << report.after << " (was " << report.before << ").\n";
+  return 0;
+}
+
+int back_up(const Options& options) {
+  const Config config = load(options);
+  set_up_logging("warn", config.log_format);
+  write_backup(config, options.file);
+  return 0;
+}
+
+int restore(const Options& options) {
+  const Config config = load(options);
+  set_up_logging("warn", config.log_format);
+  restore_backup(config, options.file);
+  std::cout << "The backup is restored. Start the server.\n";
   return 0;
 }
 
@@ -199,6 +192,17 @@ int run_command_line(int argc, char** argv) {
   auto* migration = database->add_subcommand("migrate", "Bring the database to this version; serve does so too");
   add_common(migration);
   runs(migration, migrate);
+
+  auto* backing_up = app.add_subcommand("backup", "Write everything in the database to a file, while the server runs");
+  add_common(backing_up);
+  backing_up->add_option("file", options.file, "Where to; - is standard output. It holds the server's secrets")
+      ->required();
+  runs(backing_up, back_up);
+
+  auto* restoring = app.add_subcommand("restore", "Put a backup into a database that is empty or not made yet");
+  add_common(restoring);
+  restoring->add_option("file", options.file, "What backup wrote; - is standard input")->required();
+  runs(restoring, restore);
 
   runs(app.add_subcommand("version", "Print the version"), [](const Options&) {
     std::cout << "causeway " << version_text << "\n";

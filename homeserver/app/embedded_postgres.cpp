@@ -19,6 +19,8 @@
 #include <sstream>
 #include <thread>
 
+#include "homeserver/app/synced_directory.hpp"
+
 namespace causeway {
 
 namespace fs = std::filesystem;
@@ -139,6 +141,7 @@ struct EmbeddedPostgres::Impl {
                                log, SIGKILL);
     if (wait_for(initdb) != 0) throw std::runtime_error("initdb failed (is postgresql-15 installed?):\n" + tail(log));
     fs::rename(fresh, cluster);
+    sync_directory(directory);
   }
 
   // Short, because a socket's path holds 107 bytes; private, because whoever reaches it is trusted.

@@ -20,14 +20,15 @@ std::string account_data_event(std::string_view type, std::string_view content_j
 }  // namespace
 
 SyncBuilder::SyncBuilder(const SyncService::Services& services, SyncMemory memory, const SyncRequest& request,
-                         FilterPtr filter, UserIndex::UserPtr user, std::optional<SyncToken> since)
+                         FilterPtr filter, UserIndex::UserPtr user, std::optional<SyncToken> since, bool since_was_lost)
     : s_(services),
       memory_(memory),
       request_(request),
       filter_(std::move(filter)),
       user_(std::move(user)),
       since_(since),
-      every_room_(!since || request.full_state),
+      since_was_lost_(since_was_lost),
+      every_room_(!since || request.full_state || since_was_lost),
       typing_is_known_(since && since->epoch == services.typing.epoch()) {}
 
 Task<std::string> SyncBuilder::build() {
@@ -79,8 +80,8 @@ Task<> SyncBuilder::fix_now() {
 }
 
 Task<> SyncBuilder::read_account_data() {
-  if (!initial() && user_->last_account_data <= since_position()) co_return;
-  auto read = [user = user_->nid, since = since_position(), until = until_.position](db::Connection& c) {
+  if (!initial() && user_->last_account_data <= values_since()) co_return;
+  auto read = [user = user_->nid, since = values_since(), until = until_.position](db::Connection& c) {
     return db::account_data_changed(c, user, since, until, max_account_data);
   };
   auto changed = co_await s_.database.run(std::move(read));
@@ -95,7 +96,7 @@ Task<> SyncBuilder::read_account_data() {
       global_account_data_.push_back(account_data_event(data.type, data.content_json));
   }
   // spec: client-server-api#push-rules-events: a user has push rules from the beginning.
-  if (initial() && !has_push_rules && filter_->account_data.types.accepts("m.push_rules")) {
+  if (values_since() == 0 && !has_push_rules && filter_->account_data.types.accepts("m.push_rules")) {
     const auto rules = co_await s_.accounts.push_rules(user_->nid, request_.requester.user);
     global_account_data_.push_back(account_data_event("m.push_rules", boost::json::serialize(rules)));
   }
@@ -131,7 +132,7 @@ std::optional<RoomPart> SyncBuilder::candidate(const RoomMembership& membership)
     case db::Membership::ban:
       part.section = RoomPart::Section::leave;
       // A room that was just left is told once, whatever the filter says, or the client would never know.
-      if ((!initial() && is_new) || (every_room_ && filter_->include_leave)) return part;
+      if ((!initial() && (is_new || since_was_lost_)) || (every_room_ && filter_->include_leave)) return part;
       return std::nullopt;
   }
   if (every_room_ || is_new) return part;
@@ -178,8 +179,8 @@ Task<> SyncBuilder::place_join(RoomPart& part) {
     }
   }
   part.since = part.fresh ? 0 : since_position();
-  part.whole_state = part.fresh || request_.full_state;
-  if (part.fresh) memory_.sent_members.forget(request_.requester.device_nid, part.info->nid);
+  part.whole_state = part.fresh || request_.full_state || since_was_lost_;
+  if (part.fresh || since_was_lost_) memory_.sent_members.forget(request_.requester.device_nid, part.info->nid);
 }
 
 // spec: client-server-api#room-history-visibility: what came after the user left is not theirs to see.
@@ -246,7 +247,7 @@ Task<> SyncBuilder::read_receipts() {
   for (const auto& part : parts_) {
     if (part.section != RoomPart::Section::join || !filter_->room_ephemeral.rooms.accepts(part.info->id.str()))
       continue;
-    (part.fresh ? fresh : known).push_back(part.info->nid);
+    (part.fresh || since_was_lost_ ? fresh : known).push_back(part.info->nid);
   }
   ReceiptService::ByRoom receipts;
   if (!known.empty())

@@ -31,8 +31,10 @@ struct SyncMemory {
 
 class SyncBuilder {
  public:
+  // `since_was_lost`: the client knows things of a life of the database that a restored backup has ended. It is told
+  // all that it may have wrong, and that its timelines have a gap; but no event twice.
   SyncBuilder(const SyncService::Services& services, SyncMemory memory, const SyncRequest& request, FilterPtr filter,
-              UserIndex::UserPtr user, std::optional<SyncToken> since);
+              UserIndex::UserPtr user, std::optional<SyncToken> since, bool since_was_lost);
 
   // The reply's JSON text.
   Task<std::string> build();
@@ -105,6 +107,8 @@ class SyncBuilder {
 
   bool initial() const { return !since_; }
   StreamPosition since_position() const { return since_ ? since_->position : 0; }
+  // Of what has values rather than history.
+  StreamPosition values_since() const { return since_was_lost_ ? 0 : since_position(); }
   bool wants_state_after() const { return request_.use_state_after || request_.use_state_after_unstable; }
 
   const SyncService::Services& s_;
@@ -113,7 +117,8 @@ class SyncBuilder {
   const FilterPtr filter_;
   const UserIndex::UserPtr user_;
   const std::optional<SyncToken> since_;
-  const bool every_room_;       // initial or full_state: also rooms without news
+  const bool since_was_lost_;
+  const bool every_room_;       // initial, full_state or lost: also rooms without news
   const bool typing_is_known_;  // false: the client knows nothing of the typing of this epoch
 
   SyncToken until_;

@@ -5,6 +5,7 @@
 
 #include "homeserver/runtime/bounded_cache.hpp"
 #include "homeserver/sync/sync_builder.hpp"
+#include "schema/db/tables/lost_spans.hpp"
 
 namespace causeway {
 
@@ -46,6 +47,16 @@ struct SyncService::Impl {
   bool nothing_new(const UserIndex::User& user, const SyncToken& since) const {
     return user.last_change <= since.position && user.last_typing <= since.ephemeral && since.epoch == s.typing.epoch();
   }
+  Task<> read_lost_spans() {
+    auto read = [](db::Connection& c) { return db::lost_spans(c); };
+    lost_spans = co_await s.database.run(std::move(read));
+  }
+  // The token was given out by a life of the database that a restored backup has ended.
+  bool was_lost(const SyncToken& token) const {
+    return std::any_of(lost_spans->begin(), lost_spans->end(), [&token](const db::LostSpan& span) {
+      return token.position > span.after && token.position < span.until;
+    });
+  }
   SyncToken now() const {
     SyncToken token;
     token.position = s.hub.position();
@@ -58,7 +69,8 @@ struct SyncService::Impl {
   UserIndex users;
   StateVersions versions;
   SentMembers sent_members;
-  BoundedCache<std::string, FilterPtr> filters;  // by user and what the request says
+  std::optional<std::vector<db::LostSpan>> lost_spans;  // read once: restores happen between two processes
+  BoundedCache<std::string, FilterPtr> filters;         // by user and what the request says
   prometheus::Counter& told;
   prometheus::Counter& timed_out;
   prometheus::Gauge& waiting;
@@ -114,12 +126,14 @@ Task<Result<std::string>> SyncService::sync(SyncRequest request) {
   const auto user = co_await impl.users.get(nid);
   if (request.disconnect) request.disconnect->notify([&impl, nid] { impl.s.notifier.wake(nid); });
 
-  const bool at_once = !since || request.full_state;
+  if (!impl.lost_spans) co_await impl.read_lost_spans();
+  const bool since_was_lost = since && impl.was_lost(*since);
+  const bool at_once = !since || request.full_state || since_was_lost;
   for (;;) {
     const auto ticket = impl.s.notifier.ticket(nid);
     if (at_once || !impl.nothing_new(*user, *since)) {
       const SyncMemory memory{impl.users, impl.versions, impl.sent_members};
-      SyncBuilder builder(impl.s, memory, request, *filter, user, since);
+      SyncBuilder builder(impl.s, memory, request, *filter, user, since, since_was_lost);
       std::string reply = co_await builder.build();
       if (at_once || !builder.empty()) {
         impl.told.Increment();

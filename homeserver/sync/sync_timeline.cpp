@@ -68,7 +68,7 @@ Task<> SyncBuilder::read_pages(std::vector<Reading> open, std::size_t limit) {
 void SyncBuilder::finish_timeline(Reading& reading, std::size_t limit) const {
   RoomPart& part = *reading.part;
   const auto& [events, more_before] = reading.last;
-  part.limited = more_before || reading.newest_first.size() > limit;
+  part.limited = more_before || reading.newest_first.size() > limit || since_was_lost_;
   // A room that was joined over federation has a past that this server may not even have.
   if (part.fresh && !more_before)
     part.limited = part.limited || events.empty() || !events.front()->event->is_state("m.room.create", "");
