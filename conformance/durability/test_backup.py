@@ -1,0 +1,107 @@
+"""causeway backup and restore: what is in a backup, and what a restored server and its clients make of it."""
+
+import random
+
+import backups
+from backups import Backup, causeway, lose
+from power_cut import OwnPostgres
+from servers import Server, TestAuthority, ok
+
+import pytest
+
+
+def test_a_backup_made_under_load_becomes_a_server_that_everyone_can_go_on_with():
+    assert backups.run(random.randrange(1 << 32)) == []
+
+
+@pytest.fixture
+def server():
+    authority = TestAuthority()
+    made = Server(authority)
+    yield made
+    made.remove()
+    authority.remove()
+
+
+@pytest.fixture
+def backup(server):
+    made = Backup(server)
+    yield made
+    made.remove()
+
+
+def test_a_backup_of_the_embedded_database_can_be_restored_into_another_one(server, backup):
+    alice = server.register()
+    room = alice.create_room(name="kept")
+    assert backup.make() == []
+    postgres = OwnPostgres()
+    try:
+        config = backup.config.read_text().replace("[http]\n", f'[database]\nurl = "{postgres.url}"\n[http]\n', 1)
+        backup.config.write_text(config)
+        done = backup.restore()
+        assert done.returncode == 0, done.stderr
+        refused = backup.restore()
+        assert refused.returncode == 1 and "not empty" in refused.stderr
+        lose(server)
+        server.environment["DATABASE_URL"] = postgres.url
+        server.start()
+        assert ok(alice.get(f"/rooms/{room}/state/m.room.name"))["name"] == "kept"
+        server.stop()
+    finally:
+        postgres.remove()
+
+
+def test_a_token_given_out_after_the_backup_leads_to_what_is_true_now(server, backup):
+    alice = server.register()
+    room = alice.create_room(name="before")
+    path = f"/user/{alice.user_id}/account_data/org.example.value"
+    ok(alice.put(path, {"value": "before"}))
+    old = alice.sync()["next_batch"]
+    assert backup.make() == []
+    ok(alice.put(path, {"value": "lost"}))
+    alice.set_state(room, "m.room.name", {"name": "lost"})
+    lost = [alice.send(room, f"lost {number}") for number in range(30)]
+    token = alice.sync()["next_batch"]
+    lose(server)
+    done = backup.restore()
+    assert done.returncode == 0, done.stderr
+    server.start()
+
+    new = alice.send(room, "new")
+    for since in (token, old):
+        reply = alice.sync(since)
+        part = reply["rooms"]["join"][room]
+        assert [event["event_id"] for event in part["timeline"]["events"]] == [new]
+        assert not set(lost) & {event["event_id"] for event in alice.get(f"/rooms/{room}/messages", params={"dir": "b", "from": since}).json()["chunk"]}
+    reply = alice.sync(token)
+    part = reply["rooms"]["join"][room]
+    assert part["timeline"]["limited"] is True
+    assert {"name": "before"} in [event["content"] for event in part["state"]["events"] if event["type"] == "m.room.name"]
+    assert {"value": "before"} in [event["content"] for event in reply["account_data"]["events"] if event["type"] == "org.example.value"]
+    # What comes next is a token like any other.
+    assert room not in alice.sync(reply["next_batch"]).get("rooms", {}).get("join", {})
+
+
+def test_a_backup_goes_to_standard_output_and_comes_from_standard_input(server, backup):
+    alice = server.register()
+    with open(backup.file, "wb") as out:
+        done = causeway("backup", "-", "--config", backup.config, stdout=out)
+    assert done.returncode == 0
+    lose(server)
+    with open(backup.file, "rb") as stored:
+        done = causeway("restore", "-", "--config", backup.config, stdin=stored)
+    assert done.returncode == 0, done.stderr
+    server.start()
+    assert ok(alice.get("/account/whoami"))["user_id"] == alice.user_id
+
+
+def test_what_is_cut_short_is_not_restored_at_all(server, backup):
+    server.register()
+    assert backup.make() == []
+    whole = backup.file.read_bytes()
+    backup.file.write_bytes(whole[: len(whole) * 3 // 4])
+    lose(server)
+    done = backup.restore()
+    assert done.returncode == 1 and "still empty" in done.stderr
+    backup.file.write_bytes(whole)
+    assert backup.restore().returncode == 0
