@@ -96,7 +96,7 @@ Task<> SyncBuilder::read_account_data() {
       global_account_data_.push_back(account_data_event(data.type, data.content_json));
   }
   // spec: client-server-api#push-rules-events: a user has push rules from the beginning.
-  if (values_since() == 0 && !has_push_rules && filter_->account_data.types.accepts("m.push_rules")) {
+  if ((initial() || since_was_lost_) && !has_push_rules && filter_->account_data.types.accepts("m.push_rules")) {
     const auto rules = co_await s_.accounts.push_rules(user_->nid, request_.requester.user);
     global_account_data_.push_back(account_data_event("m.push_rules", boost::json::serialize(rules)));
   }
