@@ -17,12 +17,14 @@ from scenario import Scenario, until
 from servers import LAUNCHER, Server, TestAuthority
 
 
+def causeway_binary():
+    built = [LAUNCHER.parents[1] / f"build/{preset}/bin/causeway" for preset in ("release", "dev")]
+    return os.environ.get("CAUSEWAY_BIN") or str(next(path for path in built if path.exists()))
+
+
 def causeway(*arguments, **options):
-    root = LAUNCHER.parents[1]
-    built = [root / f"build/{preset}/bin/causeway" for preset in ("release", "dev")]
-    binary = os.environ.get("CAUSEWAY_BIN") or str(next(path for path in built if path.exists()))
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.run([binary, *map(str, arguments)], text=True, timeout=120, **pipes)
+    return subprocess.run([causeway_binary(), *map(str, arguments)], text=True, timeout=120, **pipes)
 
 
 class Backup:

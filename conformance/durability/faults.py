@@ -140,7 +140,7 @@ class Target:
 class Killer(threading.Thread):
     """Stops after so many kills; `failure` says why if it had to stop earlier."""
 
-    def __init__(self, targets, kills, seed, longest_pause_s=2.0):
+    def __init__(self, targets, kills, seed, longest_pause_s=1.0):
         super().__init__(daemon=True)
         self.targets, self.kills, self.longest_pause_s = targets, kills, longest_pause_s
         self.random = random.Random(seed)

@@ -20,7 +20,7 @@ def run(kills, seconds, seed, power=False, log=None):
         scenario = Scenario(servers, seeds.random())
         for server in servers:
             targets.append((CuttableTarget if power else Target)(server))
-        killer = Killer(targets, kills, seeds.random(), max(2.0, 2 * seconds / max(kills, 1)))
+        killer = Killer(targets, kills, seeds.random(), max(1.0, 2 * seconds / max(kills, 1)))
         begun = time.monotonic()
         scenario.start()
         killer.start()

@@ -1,13 +1,16 @@
 """causeway backup and restore: what is in a backup, and what a restored server and its clients make of it."""
 
 import random
-
-import backups
-from backups import Backup, causeway, lose
-from power_cut import OwnPostgres
-from servers import Server, TestAuthority, ok
+import subprocess
 
 import pytest
+
+import backups
+from backups import Backup, causeway, causeway_binary, lose
+from faults import descendants
+from power_cut import OwnPostgres
+from scenario import until
+from servers import Server, TestAuthority, ok
 
 
 def test_a_backup_made_under_load_becomes_a_server_that_everyone_can_go_on_with():
@@ -93,6 +96,22 @@ def test_a_backup_goes_to_standard_output_and_comes_from_standard_input(server, 
     assert done.returncode == 0, done.stderr
     server.start()
     assert ok(alice.get("/account/whoami"))["user_id"] == alice.user_id
+
+
+def test_a_backup_that_is_told_to_end_leaves_no_file_behind(server, backup):
+    # A lock that pg_dump has to wait for.
+    socket = (server.data / "postgres.socket").read_text()
+    blocker = subprocess.Popen(["psql", "-h", socket, "-U", "causeway", "-c", "begin; lock events; select pg_sleep(100)"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        making = subprocess.Popen([causeway_binary(), "backup", str(backup.file), "--config", str(backup.config)], stderr=subprocess.PIPE, text=True)
+        assert until(lambda: "pg_dump" in descendants(making.pid).values(), 60, "there is no pg_dump") == []
+        making.terminate()
+        assert making.wait(30) == 1 and "no backup was made" in making.stderr.read()
+        assert [path.name for path in backup.directory.iterdir()] == ["causeway.toml"]
+    finally:
+        blocker.kill()
+        blocker.wait()
 
 
 def test_what_is_cut_short_is_not_restored_at_all(server, backup):

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <functional>
@@ -73,11 +74,19 @@ class FreshFile {
   bool complete_ = false;
 };
 
-// In a child process, which may give up privileges that this one still needs.
+volatile sig_atomic_t working_child = 0;
+
+void pass_on(int signal) {
+  kill(-static_cast<pid_t>(working_child), signal);
+}
+
+// In a child process, which may give up privileges that this one still needs. A signal that asks this one to end ends
+// the child and what it started, and then this returns as after any failure.
 void in_child(const std::function<void()>& work) {
   const pid_t child = fork();
   if (child < 0) throw failure("start a process");
   if (child == 0) {
+    setpgid(0, 0);
     int status = 0;
     try {
       work();
@@ -87,9 +96,15 @@ void in_child(const std::function<void()>& work) {
     }
     _exit(status);
   }
+  setpgid(child, child);  // whichever of the two comes first
+  working_child = child;
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+    std::signal(signal, pass_on);
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+    std::signal(signal, SIG_DFL);
   if (status != 0) throw std::runtime_error("no backup was made");
 }
 
