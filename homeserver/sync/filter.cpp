@@ -239,7 +239,9 @@ Result<Filter> Filter::parse(std::string_view text) {
 }
 
 std::string keep_event_fields(std::string_view event_json, const std::vector<std::vector<std::string>>& paths) {
-  const auto event = boost::json::parse(event_json).get_object();
+  boost::json::parse_options options;
+  options.max_depth = 2 * json::max_depth;  // in `unsigned` may be another event
+  const auto event = boost::json::parse(event_json, {}, options).get_object();
   json::object kept;
   for (const auto& path : paths)
     copy_path(event, kept, path);

@@ -66,5 +66,14 @@ TEST(Filter, event_fields_keep_what_the_paths_name) {
   EXPECT_EQ(boost::json::parse(kept), boost::json::parse(R"({"type":"t","content":{"body":"hi","m.x":1}})"));
 }
 
+// A redaction shown with the event redacted, both as deep as events can be.
+TEST(Filter, event_fields_reach_into_events_as_deep_as_there_are) {
+  constexpr std::size_t depth = 70;
+  std::string text = "1";
+  for (std::size_t i = 0; i < depth; ++i)
+    text = R"({"a":)" + text + "}";
+  EXPECT_EQ(keep_event_fields(text, {{"a", "a"}}), text);
+}
+
 }  // namespace
 }  // namespace causeway

@@ -11,6 +11,7 @@ namespace causeway {
 namespace {
 
 constexpr std::int64_t max_depth_value = json::max_canonical_int;
+constexpr std::size_t max_nesting = json::max_depth - 2;  // a transaction's own levels come on top
 
 MatrixError malformed(std::string what) {
   return make_error(ErrorCode::bad_json, "The event is malformed: " + what + ".");
@@ -18,6 +19,22 @@ MatrixError malformed(std::string what) {
 
 MatrixError too_large(std::string what) {
   return make_error(ErrorCode::too_large, "The event is too large: " + what + ".");
+}
+
+bool is_nested_within(std::size_t levels, const boost::json::value& value);
+
+bool is_nested_within(std::size_t levels, const boost::json::object& object) {
+  return levels > 0 && std::ranges::all_of(object, [levels](const auto& member) {
+           return is_nested_within(levels - 1, member.value());
+         });
+}
+
+bool is_nested_within(std::size_t levels, const boost::json::value& value) {
+  if (const auto* object = value.if_object()) return is_nested_within(levels, *object);
+  if (const auto* array = value.if_array())
+    return levels > 0 &&
+           std::ranges::all_of(*array, [levels](const auto& element) { return is_nested_within(levels - 1, element); });
+  return true;
 }
 
 // spec: client-server-api#size-limits
@@ -60,6 +77,7 @@ Result<> check_room_id(const RoomVersion& version, const boost::json::object& pd
 }
 
 Result<> check_format(const RoomVersion& version, const boost::json::object& pdu) {
+  if (!is_nested_within(max_nesting, pdu)) return malformed("it is nested too deeply");
   if (version.strict_canonical_json)
     if (auto checked = json::check_canonical(pdu); !checked) return checked.error();
   for (auto [key, required] : {std::pair{"type", true}, {"sender", true}, {"state_key", false}, {"redacts", false}})
@@ -152,7 +170,7 @@ EventPtr Event::from_stored(const RoomVersion& version, EventId id, std::string 
 }
 
 const boost::json::object& Event::content() const {
-  std::call_once(content_once_, [this] { content_ = std::move(boost::json::parse(content_json()).as_object()); });
+  std::call_once(content_once_, [this] { content_ = json::parse_object(content_json()).value(); });
   return content_;
 }
 

@@ -1,6 +1,4 @@
 // The redaction algorithm: which keys survive. spec: rooms/v9#redactions, rooms/v11#redactions
-#include <boost/json/parse.hpp>
-
 #include "schema/events/event.hpp"
 #include "schema/json/canonical.hpp"
 #include "schema/json/json.hpp"
@@ -66,7 +64,7 @@ boost::json::object redact(const RoomVersion& version, const boost::json::object
 
 EventPtr redact(const Event& event) {
   std::string json;
-  json::append_canonical(json, redact(event.version(), boost::json::parse(event.json()).as_object()));
+  json::append_canonical(json, redact(event.version(), json::parse_object(event.json()).value()));
   return Event::from_stored(event.version(), event.id(), std::move(json));
 }
 

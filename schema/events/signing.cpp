@@ -1,7 +1,5 @@
 #include "schema/events/signing.hpp"
 
-#include <boost/json/parse.hpp>
-
 #include "schema/json/canonical.hpp"
 #include "schema/json/json.hpp"
 
@@ -77,7 +75,7 @@ std::vector<ServerName> required_signers(const Event& event) {
 
 std::vector<EventSignature> signatures_of(const Event& event, const ServerName& server) {
   std::vector<EventSignature> out;
-  const auto object = boost::json::parse(event.json()).as_object();
+  const auto object = json::parse_object(event.json()).value();
   const auto* signatures = json::find_object(object, "signatures");
   const auto* of_server = signatures ? json::find_object(*signatures, server.str()) : nullptr;
   if (!of_server) return out;
@@ -90,12 +88,12 @@ std::vector<EventSignature> signatures_of(const Event& event, const ServerName& 
 }
 
 std::string signed_bytes(const Event& event) {
-  return canonical_without(redact(event.version(), boost::json::parse(event.json()).as_object()),
+  return canonical_without(redact(event.version(), json::parse_object(event.json()).value()),
                            {"signatures", "unsigned"});
 }
 
 EventPtr add_signature(const Event& event, const ServerName& server, const crypto::SigningKey& key) {
-  auto object = boost::json::parse(event.json()).as_object();
+  auto object = json::parse_object(event.json()).value();
   put_signature(object, server.str(), key, key.sign(signed_bytes(event)));
   std::string json;
   json::append_canonical(json, object);

@@ -24,6 +24,7 @@ MatrixError invalid(std::string_view what, std::string_view why) {
 
 bool is_ipv6(std::string_view text) {
   in6_addr parsed;
+  if (text.find('\0') != std::string_view::npos) return false;  // where inet_pton would stop reading
   return inet_pton(AF_INET6, std::string(text).c_str(), &parsed) == 1;
 }
 

@@ -173,6 +173,31 @@ TEST(Event, size_limits_are_those_of_the_specification) {
   EXPECT_EQ(build_event(draft, ServerName::trusted("domain"), test_key()).error().code, ErrorCode::bad_json);
 }
 
+std::string nested_objects(std::size_t depth) {
+  std::string open, close;
+  for (std::size_t i = 0; i < depth; ++i) {
+    open += R"({"a":)";
+    close += '}';
+  }
+  return open + "1" + close;
+}
+
+// A transaction puts two levels around the event; what no peer could read must not get into a room.
+TEST(Event, is_nested_as_deeply_as_a_transaction_can_carry_and_no_deeper) {
+  constexpr std::size_t deepest = json::max_depth - 3;  // the transaction, its array, the event
+  auto draft = message_draft();
+  draft.content = parse(nested_objects(deepest));
+  const EventPtr event = build(draft);
+  EXPECT_TRUE(json::parse_object("{\"pdus\":[" + event->json() + "]}"));
+  EXPECT_EQ(Event::from_pdu(event->version(), parse(event->json())).value()->id(), event->id());
+  EXPECT_EQ(json::canonical(event->content()), event->content_json());
+  EXPECT_EQ(redact(*event)->id(), event->id());
+  EXPECT_EQ(signatures_of(*event, ServerName::trusted("domain")).size(), 1u);
+  EXPECT_EQ(add_signature(*event, ServerName::trusted("other"), test_key())->id(), event->id());
+  draft.content = parse(nested_objects(deepest + 1));
+  EXPECT_EQ(build_event(draft, ServerName::trusted("domain"), test_key()).error().code, ErrorCode::bad_json);
+}
+
 TEST(Event, malformed_pdus_are_refused) {
   const auto good = parse(build(message_draft())->json());
   const auto refused = [&](std::string_view key, boost::json::value value) {

@@ -12,6 +12,7 @@ TEST(ServerName, accepts_the_grammar_of_the_specification) {
   for (auto name :
        {"", "a b", "host:", "host:99999", "host:x", "[::1", "[zz]", "host/path", "under_score", "::1", "a@b"})
     EXPECT_FALSE(ServerName::parse(name)) << name;
+  EXPECT_FALSE(ServerName::parse(std::string("[::1\0]", 6)));
 }
 
 TEST(ServerName, splits_host_and_port) {
