@@ -1,6 +1,7 @@
 # Compiler settings shared by every target.
 
 option(CAUSEWAY_SANITIZE "Address and undefined-behaviour sanitizers" OFF)
+option(CAUSEWAY_FUZZ "The fuzzers and nothing else; needs clang" OFF)
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
@@ -18,7 +19,11 @@ endif()
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror=return-type
                     -Wno-missing-field-initializers -fno-omit-frame-pointer)
 # ccache needs this to be able to cache objects that use a precompiled header.
-add_compile_options(-fpch-preprocess)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(-fpch-preprocess)
+else()
+  add_compile_options("SHELL:-Xclang -fno-pch-timestamp")
+endif()
 
 if(CAUSEWAY_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined)

@@ -4,7 +4,7 @@ build_packages=(g++ cmake ninja-build ccache mold pkg-config git
   libboost1.81-dev libboost-json1.81-dev libpqxx-dev libsodium-dev libssl-dev libspdlog-dev libfmt-dev
   prometheus-cpp-dev libtomlplusplus-dev libcli11-dev libc-ares-dev libjemalloc-dev zlib1g-dev libgtest-dev libgmock-dev
   postgresql-15 curl ca-certificates openssl)
-test_packages=(clang-format python3 python3-pytest python3-requests python3-nacl iproute2)
+test_packages=(clang clang-format libclang-rt-14-dev llvm python3 python3-pytest python3-requests python3-nacl iproute2)
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
