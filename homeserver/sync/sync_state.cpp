@@ -71,9 +71,12 @@ Task<> SyncBuilder::correct_towards_end(RoomPart& part) {
     if (event != EventNid{} && !part.timeline_holds(event)) part.state_nids[key] = event;
 }
 
-// Every version of the main line since then was made by a state event of the timeline.
+// Every version of the main line since then was made by a state event of the timeline, and the timeline has no other.
 bool SyncBuilder::told_by_timeline(const RoomPart& part, std::int32_t from_version) const {
   if (part.end.line != 0) return false;
+  const bool beside = std::any_of(part.timeline.begin(), part.timeline.end(),
+                                  [](const auto& event) { return event->after && event->after->line != 0; });
+  if (beside) return false;
   const auto made_here = std::count_if(part.timeline.begin(), part.timeline.end(), [&](const auto& event) {
     return event->after && event->after->line == 0 && event->after->version > from_version &&
            event->after->version <= part.end.version;
