@@ -7,7 +7,9 @@ import pytest
 
 import backups
 from backups import Backup, causeway, causeway_binary, lose
+from connection import Connection
 from faults import descendants
+from observe import timeline
 from power_cut import OwnPostgres
 from scenario import until
 from servers import Server, TestAuthority, ok
@@ -18,12 +20,24 @@ def test_a_backup_made_under_load_becomes_a_server_that_everyone_can_go_on_with(
 
 
 @pytest.fixture
-def server():
-    authority = TestAuthority()
+def authority():
+    made = TestAuthority()
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def server(authority):
     made = Server(authority)
     yield made
     made.remove()
-    authority.remove()
+
+
+@pytest.fixture
+def peer(authority):
+    made = Server(authority)
+    yield made
+    made.remove()
 
 
 @pytest.fixture
@@ -31,6 +45,24 @@ def backup(server):
     made = Backup(server)
     yield made
     made.remove()
+
+
+def test_what_only_a_peer_still_has_comes_back_in_order_however_much_it_is(server, peer, backup):
+    alice, bob = server.register(), peer.register()
+    room = alice.create_room(preset="public_chat")
+    bob.join(room, server_name=server.name)
+    assert backup.make() == []
+    lost = [alice.send(room, f"message {number}") for number in range(270)]  # more than one answer of a peer holds
+    assert until(lambda: bob.get(f"/rooms/{room}/event/{lost[-1]}").status_code == 200, 60, "the peer lacks messages") == []
+    lose(server)
+    done = backup.restore()
+    assert done.returncode == 0, done.stderr
+    server.start()
+    new = bob.send(room, "after the loss")
+    assert until(lambda: alice.get(f"/rooms/{room}/event/{new}").status_code == 200, 60, "nothing comes from the peer") == []
+    seen = [event["event_id"] for event in timeline(Connection(server, alice.token), room)]
+    assert len(seen) == len(set(seen))
+    assert [event for event in seen if event in set(lost)] == lost
 
 
 def test_a_backup_of_the_embedded_database_can_be_restored_into_another_one(server, backup):
