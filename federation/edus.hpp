@@ -1,4 +1,4 @@
-// Ephemeral data from other servers: typing and receipts. What does not check out is ignored.
+// Ephemeral data from other servers: typing and receipts. What does not check out is dropped and counted.
 //
 // spec: server-server-api#typing-notifications, server-server-api#receipts
 #pragma once
@@ -6,6 +6,7 @@
 #include <boost/json/object.hpp>
 
 #include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/runtime/metrics.hpp"
 #include "homeserver/sync/receipts.hpp"
 #include "homeserver/sync/typing.hpp"
 
@@ -13,11 +14,12 @@ namespace causeway::federation {
 
 class Edus {
  public:
-  Edus(RoomReader& reader, ReceiptService& receipts, TypingService& typing)
-      : reader_(reader), receipts_(receipts), typing_(typing) {}
+  Edus(RoomReader& reader, ReceiptService& receipts, TypingService& typing, Metrics& metrics)
+      : reader_(reader), receipts_(receipts), typing_(typing), metrics_(metrics) {}
   Task<> handle(ServerName origin, boost::json::object edu);
 
  private:
+  void drop(const char* reason);
   // nullptr unless this server is in it and its ACL lets the origin in.
   Task<RoomInfoPtr> open_room(ServerName origin, std::string room_id);
   Task<bool> is_joined_user_of(ServerName origin, RoomInfoPtr room, std::string user_id);
@@ -27,6 +29,7 @@ class Edus {
   RoomReader& reader_;
   ReceiptService& receipts_;
   TypingService& typing_;
+  Metrics& metrics_;
 };
 
 }  // namespace causeway::federation

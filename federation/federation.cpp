@@ -45,13 +45,13 @@ struct Federation::Impl {
         client(http, s.self, s.cpu),
         key_source(client),
         keys(s.database, key_source, s.clock, s.self, settings.key_validity),
-        checker(keys, s.cpu),
+        checker(keys, s.cpu, s.metrics),
         remote({client, checker, s.clock, s.self}, settings.request_timeout, settings.max_response_bytes),
         sender({s.reactor, s.database, s.hub, s.interner, s.reader, s.typing, client, s.clock, s.metrics, s.self},
                Backoff{settings.first_retry, settings.max_retry}, settings.request_timeout),
-        auth(keys, s.cpu, s.self, [this](const ServerName& server) { sender.encourage(server); }),
-        gaps({s.reactor, s.database, s.events, s.reader, s.rooms, remote, checker, s.clock}),
-        edus(s.reader, s.receipts, s.typing),
+        auth(keys, s.cpu, s.self, s.metrics, [this](const ServerName& server) { sender.encourage(server); }),
+        gaps({s.reactor, s.database, s.events, s.reader, s.rooms, remote, checker, s.clock, s.metrics, s.self}),
+        edus(s.reader, s.receipts, s.typing, s.metrics),
         intake({s.reader, s.rooms, checker, gaps, edus, s.metrics}),
         api{s.events, s.states, s.reader, s.rooms, s.accounts, keys, checker, intake, s.clock, s.self} {}
 
@@ -98,9 +98,9 @@ Task<> Federation::start() {
 }
 
 Task<> Federation::drain() {
-  co_await impl_->gaps.drain();
   co_await impl_->sender.drain();
   impl_->http.close();
+  co_await impl_->gaps.drain();
 }
 
 }  // namespace causeway::federation

@@ -1,5 +1,6 @@
 #include "federation/gap_filler.hpp"
 
+#include <prometheus/counter.h>
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/redirect_error.hpp>
@@ -16,8 +17,13 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t max_staged_per_room = 1'000;
+constexpr std::size_t max_staged_per_origin = 250;  // of a room
+constexpr std::size_t max_servers = 4;              // asked for what one event misses
+// Then other rooms have their turn.
+constexpr std::chrono::seconds longest_turn = 60s;
+constexpr std::chrono::milliseconds drain_time = 3s;
 constexpr std::size_t rooms_at_once = 8;
-constexpr std::size_t batch = 100;
+constexpr std::size_t batch = 20;
 constexpr unsigned max_attempts = 6;
 constexpr std::chrono::milliseconds first_pause = 1s;  // doubles with every attempt
 
@@ -26,7 +32,13 @@ using Steady = std::chrono::steady_clock::time_point;
 }  // namespace
 
 struct GapFiller::Impl : std::enable_shared_from_this<Impl> {
-  explicit Impl(Services given) : services(given), gate(rooms_at_once) {}
+  explicit Impl(Services given)
+      : services(given), gate(rooms_at_once), settled_count(count("settled")), given_up_count(count("given_up")) {}
+
+  prometheus::Counter& count(const char* result) {
+    return services.metrics.counter("federation_staged_pdus_total", "PDUs that waited for missing events",
+                                    {{"result", result}});
+  }
 
   Task<bool> stage(ServerName origin, EventPtr event) {
     db::StagedPdu pdu;
@@ -35,7 +47,9 @@ struct GapFiller::Impl : std::enable_shared_from_this<Impl> {
     pdu.origin = origin;
     pdu.json = event->json();
     pdu.received_ts = services.clock.now_ms();
-    auto write = [staged = std::move(pdu)](db::Connection& c) { return db::stage_pdu(c, staged, max_staged_per_room); };
+    auto write = [staged = std::move(pdu)](db::Connection& c) {
+      return db::stage_pdu(c, staged, max_staged_per_room, max_staged_per_origin);
+    };
     const bool is_staged = co_await services.database.run(std::move(write));
     if (is_staged) wake(event->room_id());
     co_return is_staged;
@@ -75,6 +89,7 @@ struct GapFiller::Impl : std::enable_shared_from_this<Impl> {
       if (again && !self->workers[room].woken && !self->stopping) co_await self->sleep(room, *again);
     }
     self->workers.erase(room);
+    if (self->stopping && self->workers.empty()) self->all_ended.cancel();
   }
 
   // Until then, or until woken.
@@ -90,55 +105,83 @@ struct GapFiller::Impl : std::enable_shared_from_this<Impl> {
 
   // Goes once through what is staged and due. Returns when to come back for what is left.
   Task<std::optional<Steady>> settle_room(RoomId room_id) {
-    auto read = [room_id](db::Connection& c) { return db::staged_pdus(c, room_id, batch); };
+    const Steady began = services.clock.steady();
+    auto read = [room_id, waiting = not_due(room_id)](db::Connection& c) {
+      return db::staged_pdus(c, room_id, waiting, batch);
+    };
     auto staged = co_await services.database.run(std::move(read));
-    if (staged.empty()) co_return std::nullopt;
     auto room = co_await services.reader.room(room_id);
-    std::vector<EventId> settled;
-    std::optional<Steady> again;
+    std::vector<EventId> over;
+    std::set<ServerName> silent;
+    bool all_seen = staged.size() < batch;
     for (auto& pdu : staged) {
-      if (stopping) break;
-      if (is_due(pdu.event_id)) {
-        bool over = !room;
-        if (room) over = co_await settle(room, pdu);
-        if (over || give_up(pdu)) {
-          settled.push_back(pdu.event_id);
-          continue;
-        }
+      if (stopping || services.clock.steady() - began > longest_turn) {
+        all_seen = false;
+        break;
       }
-      const auto due = attempts[pdu.event_id].not_before;
-      again = std::min(again.value_or(due), due);
+      bool settled = true;
+      if (room) settled = co_await settle(room, pdu, silent);
+      if (settled) settled_count.Increment();
+      if (settled || give_up(pdu)) over.push_back(pdu.event_id);
     }
-    for (const auto& id : settled)
-      attempts.erase(id);
-    if (staged.size() == batch && !settled.empty()) again = services.clock.steady();
-    if (settled.empty()) co_return again;
-    auto erase = [ids = std::move(settled)](db::Connection& c) { db::unstage_pdus(c, ids); };
+    for (const auto& id : over)
+      workers[room_id].attempts.erase(id);
+    auto again = all_seen ? next_due(room_id) : std::optional<Steady>(services.clock.steady());
+    if (over.empty()) co_return again;
+    auto erase = [ids = std::move(over)](db::Connection& c) { db::unstage_pdus(c, ids); };
     co_await services.database.run(std::move(erase));
     co_return again;
   }
 
-  bool is_due(const EventId& id) const {
-    const auto found = attempts.find(id);
-    return found == attempts.end() || found->second.not_before <= services.clock.steady();
+  std::vector<EventId> not_due(const RoomId& room) {
+    std::vector<EventId> out;
+    for (const auto& [id, attempt] : workers[room].attempts)
+      if (attempt.not_before > services.clock.steady()) out.push_back(id);
+    return out;
   }
 
-  Task<bool> settle(RoomInfoPtr room, db::StagedPdu& pdu) {
+  std::optional<Steady> next_due(const RoomId& room) {
+    std::optional<Steady> next;
+    for (const auto& [id, attempt] : workers[room].attempts)
+      if (attempt.not_before > services.clock.steady())
+        next = std::min(next.value_or(attempt.not_before), attempt.not_before);
+    return next;
+  }
+
+  Task<bool> settle(RoomInfoPtr room, db::StagedPdu& pdu, std::set<ServerName>& silent) {
     auto object = json::parse_object(pdu.json);
     if (!object) co_return true;
     auto verified = co_await services.checker.check(room->version, std::move(*object));
     if (!verified) co_return false;  // its keys may be had later
+    auto servers = co_await servers_to_ask(room, verified->event()->sender().server_name(), pdu.origin);
     MissingEvents::Services of_missing{services.events, services.rooms, services.remote};
-    MissingEvents missing(of_missing, room, pdu.origin);
+    MissingEvents missing(of_missing, room, pdu.origin, std::move(servers), silent);
     co_return co_await missing.receive(std::move(*verified));
+  }
+
+  // First the author, who can lie about no events but its own; then who sent it; then others of the room. Of those two
+  // also one that is not in the room as far as is known here: that may be what is missing.
+  Task<std::vector<ServerName>> servers_to_ask(RoomInfoPtr room, ServerName author, ServerName origin) {
+    std::vector<ServerName> servers;
+    const auto add = [&servers](const ServerName& server) {
+      if (servers.size() < max_servers && std::ranges::find(servers, server) == servers.end())
+        servers.push_back(server);
+    };
+    add(author);
+    add(origin);
+    auto members = co_await services.reader.members(room->nid);
+    for (const auto& server : members->joined_servers)
+      if (server != services.self.name) add(server);
+    co_return servers;
   }
 
   // Counts an attempt. True when it was the last.
   bool give_up(const db::StagedPdu& pdu) {
-    auto& attempt = attempts[pdu.event_id];
+    auto& attempt = workers[pdu.room_id].attempts[pdu.event_id];
     if (++attempt.made >= max_attempts) {
       spdlog::warn("federation: gave up {} of {}: what it builds on can't be had", pdu.event_id.str(),
                    pdu.room_id.str());
+      given_up_count.Increment();
       return true;
     }
     attempt.not_before = services.clock.steady() + first_pause * (1 << attempt.made);
@@ -149,22 +192,28 @@ struct GapFiller::Impl : std::enable_shared_from_this<Impl> {
     stopping = true;
     for (auto& [room, worker] : workers)
       if (worker.waiting) worker.waiting->cancel();
-    co_return;
+    if (workers.empty()) co_return;
+    all_ended.expires_after(drain_time);
+    boost::system::error_code ignored;
+    co_await all_ended.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
 
-  struct Worker {
-    bool woken = false;
-    std::shared_ptr<asio::steady_timer> waiting;
-  };
   struct Attempt {
     unsigned made = 0;
     Steady not_before{};
+  };
+  struct Worker {
+    bool woken = false;
+    std::shared_ptr<asio::steady_timer> waiting;
+    std::unordered_map<EventId, Attempt> attempts;  // of what is staged
   };
 
   Services services;
   Gate gate;
   std::unordered_map<RoomId, Worker> workers;
-  std::unordered_map<EventId, Attempt> attempts;  // of what is staged
+  asio::steady_timer all_ended{services.reactor};
+  prometheus::Counter& settled_count;
+  prometheus::Counter& given_up_count;
   bool stopping = false;
 };
 

@@ -22,6 +22,8 @@ class GapFiller {
     RemoteRooms& remote;
     PduChecker& checker;
     const Clock& clock;
+    Metrics& metrics;
+    const LocalServer& self;
   };
   explicit GapFiller(Services services);
   ~GapFiller();
@@ -30,6 +32,7 @@ class GapFiller {
   Task<bool> stage(ServerName origin, EventPtr event);
   // Takes up what the last life left.
   Task<> start();
+  // Ends when the workers have, whatever they use being still there; requests to other servers should be closed before.
   Task<> drain();
 
  private:

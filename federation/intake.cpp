@@ -160,10 +160,14 @@ struct Intake::Impl {
     auto room = co_await find_room(room_id);
     const auto& version = room ? *room->version : *find_room_version(default_room_version);
     std::string_view closed;
-    if (!room || !room->resident)
+    const char* reason = nullptr;
+    if (!room || !room->resident) {
       closed = "This server is not in that room.";
-    else if (!co_await services.reader.acl_allows(work->origin, room->nid))
+      reason = "not_in_room";
+    } else if (!co_await services.reader.acl_allows(work->origin, room->nid)) {
       closed = "Your server is denied access to this room.";
+      reason = "acl";
+    }
     std::vector<std::string> ids;
     for (auto& pdu : pdus) {
       pdu.erase("event_id");
@@ -171,7 +175,7 @@ struct Intake::Impl {
       if (!closed.empty()) work->results[ids.back()] = failure(closed);
     }
     if (!closed.empty()) {
-      invalid->Increment(static_cast<double>(ids.size()));
+      counter(reason).Increment(static_cast<double>(ids.size()));
       co_return;
     }
     auto checked = co_await services.checker.check(room->version, std::move(pdus));

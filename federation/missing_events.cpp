@@ -71,79 +71,108 @@ Task<std::vector<EventId>> MissingEvents::unknown(std::vector<EventId> ids) {
   co_return out;
 }
 
+std::vector<ServerName> MissingEvents::to_ask() const {
+  std::vector<ServerName> out;
+  std::ranges::copy_if(servers_, std::back_inserter(out),
+                       [&](const auto& server) { return !silent_.contains(server); });
+  return out;
+}
+
+void MissingEvents::note(const ServerName& server, const MatrixError& error) {
+  spdlog::info("federation: missing events of {} from {}: {}", room_->id.str(), server.str(), error.message);
+  if (!is_peers_answer(error)) silent_.insert(server);
+}
+
 Task<std::vector<VerifiedEvent>> MissingEvents::collect(VerifiedEvent event) {
   std::vector<EventId> latest;
   latest.push_back(event.event()->id());
+  std::unordered_set<EventId> known(latest.begin(), latest.end());
   std::vector<VerifiedEvent> collected;
   collected.push_back(std::move(event));
   for (std::size_t round = 0; round < max_rounds && collected.size() < max_collected; ++round) {
     auto missing = co_await unknown(prev_events_outside(collected));
     if (missing.empty()) break;
-    auto head = co_await services_.events.by_nid(room_->extremities);
-    std::vector<EventId> earliest;
-    for (const auto& stored : head)
-      if (stored && earliest.size() < max_earliest) earliest.push_back(stored->event->id());
-    auto fetched = co_await services_.remote.missing_events(room_->id, room_->version, std::move(earliest), latest,
-                                                            events_per_round, origin_);
-    if (!fetched || fetched->empty()) break;
-    std::unordered_set<EventId> known;
-    for (const auto& verified : collected)
-      known.insert(verified.event()->id());
+    auto fetched = co_await ask_for_missing(latest);
     const std::size_t before = collected.size();
-    for (auto& verified : *fetched)
+    for (auto& verified : fetched)
       if (known.insert(verified.event()->id()).second) collected.push_back(std::move(verified));
     if (collected.size() == before) break;
     // On from those whose parents are still not here.
     latest.clear();
-    for (const auto& verified : collected)
-      for (const auto& previous : verified.event()->prev_events())
-        if (!known.contains(previous)) {
-          latest.push_back(verified.event()->id());
-          break;
-        }
+    for (const auto& verified : collected) {
+      const auto& previous = verified.event()->prev_events();
+      if (std::ranges::any_of(previous, [&](const auto& id) { return !known.contains(id); }))
+        latest.push_back(verified.event()->id());
+    }
   }
   co_return oldest_first(std::move(collected));
 }
 
+// What the first server that has any says.
+Task<std::vector<VerifiedEvent>> MissingEvents::ask_for_missing(std::vector<EventId> latest) {
+  auto head = co_await services_.events.by_nid(room_->extremities);
+  std::vector<EventId> earliest;
+  for (const auto& stored : head)
+    if (stored && earliest.size() < max_earliest) earliest.push_back(stored->event->id());
+  for (const auto& server : to_ask()) {
+    auto fetched =
+        co_await services_.remote.missing_events(room_->id, room_->version, earliest, latest, events_per_round, server);
+    if (!fetched)
+      note(server, fetched.error());
+    else if (!fetched->empty())
+      co_return std::move(*fetched);
+  }
+  co_return std::vector<VerifiedEvent>();
+}
+
 Task<bool> MissingEvents::receive_one(VerifiedEvent event) {
   auto outcome = co_await services_.rooms.receive(origin_, event);
-  if (outcome.result == Received::missing && !outcome.missing_auth.empty()) {
-    if (!co_await fetch_auth_events(event.event()->id(), outcome.missing_auth)) co_return false;
+  for (const auto& server : to_ask()) {
+    if (outcome.result != Received::missing || outcome.missing_auth.empty()) break;
+    co_await fetch_auth_events(event.event()->id(), outcome.missing_auth, server);
     outcome = co_await services_.rooms.receive(origin_, event);
   }
   if (outcome.result != Received::missing) co_return true;
-  if (outcome.missing_prev.empty()) co_return false;
+  if (!outcome.missing_auth.empty()) co_return false;
   co_return co_await receive_with_fetched_state(std::move(event));
 }
 
-Task<bool> MissingEvents::fetch_auth_events(EventId of, std::vector<EventId> missing) {
-  auto fetched = co_await services_.remote.events(room_->id, room_->version, std::move(missing), origin_);
+Task<> MissingEvents::fetch_auth_events(EventId of, std::vector<EventId> missing, ServerName from) {
+  auto fetched = co_await services_.remote.events(room_->id, room_->version, std::move(missing), from);
   if (fetched && !fetched->empty()) {
     auto left_out = co_await services_.rooms.add_outliers(room_->id, room_->version, std::move(*fetched));
-    if (left_out.empty()) co_return true;
+    if (left_out.empty()) co_return;
   }
   // Their own auth events are missing too: the whole chain.
-  auto chain = co_await services_.remote.event_auth(room_->id, room_->version, of, origin_);
-  if (!chain) co_return false;
+  auto chain = co_await services_.remote.event_auth(room_->id, room_->version, of, from);
+  if (!chain) co_return note(from, chain.error());
   co_await services_.rooms.add_outliers(room_->id, room_->version, std::move(*chain));
-  co_return true;
 }
 
 Task<bool> MissingEvents::receive_with_fetched_state(VerifiedEvent event) {
   if (state_fetches_++ >= max_state_fetches) co_return false;
+  for (const auto& server : to_ask()) {
+    const bool over = co_await receive_with_state_of(event, server);
+    if (over) co_return true;
+  }
+  co_return false;
+}
+
+Task<bool> MissingEvents::receive_with_state_of(VerifiedEvent event, ServerName server) {
   const EventId id = event.event()->id();
-  auto ids = co_await services_.remote.state_ids(room_->id, id, origin_);
+  auto ids = co_await services_.remote.state_ids(room_->id, id, server);
   if (!ids) {
-    spdlog::info("federation: state at {} from {}: {}", id.str(), origin_.str(), ids.error().message);
+    note(server, ids.error());
     co_return false;
   }
-  if (!co_await store_state(id, *ids)) co_return false;
+  const bool is_here = co_await store_state(id, *ids, server);
+  if (!is_here) co_return false;
   auto outcome = co_await services_.rooms.receive_with_state(origin_, std::move(event), std::move(ids->state));
   co_return outcome.result != Received::missing;
 }
 
 // Makes the events of the state and its auth chain known here, as outliers.
-Task<bool> MissingEvents::store_state(EventId at, RemoteServers::StateIds ids) {
+Task<bool> MissingEvents::store_state(EventId at, RemoteServers::StateIds ids, ServerName from) {
   std::vector<EventId> wanted = ids.auth_chain;
   wanted.insert(wanted.end(), ids.state.begin(), ids.state.end());
   std::sort(wanted.begin(), wanted.end());
@@ -156,11 +185,11 @@ Task<bool> MissingEvents::store_state(EventId at, RemoteServers::StateIds ids) {
 
   std::vector<VerifiedEvent> fetched;
   if (missing.size() <= max_single_fetches) {
-    auto events = co_await services_.remote.events(room_->id, room_->version, std::move(missing), origin_);
+    auto events = co_await services_.remote.events(room_->id, room_->version, std::move(missing), from);
     if (!events) co_return false;
     fetched = std::move(*events);
   } else {
-    auto state = co_await services_.remote.state(room_->id, room_->version, at, origin_);
+    auto state = co_await services_.remote.state(room_->id, room_->version, at, from);
     if (!state) co_return false;
     fetched = std::move(state->state);
     std::move(state->auth_chain.begin(), state->auth_chain.end(), std::back_inserter(fetched));

@@ -1,9 +1,10 @@
 // Gets one inbound event into its room although what it builds on is not here.
 //
-// First the events in between are asked for; where the gap is too wide, the state before it is. Everything is bounded:
-// rounds, events, and how often state may be fetched.
+// First the events in between are asked for; where the gap is too wide, the state before it is. Servers of the room are
+// asked in turn until one helps. Everything is bounded: servers, rounds, events, and how often state may be fetched.
 #pragma once
 
+#include <set>
 #include <vector>
 
 #include "federation/remote_rooms.hpp"
@@ -18,9 +19,15 @@ class MissingEvents {
     RoomService& rooms;
     RemoteRooms& remote;
   };
-  // `origin` sent the event and is asked for the others.
-  MissingEvents(Services services, RoomInfoPtr room, ServerName origin)
-      : services_(services), room_(std::move(room)), origin_(std::move(origin)) {}
+  // `origin` sent the event; `servers` are asked for the others, in this order. Those that can't be reached are put
+  // into `silent`, and who is in it is not asked: it outlives this and may be shared by several of these.
+  MissingEvents(Services services, RoomInfoPtr room, ServerName origin, std::vector<ServerName> servers,
+                std::set<ServerName>& silent)
+      : services_(services),
+        room_(std::move(room)),
+        origin_(std::move(origin)),
+        servers_(std::move(servers)),
+        silent_(silent) {}
 
   // True when the event is settled: accepted, rejected or refused. False when what it needs can't be had now.
   Task<bool> receive(VerifiedEvent event);
@@ -28,15 +35,21 @@ class MissingEvents {
  private:
   // The events between the room as it is here and `event`, `event` included, oldest first.
   Task<std::vector<VerifiedEvent>> collect(VerifiedEvent event);
+  Task<std::vector<VerifiedEvent>> ask_for_missing(std::vector<EventId> latest);
   Task<std::vector<EventId>> unknown(std::vector<EventId> ids);
+  std::vector<ServerName> to_ask() const;
+  void note(const ServerName& server, const MatrixError& error);
   Task<bool> receive_one(VerifiedEvent event);
-  Task<bool> fetch_auth_events(EventId of, std::vector<EventId> missing);
+  Task<> fetch_auth_events(EventId of, std::vector<EventId> missing, ServerName from);
   Task<bool> receive_with_fetched_state(VerifiedEvent event);
-  Task<bool> store_state(EventId at, RemoteServers::StateIds ids);
+  Task<bool> receive_with_state_of(VerifiedEvent event, ServerName server);
+  Task<bool> store_state(EventId at, RemoteServers::StateIds ids, ServerName from);
 
   Services services_;
   RoomInfoPtr room_;
   ServerName origin_;
+  std::vector<ServerName> servers_;
+  std::set<ServerName>& silent_;
   std::size_t state_fetches_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "federation/pdu_checker.hpp"
 
+#include <prometheus/counter.h>
 #include <spdlog/spdlog.h>
 
 #include <set>
@@ -29,8 +30,10 @@ struct PduChecker::Candidate {
   boost::json::object pdu;
   EventPtr event;
   bool hash_mismatch = false;
+  bool is_read = false;
   std::vector<std::pair<ServerName, std::vector<Signature>>> signers;  // required ones
-  std::optional<MatrixError> refused;
+  // Nothing but the end of verify() takes this away: what breaks off on the way has not passed.
+  std::optional<MatrixError> refused = make_error(ErrorCode::bad_json, "The event can't be read.");
 
   void read(const RoomVersion& version, const std::optional<ServerName>& to_be_signed_by) {
     // Not part of events of these room versions, nor of what their hashes are over.
@@ -49,10 +52,11 @@ struct PduChecker::Candidate {
         if (signatures.size() < max_signatures_per_signer) signatures.push_back({std::move(given), std::nullopt});
       signers.emplace_back(std::move(server), std::move(signatures));
     }
+    is_read = true;
   }
 
   void verify() {
-    if (refused) return;
+    if (!is_read) return;
     const auto bytes = signed_bytes(*event);
     for (const auto& [server, signatures] : signers)
       if (!signed_by(signatures, bytes)) {
@@ -62,6 +66,7 @@ struct PduChecker::Candidate {
       }
     // spec: server-server-api#validating-hashes-and-signatures-on-received-events: assumed to be redacted.
     if (hash_mismatch) event = redact(*event);
+    refused.reset();
   }
 
   // Signatures by unknown or expired keys are skipped; at least one must be left, and all that are left must be right.
@@ -110,12 +115,29 @@ Task<std::vector<Result<VerifiedEvent>>> PduChecker::check(const RoomVersion* ve
   std::vector<Result<VerifiedEvent>> results;
   results.reserve(candidates->size());
   for (auto& candidate : *candidates) {
+    count(candidate);
     if (candidate.refused)
       results.emplace_back(std::move(*candidate.refused));
     else
       results.emplace_back(VerifiedEvent(std::move(candidate.event), candidate.hash_mismatch));
   }
   co_return results;
+}
+
+void PduChecker::count(const Candidate& candidate) {
+  const char* failed = "format";
+  if (!candidate.refused) {
+    if (!candidate.hash_mismatch) return;
+    failed = "hash";
+  } else if (candidate.refused->code == ErrorCode::too_large) {
+    failed = "size";
+  } else if (candidate.refused->code == ErrorCode::invalid_signature) {
+    failed = "signature";
+  }
+  metrics_
+      .counter("federation_events_failing_checks_total",
+               "Events of other servers that were dropped, or for a wrong hash redacted", {{"check", failed}})
+      .Increment();
 }
 
 // One server after another within a server, servers side by side: a server that is down must not hold up the others.

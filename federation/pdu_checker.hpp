@@ -10,12 +10,13 @@
 #include "federation/key_ring.hpp"
 #include "homeserver/rooms/remote_servers.hpp"
 #include "homeserver/runtime/cpu_pool.hpp"
+#include "homeserver/runtime/metrics.hpp"
 
 namespace causeway {
 
 class PduChecker {
  public:
-  PduChecker(federation::KeyRing& keys, CpuPool& cpu) : keys_(keys), cpu_(cpu) {}
+  PduChecker(federation::KeyRing& keys, CpuPool& cpu, Metrics& metrics) : keys_(keys), cpu_(cpu), metrics_(metrics) {}
 
   // One result for each, in their order. Errors: what Event::from_pdu says, or M_INVALID_SIGNATURE.
   Task<std::vector<Result<VerifiedEvent>>> check(const RoomVersion* version, std::vector<boost::json::object> pdus,
@@ -29,9 +30,11 @@ class PduChecker {
 
  private:
   struct Candidate;
+  void count(const Candidate& candidate);
   Task<> find_keys(std::shared_ptr<std::vector<Candidate>> candidates);
   federation::KeyRing& keys_;
   CpuPool& cpu_;
+  Metrics& metrics_;
 };
 
 }  // namespace causeway

@@ -1,18 +1,16 @@
 #include "federation/request_auth.hpp"
 
+#include <prometheus/counter.h>
+
 #include "federation/https_connection.hpp"
 #include "federation/x_matrix.hpp"
-#include "schema/json/canonical.hpp"
+#include "schema/json/foreign.hpp"
 
 namespace causeway::federation {
 
 namespace {
 
 constexpr std::size_t max_credentials = 4;
-
-MatrixError unauthorized(std::string why) {
-  return make_error(ErrorCode::unauthorized, 401, std::move(why));
-}
 
 // Checks one signature; runs on the CPU pool because bodies may be large.
 struct SignatureCheck {
@@ -22,9 +20,8 @@ struct SignatureCheck {
   bool operator()() const {
     std::optional<std::string> content;
     if (!body.empty()) {
-      auto parsed = json::parse(body);
-      if (!parsed) return false;
-      content = json::canonical(*parsed);
+      content = json::canonical_text(body);
+      if (!content) return false;
     }
     const auto signature = crypto::base64_decode(credentials.signature);
     const auto bytes = signed_request_bytes(method, uri, credentials.origin, credentials.destination, content);
@@ -34,22 +31,33 @@ struct SignatureCheck {
 
 }  // namespace
 
+MatrixError RequestAuth::refusal(const char* reason, std::string why) {
+  metrics_
+      .counter("federation_requests_refused_total", "Requests of other servers without valid credentials",
+               {{"reason", reason}})
+      .Increment();
+  return make_error(ErrorCode::unauthorized, 401, std::move(why));
+}
+
 Task<Result<ServerName>> RequestAuth::authenticate_origin(const http::Request& request) {
-  auto parsed = parse_x_matrix(request.header("authorization"));
-  if (!parsed) co_return parsed.error();
-  if (parsed->size() > max_credentials) co_return unauthorized("The request has too many Authorization headers.");
-  auto refusal = unauthorized("The request has no X-Matrix header that can be checked.");
-  for (auto& credentials : *parsed) {
-    auto origin = ServerName::parse(credentials.origin);
-    if (!origin || credentials.origin != parsed->front().origin)
-      co_return unauthorized("origin must be one valid server name.");
+  const auto header = request.header("authorization");
+  auto parsed = parse_x_matrix(header);
+  if (!parsed) co_return refusal("malformed", std::move(parsed.error().message));
+  if (parsed->empty()) co_return refusal("no_credentials", "The request has no X-Matrix Authorization header.");
+  if (parsed->size() > max_credentials)
+    co_return refusal("malformed", "The request has too many Authorization headers.");
+  auto origin = ServerName::parse(parsed->front().origin);
+  for (const auto& credentials : *parsed) {
+    if (!origin || credentials.origin != origin->str())
+      co_return refusal("malformed", "origin must be one valid server name.");
     if (credentials.destination && *credentials.destination != self_.name.str())
-      co_return unauthorized("The request is meant for another server.");
+      co_return refusal("destination", "The request is meant for another server.");
+  }
+  bool has_key = false;
+  for (const auto& credentials : *parsed) {
     auto key = co_await keys_.request_key(*origin, credentials.key);
-    if (!key) {
-      refusal = unauthorized("No valid key " + credentials.key + " of " + origin->str() + " could be found.");
-      continue;
-    }
+    if (!key) continue;
+    has_key = true;
     SignatureCheck check;
     check.method = std::string(to_string(request.verb));
     check.uri = request.target;
@@ -60,9 +68,10 @@ Task<Result<ServerName>> RequestAuth::authenticate_origin(const http::Request& r
       seen_(*origin);
       co_return *origin;
     }
-    refusal = unauthorized("The signature with key " + credentials.key + " of " + origin->str() + " does not match.");
   }
-  co_return refusal;
+  const auto& last = parsed->back();
+  if (!has_key) co_return refusal("no_key", "No valid key " + last.key + " of " + last.origin + " could be found.");
+  co_return refusal("signature", "The signature with key " + last.key + " of " + last.origin + " does not match.");
 }
 
 }  // namespace causeway::federation

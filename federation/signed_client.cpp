@@ -1,7 +1,7 @@
 #include "federation/signed_client.hpp"
 
 #include "federation/x_matrix.hpp"
-#include "schema/json/json.hpp"
+#include "schema/json/foreign.hpp"
 
 namespace causeway::federation {
 
@@ -44,8 +44,8 @@ Task<Result<boost::json::object>> SignedClient::call_unsigned(Call call) {
 }
 
 Task<Result<boost::json::object>> SignedClient::parse_reply(std::string body) {
-  if (body.size() < parse_on_reactor_below) co_return json::parse_object(body);
-  auto parse = [text = std::move(body)] { return json::parse_object(text); };
+  if (body.size() < parse_on_reactor_below) co_return json::parse_foreign_object(body);
+  auto parse = [text = std::move(body)] { return json::parse_foreign_object(text); };
   co_return co_await cpu_.run(std::move(parse));
 }
 

@@ -97,8 +97,6 @@ Result<std::vector<XMatrix>> parse_x_matrix(std::string_view header) {
     if (!value) return malformed("a quoted value has no end");
     if (ours) set_parameter(found.back(), name, std::move(*value));
   }
-  if (found.empty())
-    return make_error(ErrorCode::unauthorized, 401, "The request has no X-Matrix Authorization header.");
   for (const auto& credentials : found)
     if (credentials.origin.empty() || credentials.key.empty() || credentials.signature.empty())
       return malformed("origin, key and sig are required");

@@ -21,7 +21,8 @@ struct XMatrix {
 };
 
 // All X-Matrix credentials of an Authorization header; several headers arrive joined by commas. Values may be quoted or
-// not, names in any case, unknown parameters are ignored. M_UNAUTHORIZED when there is none or one is malformed.
+// not, names in any case, unknown parameters are ignored. Empty when there are none; M_UNAUTHORIZED when one is
+// malformed.
 Result<std::vector<XMatrix>> parse_x_matrix(std::string_view header);
 
 std::string format_x_matrix(const XMatrix& credentials);

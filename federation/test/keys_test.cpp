@@ -31,6 +31,7 @@ struct KeysTest : testing::Test {
   db::Database database{db::Settings{test_database.url(), 1}};
   asio::io_context reactor;
   ManualClock clock;
+  Metrics metrics;
   CpuPool cpu{1};
   const LocalServer self = test::make_server("us");
   const LocalServer peer = test::make_server("peer");
@@ -156,7 +157,7 @@ struct RequestAuthTest : KeysTest {
     EXPECT_TRUE(seen.empty());
   }
   std::vector<ServerName> seen;
-  RequestAuth auth{ring, cpu, self, [this](const ServerName& server) { seen.push_back(server); }};
+  RequestAuth auth{ring, cpu, self, metrics, [this](const ServerName& server) { seen.push_back(server); }};
 };
 
 TEST_F(RequestAuthTest, a_rightly_signed_request_tells_its_origin) {
@@ -213,7 +214,7 @@ struct PduCheckerTest : KeysTest {
     return run_task(reactor, std::move(checked)).front();
   }
   boost::json::object pdu(const LocalServer& server) { return test::make_pdu(server, "hello", clock.now_ms()); }
-  PduChecker checker{ring, cpu};
+  PduChecker checker{ring, cpu, metrics};
 };
 
 TEST_F(PduCheckerTest, a_rightly_signed_event_passes_as_it_is) {
@@ -221,6 +222,23 @@ TEST_F(PduCheckerTest, a_rightly_signed_event_passes_as_it_is) {
   ASSERT_TRUE(checked.has_value());
   EXPECT_FALSE(checked->hash_mismatch());
   EXPECT_EQ(*json::find_string(checked->event()->content(), "body"), "hello");
+}
+
+// An event of any depth that is let in is checked, and one that breaks off has not passed.
+TEST_F(PduCheckerTest, deeply_nested_events_are_checked_like_others) {
+  for (const std::size_t depth : {30, 40, 60}) {
+    auto text = std::string(depth, '[') + std::string(depth, ']');
+    auto nested = pdu(peer);
+    nested["content"].get_object()["deep"] = json::parse(text).value();
+    nested.erase("signatures");
+    EXPECT_FALSE(check(nested).has_value()) << depth;
+    sign_json(nested, "liar", self.key);
+    EXPECT_FALSE(check(nested).has_value()) << depth;
+    std::vector<boost::json::object> pdus = {nested, pdu(peer)};
+    auto checked = run_task(reactor, checker.check(find_room_version("11"), std::move(pdus)));
+    EXPECT_FALSE(checked[0].has_value()) << depth;
+    EXPECT_TRUE(checked[1].has_value()) << depth;
+  }
 }
 
 TEST_F(PduCheckerTest, unsigned_and_event_id_from_outside_do_not_count) {

@@ -40,14 +40,18 @@ TEST(XMatrix, joined_headers_are_separate_credentials) {
 }
 
 TEST(XMatrix, what_is_incomplete_or_malformed_is_unauthorized) {
-  for (const char* header :
-       {"", "Bearer abc", "X-Matrix", "X-Matrix origin=a,key=b", R"(X-Matrix origin="a)", "X-Matrix =a,key=b,sig=c",
-        R"(X-Matrix origin="",key=b,sig=c)", "\"", "X-Matrix origin=\"a\\"}) {
+  for (const char* header : {"X-Matrix", "X-Matrix origin=a,key=b", R"(X-Matrix origin="a)",
+                             R"(X-Matrix origin="",key=b,sig=c)", "\"", "X-Matrix origin=\"a\\"}) {
     auto parsed = parse_x_matrix(header);
     ASSERT_FALSE(parsed.has_value()) << header;
     EXPECT_EQ(parsed.error().code, ErrorCode::unauthorized);
     EXPECT_EQ(parsed.error().status, 401u);
   }
+}
+
+TEST(XMatrix, other_schemes_hold_no_credentials) {
+  for (const char* header : {"", "Bearer abc", "Basic a=b", "X-Matrix =a,key=b,sig=c"})
+    EXPECT_TRUE(parse_x_matrix(header).value().empty()) << header;
 }
 
 TEST(XMatrix, what_is_formatted_parses_back) {

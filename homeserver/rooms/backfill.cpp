@@ -18,31 +18,29 @@ constexpr std::size_t max_fetched_state = 20'000;
 
 using Batch = std::unordered_map<EventId, VerifiedEvent>;
 
-// The oldest first: each comes after those of its prev_events that are in the batch.
+// The oldest first: each comes after those of its prev_events that are in the batch. Depth is the sender's word, so it
+// only decides between those that no edges order, such as the pieces on both sides of an event that can't be had.
 std::vector<VerifiedEvent> oldest_first(const Batch& batch) {
-  std::vector<VerifiedEvent> events;
-  for (const auto& [id, event] : batch)
-    events.push_back(event);
-  // Depth is the sender's word, so it only breaks ties; the edges decide.
-  std::ranges::sort(events, {},
-                    [](const auto& event) { return std::pair(event.event()->depth(), event.event()->id()); });
   std::unordered_map<EventId, std::size_t> waits_for;
-  std::unordered_map<EventId, std::vector<EventId>> named_by;
-  std::deque<EventId> ready;
-  for (const auto& event : events) {
-    auto& waiting = waits_for[event.event()->id()];
-    for (const auto& prev : event.event()->prev_events()) {
+  std::unordered_map<EventId, std::vector<const Event*>> named_by;
+  std::set<std::pair<std::int64_t, EventId>> ready;
+  for (const auto& [id, verified] : batch) {
+    const Event& event = *verified.event();
+    auto& waiting = waits_for[id];
+    for (const auto& prev : event.prev_events()) {
       if (!batch.contains(prev)) continue;
       ++waiting;
-      named_by[prev].push_back(event.event()->id());
+      named_by[prev].push_back(&event);
     }
-    if (waiting == 0) ready.push_back(event.event()->id());
+    if (waiting == 0) ready.emplace(event.depth(), id);
   }
   std::vector<VerifiedEvent> sorted;
-  for (; !ready.empty(); ready.pop_front()) {
-    sorted.push_back(batch.at(ready.front()));
-    for (const auto& later : named_by[ready.front()])
-      if (--waits_for[later] == 0) ready.push_back(later);
+  while (!ready.empty()) {
+    const EventId id = ready.begin()->second;
+    ready.erase(ready.begin());
+    sorted.push_back(batch.at(id));
+    for (const Event* later : named_by[id])
+      if (--waits_for[later->id()] == 0) ready.emplace(later->depth(), later->id());
   }
   return sorted;
 }

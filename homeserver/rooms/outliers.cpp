@@ -3,6 +3,7 @@
 // spec: server-server-api#checks-performed-on-receipt-of-a-pdu (the fourth check)
 #include <spdlog/spdlog.h>
 
+#include "homeserver/rooms/outlier_judgement.hpp"
 #include "homeserver/rooms/room_service_impl.hpp"
 
 namespace causeway {
@@ -10,73 +11,6 @@ namespace causeway {
 namespace {
 
 constexpr std::size_t max_events_per_unit = 200;
-
-using Known = std::unordered_map<EventId, StoredEventPtr>;
-
-// From room version 12 on no event cites its room's create event: the room's ID names it.
-std::optional<EventId> implied_create(const Event& event) {
-  if (!event.version().room_id_is_create_hash || event.is_state("m.room.create", "")) return std::nullopt;
-  return EventId::trusted("$" + event.room_id().str().substr(1));
-}
-
-std::vector<EventId> cited_by(const Event& event) {
-  std::vector<EventId> cited = event.auth_events();
-  if (auto create = implied_create(event)) cited.push_back(std::move(*create));
-  return cited;
-}
-
-// Those that come first are cited by those that come later; what is part of a cycle is not in it.
-std::vector<VerifiedEvent> in_citing_order(const std::vector<VerifiedEvent>& events) {
-  std::unordered_map<EventId, std::size_t> index;
-  for (std::size_t i = 0; i < events.size(); ++i)
-    index.try_emplace(events[i].event()->id(), i);
-  std::vector<std::size_t> waits_for(events.size(), 0);
-  std::vector<std::vector<std::size_t>> dependents(events.size());
-  for (const auto& [id, i] : index) {
-    for (const auto& cited : cited_by(*events[i].event())) {
-      auto found = index.find(cited);
-      if (found == index.end()) continue;
-      ++waits_for[i];
-      dependents[found->second].push_back(i);
-    }
-  }
-  std::vector<std::size_t> order;
-  for (std::size_t i = 0; i < events.size(); ++i)
-    if (waits_for[i] == 0 && index.at(events[i].event()->id()) == i) order.push_back(i);
-  for (std::size_t next = 0; next < order.size(); ++next)
-    for (std::size_t later : dependents[order[next]])
-      if (--waits_for[later] == 0) order.push_back(later);
-  std::vector<VerifiedEvent> sorted;
-  sorted.reserve(order.size());
-  for (std::size_t i : order)
-    sorted.push_back(events[i]);
-  return sorted;
-}
-
-// False: not all it cites is here. Else `stored` knows its auth events and whether it is rejected.
-bool judge_outlier(StoredEvent& stored, const Known& known) {
-  const Event& event = *stored.event;
-  AuthEvents state;
-  std::vector<AuthEventEntry> entries;
-  for (const auto& id : event.auth_events()) {
-    auto found = known.find(id);
-    if (found == known.end()) return false;
-    state.add(found->second->event);
-    AuthEventEntry entry;
-    entry.event = found->second->event;
-    entry.rejected = found->second->has(db::EventFlags::rejected);
-    entries.push_back(std::move(entry));
-    if (stored.key) stored.auth.push_back(found->second->nid);
-  }
-  if (auto create = implied_create(event)) {
-    auto found = known.find(*create);
-    if (found == known.end()) return false;
-    state.add(found->second->event);
-  }
-  if (check_auth_events(event, entries) || check_auth(event, state))
-    stored.flags = stored.flags | db::EventFlags::rejected;
-  return true;
-}
 
 std::vector<EventId> ids_around(const std::vector<VerifiedEvent>& events) {
   std::set<EventId> ids;

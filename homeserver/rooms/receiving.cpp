@@ -253,9 +253,15 @@ Task<Result<StateRef>> RoomService::Impl::find_state_before(ForkedState& forked,
   auto events = co_await services.events.by_id(*inbound.state_before);
   StateMap snapshot;
   for (const auto& event : events) {
-    if (!event) co_return make_error(ErrorCode::not_found, "The state before the event is not here.");
+    if (!event || event->event->room_id() != inbound.event->room_id())
+      co_return make_error(ErrorCode::not_found, "The state before the event is not here.");
     if (event->key && !event->has(db::EventFlags::rejected)) snapshot[*event->key] = event->nid;
   }
+  // Whoever leaves that out leaves out more; on such a state any event would be rejected for good.
+  StateKey create_key("m.room.create", "");
+  auto create = co_await services.interner.state_key(std::move(create_key));
+  if (!snapshot.contains(create) && !inbound.event->is_state("m.room.create", ""))
+    co_return make_error(ErrorCode::not_found, "The state before the event has no m.room.create event.");
   co_return co_await forked.from_snapshot(std::move(snapshot));
 }
 

@@ -3,6 +3,7 @@
 // spec: server-server-api#joining-rooms
 #include <spdlog/spdlog.h>
 
+#include "homeserver/rooms/outlier_judgement.hpp"
 #include "homeserver/rooms/room_service_impl.hpp"
 
 namespace causeway {
@@ -27,13 +28,12 @@ MatrixError bad_answer(std::string message) {
   return make_error(ErrorCode::unknown, 502, std::move(message));
 }
 
-// The create event is there and makes this room in this version.
-Result<> check_snapshot(const RoomId& room, const RemoteJoin& joined) {
-  for (const auto& event : joined.state) {
-    if (event.event()->room_id() != room) return bad_answer("The resident server sent state of another room.");
-    if (event.event()->is_state("m.room.create", "")) return {};
-  }
-  return bad_answer("The resident server sent no m.room.create event.");
+// All of it is of this room.
+Result<> check_rooms(const RoomId& room, const RemoteJoin& joined) {
+  for (const auto* events : {&joined.state, &joined.auth_chain})
+    for (const auto& event : *events)
+      if (event.event()->room_id() != room) return bad_answer("The resident server sent events of another room.");
+  return {};
 }
 
 }  // namespace
@@ -57,7 +57,11 @@ Task<Result<>> RoomService::Impl::join_remote_room(ChangeMembership request, boo
 }
 
 Task<Result<>> RoomService::Impl::import_join(RoomId room_id, RemoteJoin joined) {
-  if (auto checked = check_snapshot(room_id, joined); !checked) co_return checked.error();
+  if (auto checked = check_rooms(room_id, joined); !checked) co_return checked.error();
+  // Nothing of an answer that can't be used stays behind.
+  auto check = [joined] { return check_join_answer(joined); };
+  auto usable = co_await services.cpu.run(std::move(check));
+  if (!usable) co_return usable.error();
   Inbound inbound;
   inbound.event = joined.join_event.event();
   inbound.only_if_accepted = true;

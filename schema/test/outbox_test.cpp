@@ -127,10 +127,10 @@ TEST_F(OutboxTest, staged_pdus_are_bounded_per_room_and_kept_in_order) {
   std::vector<bool> staged;
   for (const char* id : {"$1", "$2", "$2", "$3"}) {
     pdu.event_id = EventId::trusted(id);
-    staged.push_back(stage_pdu(c, pdu, 2));
+    staged.push_back(stage_pdu(c, pdu, 2, 2));
   }
   EXPECT_EQ(staged, (std::vector<bool>{true, true, true, false}));
-  const auto found = staged_pdus(c, pdu.room_id, 10);
+  const auto found = staged_pdus(c, pdu.room_id, {}, 10);
   ASSERT_EQ(found.size(), 2u);
   EXPECT_EQ(found[0].event_id.str(), "$1");
   EXPECT_EQ(found[0].json, pdu.json);

@@ -2,22 +2,37 @@
 
 namespace causeway::db {
 
-bool stage_pdu(Connection& connection, const StagedPdu& pdu, std::size_t room_limit) {
+bool stage_pdu(Connection& connection, const StagedPdu& pdu, std::size_t room_limit, std::size_t origin_limit) {
   const std::string id = pdu.event_id.to_db();
   connection.exec(
       "insert into staged_pdus (event_id, room_id, origin, json, received_ts) select $1, $2, $3, $4, $5 "
       "where (select count(*) from (select from staged_pdus where room_id = $2 limit $6) held) < $6 "
+      "and (select count(*) from (select from staged_pdus where room_id = $2 and origin = $3 limit $7) held) < $7 "
       "on conflict do nothing",
-      Bytes(id), Bytes(pdu.room_id.str()), Bytes(pdu.origin.str()), Bytes(pdu.json), pdu.received_ts, room_limit);
+      Bytes(id), Bytes(pdu.room_id.str()), Bytes(pdu.origin.str()), Bytes(pdu.json), pdu.received_ts, room_limit,
+      origin_limit);
   return !connection.exec("select from staged_pdus where event_id = $1", Bytes(id)).empty();
 }
 
-std::vector<StagedPdu> staged_pdus(Connection& connection, const RoomId& room, std::size_t limit) {
+namespace {
+
+std::string id_array(const std::vector<EventId>& ids) {
+  std::vector<std::string> bytes;
+  for (const auto& id : ids)
+    bytes.push_back(id.to_db());
+  return bytea_array(bytes);
+}
+
+}  // namespace
+
+std::vector<StagedPdu> staged_pdus(Connection& connection, const RoomId& room, const std::vector<EventId>& without,
+                                   std::size_t limit) {
   std::vector<StagedPdu> out;
   for (const auto& row :
        connection.exec("select event_id, origin, json, received_ts from staged_pdus where room_id = $1 "
-                       "order by staged_nid limit $2",
-                       Bytes(room.str()), limit))
+                       "and event_id <> all($3::bytea[]) "
+                       "order by row_number() over (partition by origin order by staged_nid), staged_nid limit $2",
+                       Bytes(room.str()), limit, id_array(without)))
     out.push_back({EventId::from_db(read_bytes(row[0])), room, ServerName::trusted(read_bytes(row[1])),
                    read_bytes(row[2]), row[3].as<Timestamp>()});
   return out;
@@ -33,10 +48,7 @@ std::vector<RoomId> rooms_with_staged_pdus(Connection& connection, const std::st
 }
 
 void unstage_pdus(Connection& connection, const std::vector<EventId>& ids) {
-  std::vector<std::string> bytes;
-  for (const auto& id : ids)
-    bytes.push_back(id.to_db());
-  connection.exec("delete from staged_pdus where event_id = any($1::bytea[])", bytea_array(bytes));
+  connection.exec("delete from staged_pdus where event_id = any($1::bytea[])", id_array(ids));
 }
 
 }  // namespace causeway::db

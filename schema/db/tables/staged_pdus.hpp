@@ -17,11 +17,13 @@ struct StagedPdu {
   Timestamp received_ts = 0;
 };
 
-// False when the room has `room_limit` staged already. One that is there already is left as it is.
-bool stage_pdu(Connection& connection, const StagedPdu& pdu, std::size_t room_limit);
+// False when the room has `room_limit` staged already, or `origin_limit` of this origin. One that is there already is
+// left as it is.
+bool stage_pdu(Connection& connection, const StagedPdu& pdu, std::size_t room_limit, std::size_t origin_limit);
 
-// The oldest of a room.
-std::vector<StagedPdu> staged_pdus(Connection& connection, const RoomId& room, std::size_t limit);
+// The oldest of a room but for some; the origins take turns.
+std::vector<StagedPdu> staged_pdus(Connection& connection, const RoomId& room, const std::vector<EventId>& without,
+                                   std::size_t limit);
 
 // Rooms with staged PDUs, those after `after` in the order of their bytes.
 std::vector<RoomId> rooms_with_staged_pdus(Connection& connection, const std::string& after, std::size_t limit);

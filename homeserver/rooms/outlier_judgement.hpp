@@ -1,0 +1,29 @@
+// Events outside the timeline, each judged by its own auth_events. Pure.
+//
+// spec: server-server-api#checks-performed-on-receipt-of-a-pdu (the fourth check)
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "homeserver/rooms/event_store.hpp"
+#include "homeserver/rooms/remote_servers.hpp"
+
+namespace causeway {
+
+using KnownEvents = std::unordered_map<EventId, StoredEventPtr>;
+
+// The auth events, and where no event cites it the room's create event.
+std::vector<EventId> cited_by(const Event& event);
+
+// Those that come first are cited by those that come later; what is part of a cycle is not in it.
+std::vector<VerifiedEvent> in_citing_order(const std::vector<VerifiedEvent>& events);
+
+// False: not all it cites is here. Else `stored` knows its auth events and whether it is rejected.
+bool judge_outlier(StoredEvent& stored, const KnownEvents& known);
+
+// Whether the answer to a join holds what the join builds on, so that nothing of a useless one is stored. M_UNKNOWN 502
+// when something is missing or wrong, M_FORBIDDEN when that state does not allow the join.
+Result<> check_join_answer(const RemoteJoin& joined);
+
+}  // namespace causeway
