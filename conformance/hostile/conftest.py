@@ -8,22 +8,52 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+import fake_homeserver  # noqa: E402
 import servers  # noqa: E402
 import wire  # noqa: E402
 
 
 @pytest.fixture(scope="session")
-def url():
+def authority():
+    made = servers.TestAuthority()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="session")
+def server(authority):
+    """A server that many tests share: they make their own users and rooms."""
+    made = servers.Server(authority)
+    yield made
+    assert made.stop() == 0, "".join(made.log[-50:])
+    made.remove()
+
+
+@pytest.fixture(scope="session")
+def url(request):
     given = os.environ.get("CAUSEWAY_URL")
-    if given:
-        yield given.rstrip("/")
-        return
-    authority = servers.TestAuthority()
-    server = servers.Server(authority)
-    yield server.url
-    assert server.stop() == 0, "".join(server.log[-50:])
-    server.remove()
-    authority.remove()
+    return given.rstrip("/") if given else request.getfixturevalue("server").url
+
+
+@pytest.fixture
+def alice(server):
+    return server.register()
+
+
+@pytest.fixture
+def fake(authority):
+    """A homeserver that does what the test tells it to."""
+    made = fake_homeserver.FakeHomeserver(authority)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def other(authority):
+    """A second one."""
+    made = fake_homeserver.FakeHomeserver(authority)
+    yield made
+    made.close()
 
 
 @pytest.fixture

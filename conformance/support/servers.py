@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -147,6 +148,13 @@ class Server:
 
     def anonymous(self):
         return Client(self, None)
+
+    def count(self, name, **labels):
+        """The sum of a counter in /metrics over all series that have these labels."""
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        lines = requests.get(f"{self.url}/metrics", timeout=30).text.splitlines()
+        series = [line for line in lines if re.match(rf"causeway_{name}[{{ ]", line) and all(label in line for label in wanted)]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in series)
 
 
 _numbers = itertools.count(1)
