@@ -125,7 +125,7 @@ Task<> RoomService::Impl::append_backfilled(RoomId room_id, OrderKey later, std:
   std::int32_t sub = co_await services.database.run(std::move(find));
 
   auto unit = std::make_shared<WriteUnit>();
-  const ForkedState::Services forked_services{services.events, services.states, heads, builder, services.cpu};
+  const ForkedState::Services forked_services = services_of_forks();
   ForkedState forked(forked_services, head, *unit);
   std::vector<EventPtr> arriving;
   for (const auto& event : events)

@@ -2,9 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <set>
-
-#include "homeserver/rooms/state_resolution.hpp"
 #include "schema/matrix/assert.hpp"
 
 namespace causeway {
@@ -35,10 +32,10 @@ std::vector<StateRef> distinct(std::vector<StateRef> refs) {
   return refs;
 }
 
-class LoadedGraph final : public EventGraph {
+class LoadedEvents final : public EventGraph {
  public:
-  explicit LoadedGraph(std::vector<StoredEventPtr> events) : events_(std::move(events)) {
-    for (const auto& stored : events_) {
+  void add(const std::vector<StoredEventPtr>& events) {
+    for (const auto& stored : events) {
       if (!stored || !stored->key) continue;
       GraphEvent node;
       node.nid = stored->nid;
@@ -46,12 +43,20 @@ class LoadedGraph final : public EventGraph {
       node.event = stored->event;
       node.auth = stored->auth;
       node.rejected = stored->has(db::EventFlags::rejected);
-      nodes_.emplace(stored->nid, std::move(node));
+      if (nodes_.emplace(stored->nid, std::move(node)).second) events_.push_back(stored);
     }
   }
   const GraphEvent* find(EventNid nid) const override {
     auto found = nodes_.find(nid);
     return found == nodes_.end() ? nullptr : &found->second;
+  }
+  // What the events cite that is not here.
+  std::vector<EventNid> cited() const {
+    EventSet nids;
+    for (const auto& event : events_)
+      for (EventNid nid : event->auth)
+        if (!nodes_.contains(nid)) nids.insert(nid);
+    return {nids.begin(), nids.end()};
   }
 
  private:
@@ -59,15 +64,10 @@ class LoadedGraph final : public EventGraph {
   std::unordered_map<EventNid, GraphEvent> nodes_;
 };
 
-// The keys on which the states differ, with all that hold them.
-std::vector<EventNid> conflicted(const std::vector<StateMapPtr>& states) {
-  std::set<EventNid> events;
-  for (const auto& state : states)
-    for (const auto& other : states)
-      if (state != other)
-        for (const auto& [key, event] : difference(*state, *other))
-          if (event != EventNid{}) events.insert(event);
-  return {events.begin(), events.end()};
+MatrixError out_of_bounds(const RoomHead& head, std::size_t graph_events, std::size_t judged_events) {
+  spdlog::warn("room {}: its state is not resolved: {} events of its auth graph, {} of them in dispute", head.id.str(),
+               graph_events, judged_events);
+  return make_error(ErrorCode::limit_exceeded, "Resolving the room's state is beyond this server's limits.");
 }
 
 }  // namespace
@@ -85,7 +85,7 @@ Task<StateMapPtr> ForkedState::at(StateRef ref) {
   co_return state;
 }
 
-Task<StateRef> ForkedState::before(std::vector<StoredEventPtr> prev_events) {
+Task<Result<StateRef>> ForkedState::before(std::vector<StoredEventPtr> prev_events) {
   const bool at_tip = std::ranges::all_of(head_.extremities, [&](const Extremity& extremity) {
     return std::ranges::any_of(prev_events, [&](const auto& prev) { return prev->nid == extremity.nid; });
   });
@@ -99,17 +99,18 @@ Task<StateRef> ForkedState::before(std::vector<StoredEventPtr> prev_events) {
   if (auto known = head_.resolutions.find(refs); known != head_.resolutions.end()) co_return known->second;
 
   auto resolved = co_await resolve(refs);
+  if (!resolved) co_return resolved.error();
   StateRef result;
   bool found = false;
   for (const StateRef& ref : refs) {
     auto state = co_await at(ref);
-    found = *state == *resolved;
+    found = *state == **resolved;
     result = ref;
     if (found) break;
   }
   if (!found) {
     auto parent = co_await at(refs.back());
-    result = add_line(refs.back(), *parent, resolved);
+    result = add_line(refs.back(), *parent, *resolved);
   }
   if (head_.resolutions.size() >= max_remembered_resolutions) head_.resolutions.clear();
   head_.resolutions[refs] = result;
@@ -200,73 +201,100 @@ Task<std::vector<StoredEventPtr>> ForkedState::events_of(std::vector<EventNid> n
   co_return events;
 }
 
-Task<StateMapPtr> ForkedState::resolve(std::vector<StateRef> refs) {
+Task<Result<StateMapPtr>> ForkedState::resolve(std::vector<StateRef> refs) {
   std::vector<StateMapPtr> states;
   for (const StateRef& ref : refs) {
     auto state = co_await at(ref);
     states.push_back(std::move(state));
   }
-  auto events = co_await graph_of(states);
-  auto work = [version = head_.version, states, events = std::move(events)]() mutable {
-    const LoadedGraph graph(std::move(events));
-    return std::make_shared<const StateMap>(resolve_state(*version, states, graph));
+  auto resolution = co_await find_conflict(std::move(states));
+  auto graph = services_.graphs.of(head_.nid);
+  auto planned = co_await plan(resolution, graph);
+  if (!planned) co_return planned.error();
+
+  auto events = std::make_shared<LoadedEvents>();
+  std::vector<EventNid> wanted(resolution->events_to_judge().begin(), resolution->events_to_judge().end());
+  auto judged = co_await events_of(std::move(wanted));
+  events->add(judged);
+  auto agreed = co_await agreed_on(*resolution, *events);
+  wanted = events->cited();
+  wanted.insert(wanted.end(), agreed.begin(), agreed.end());
+  auto judged_by = co_await events_of(std::move(wanted));
+  events->add(judged_by);
+  auto work = [resolution, graph, events, agreed = std::move(agreed)] {
+    return std::make_shared<const StateMap>(resolution->resolve(*graph, *events, agreed));
   };
   co_return co_await services_.cpu.run(std::move(work));
 }
 
-Task<std::vector<StoredEventPtr>> ForkedState::graph_of(std::vector<StateMapPtr> states) {
-  std::set<EventNid> needed;
-  for (const auto& state : states)
-    for (const auto& [key, event] : *state)
-      needed.insert(event);
-  std::vector<StoredEventPtr> own;  // not committed, so the store does not know them
-  for (auto it = needed.begin(); it != needed.end();) {
-    if (!head_.is_uncommitted(*it)) {
-      ++it;
-      continue;
-    }
-    own.push_back(head_.cached(*it));
-    it = needed.erase(it);
-  }
-  for (const auto& event : own)
-    for (EventNid auth : event->auth)
-      if (!head_.is_uncommitted(auth)) needed.insert(auth);
-  std::vector<StoredEventPtr> chain;
-  bool whole = true;
-  try {
-    std::vector<EventNid> all(needed.begin(), needed.end());
-    chain = co_await services_.events.auth_chain(std::move(all));
-  } catch (const std::length_error&) {
-    whole = false;
-  }
-  if (!whole) {
-    // The part that all states share is left out: what differs is what is resolved.
-    spdlog::warn("room {}: its auth chain is too long; resolving by what differs alone", head_.id.str());
-    auto differing = conflicted(states);
-    std::erase_if(differing, [&](EventNid nid) { return head_.is_uncommitted(nid); });
-    chain = co_await services_.events.auth_chain(std::move(differing));
-  }
-  chain.insert(chain.end(), own.begin(), own.end());
-  co_return chain;
+Task<ForkedState::ResolutionPtr> ForkedState::find_conflict(std::vector<StateMapPtr> states) {
+  CAUSEWAY_ASSERT(states.size() <= resolution::max_states);
+  std::vector<StateKey> names;
+  names.emplace_back("m.room.create", "");
+  names.emplace_back("m.room.power_levels", "");
+  auto nids = co_await services_.interner.state_keys(std::move(names));
+  const ResolutionKeys keys{nids[0], nids[1]};
+  auto work = [version = head_.version, states = std::move(states), keys] {
+    return std::make_shared<Resolution>(*version, states, keys);
+  };
+  co_return co_await services_.cpu.run(std::move(work));
 }
 
-Task<> ForkedState::resolve_extremities(std::size_t event_index) {
+Task<Result<>> ForkedState::plan(ResolutionPtr resolution, std::shared_ptr<AuthGraph> graph) {
+  while (true) {
+    auto work = [resolution, graph] { return resolution->plan(*graph); };
+    auto unknown = co_await services_.cpu.run(std::move(work));
+    const std::size_t judged = resolution->events_to_judge().size();
+    if (graph->size() + unknown.size() > max_graph_events || judged > max_judged_events)
+      co_return out_of_bounds(head_, graph->size() + unknown.size(), judged);
+    if (unknown.empty()) co_return Result<>{};
+    co_await learn(graph, std::move(unknown));
+  }
+}
+
+Task<> ForkedState::learn(std::shared_ptr<AuthGraph> graph, std::vector<EventNid> unknown) {
+  std::vector<EventNid> committed;
+  for (EventNid nid : unknown) {
+    if (!head_.is_uncommitted(nid)) {
+      committed.push_back(nid);
+      continue;
+    }
+    auto event = head_.cached(nid);  // the database does not know it
+    graph->add(nid, event->key.value_or(StateKeyNid{}), event->auth);
+  }
+  if (!committed.empty()) co_await services_.graphs.load(std::move(graph), std::move(committed));
+}
+
+Task<std::vector<EventNid>> ForkedState::agreed_on(const Resolution& resolution, const EventGraph& events) {
+  auto names = resolution.keys_asked(events);
+  auto keys = co_await services_.interner.state_keys(std::move(names));
+  std::vector<EventNid> agreed;
+  for (StateKeyNid key : keys)
+    if (const EventNid nid = resolution.agreed_on(key); nid != EventNid{}) agreed.push_back(nid);
+  co_return agreed;
+}
+
+Task<Result<>> ForkedState::resolve_extremities(std::size_t event_index) {
   std::vector<StateRef> refs;
   for (const auto& extremity : head_.extremities)
     refs.push_back(extremity.after);
   refs = distinct(std::move(refs));
   CAUSEWAY_ASSERT(!refs.empty());
-  if (refs.size() == 1 && refs.front() == head_.current()) co_return;
+  if (refs.size() == 1 && refs.front() == head_.current()) co_return Result<>{};
   auto known = head_.resolutions.find(refs);
-  if (known != head_.resolutions.end() && known->second == head_.current()) co_return;
+  if (known != head_.resolutions.end() && known->second == head_.current()) co_return Result<>{};
   StateMapPtr resolved;
-  if (refs.size() == 1)
+  if (refs.size() == 1) {
     resolved = co_await at(refs.front());
-  else
-    resolved = co_await resolve(refs);
+  } else {
+    auto found = co_await resolve(refs);
+    if (!found) co_return found.error();
+    resolved = std::move(*found);
+  }
   co_await replace_current(std::move(resolved), event_index);
   if (head_.resolutions.size() >= max_remembered_resolutions) head_.resolutions.clear();
   head_.resolutions[refs] = head_.current();
+  co_return Result<>{};
 }
 
 Task<> ForkedState::replace_current(StateMapPtr state, std::size_t event_index) {

@@ -5,8 +5,10 @@
 #include <map>
 #include <vector>
 
+#include "homeserver/rooms/auth_graphs.hpp"
 #include "homeserver/rooms/room_builder.hpp"
 #include "homeserver/rooms/room_head.hpp"
+#include "homeserver/rooms/state_resolution.hpp"
 #include "homeserver/runtime/cpu_pool.hpp"
 
 namespace causeway {
@@ -18,15 +20,20 @@ class ForkedState {
   struct Services {
     EventStore& events;
     StateStore& states;
+    Interner& interner;
     RoomHeads& heads;
     RoomBuilder& builder;
+    AuthGraphs& graphs;
     CpuPool& cpu;
   };
+  // Beyond these a resolution is not attempted; what needs it is refused.
+  static constexpr std::size_t max_graph_events = 2'000'000;
+  static constexpr std::size_t max_judged_events = 100'000;
   ForkedState(const Services& services, RoomHead& head, WriteUnit& unit)
       : services_(services), head_(head), unit_(unit) {}
 
-  // The state before an event with these prev_events, all of them.
-  Task<StateRef> before(std::vector<StoredEventPtr> prev_events);
+  // The state before an event with these prev_events, all of them. M_LIMIT_EXCEEDED: its resolution is out of bounds.
+  Task<Result<StateRef>> before(std::vector<StoredEventPtr> prev_events);
   // A state given whole, by a peer.
   Task<StateRef> from_snapshot(StateMap snapshot);
   // The state after a state event that is not on the main line.
@@ -35,7 +42,8 @@ class ForkedState {
   // Which events hold these keys there; nullptr where none does.
   Task<std::vector<StoredEventPtr>> holders(StateRef at, std::vector<StateKeyNid> keys);
   // The main line becomes what the states after the head's extremities resolve to, with the unit's event `event_index`.
-  Task<> resolve_extremities(std::size_t event_index);
+  // M_LIMIT_EXCEEDED as above.
+  Task<Result<>> resolve_extremities(std::size_t event_index);
   // The main line becomes a state given whole.
   Task<> replace_current(StateMapPtr state, std::size_t event_index);
 
@@ -46,8 +54,12 @@ class ForkedState {
     EventNid event{};
   };
   Task<StateMapPtr> at(StateRef ref);
-  Task<StateMapPtr> resolve(std::vector<StateRef> refs);
-  Task<std::vector<StoredEventPtr>> graph_of(std::vector<StateMapPtr> states);
+  Task<Result<StateMapPtr>> resolve(std::vector<StateRef> refs);
+  using ResolutionPtr = std::shared_ptr<Resolution>;
+  Task<ResolutionPtr> find_conflict(std::vector<StateMapPtr> states);
+  Task<Result<>> plan(ResolutionPtr resolution, std::shared_ptr<AuthGraph> graph);
+  Task<> learn(std::shared_ptr<AuthGraph> graph, std::vector<EventNid> unknown);
+  Task<std::vector<EventNid>> agreed_on(const Resolution& resolution, const EventGraph& events);
   Task<std::vector<StoredEventPtr>> events_of(std::vector<EventNid> nids);
   StateRef add_line(std::optional<StateRef> parent, const StateMap& parent_state, StateMapPtr state);
 

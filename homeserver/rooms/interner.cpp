@@ -142,6 +142,9 @@ struct Interner::Impl : std::enable_shared_from_this<Impl> {
   Task<> fetch_block() {
     auto next = [](db::Connection& connection) { return db::next_event_nid_block(connection); };
     db::EventNidBlock block = co_await database.run(std::move(next));
+    // Two may be fetched at a time and arrive the other way round. Numbers only rise, so the lower one is given up.
+    if (block.begin < highest_end) co_return;
+    highest_end = block.end;
     left += block.end - block.begin;
     blocks.push_back(block);
   }
@@ -164,6 +167,7 @@ struct Interner::Impl : std::enable_shared_from_this<Impl> {
   ServerKind::Cache servers;
   std::deque<db::EventNidBlock> blocks;
   std::int64_t left = 0;
+  std::int64_t highest_end = 0;  // of the blocks fetched so far
   bool fetching = false;
 };
 

@@ -35,7 +35,7 @@ class Interner {
   Task<std::vector<ServerName>> server_names(std::vector<ServerNid> nids);
   const StateKey* cached_state_key_name(StateKeyNid nid) const;  // valid until the next suspension
 
-  // A fresh number for an event; blocks of them are fetched ahead.
+  // A fresh number for an event, greater than all before it; blocks of them are fetched ahead.
   Task<EventNid> next_event();
   Task<RoomNid> next_room();
 

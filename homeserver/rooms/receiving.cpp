@@ -137,7 +137,7 @@ Task<RoomService::Impl::Run> RoomService::Impl::append_run(RoomHead& head, std::
   const auto redactions = co_await waiting_redactions(arriving);
   Run run;
   run.unit = std::make_shared<WriteUnit>();
-  const ForkedState::Services forked_services{services.events, services.states, heads, builder, services.cpu};
+  const ForkedState::Services forked_services = services_of_forks();
   ForkedState forked(forked_services, head, *run.unit);
   EventsById placed;
   for (const Inbound* inbound : events) {
@@ -272,7 +272,9 @@ Task<RoomService::Impl::Appended> RoomService::Impl::judge_and_append(RoomHead& 
   Appended appended;
   auto before = co_await find_state_before(forked, inbound, around);
   if (!before) {
-    appended.outcome = outcome(Received::missing, before.error().message);
+    const bool out_of_bounds = before.error().code == ErrorCode::limit_exceeded;
+    if (out_of_bounds) unresolved_events.Increment();
+    appended.outcome = outcome(out_of_bounds ? Received::refused : Received::missing, before.error().message);
     co_return appended;
   }
   auto stored = co_await stored_form(head, inbound, around);
@@ -286,15 +288,22 @@ Task<RoomService::Impl::Appended> RoomService::Impl::judge_and_append(RoomHead& 
   if (result != Received::rejected) co_await apply_waiting_redactions(head, unit, stored, redactions);
 
   const bool at_tip = around.at_tip && result == Received::accepted;
+  Result<> placed;
   if (at_tip)
     co_await builder.append(head, unit, stored);
   else
-    co_await append_beside(head, unit, forked, stored, result);
+    placed = co_await append_beside(head, unit, forked, stored, result);
+  if (!placed) {  // kept, but nothing is built on what can't be merged
+    unresolved_events.Increment();
+    stored->flags = stored->flags | db::EventFlags::soft_failed;
+    appended.outcome = outcome(Received::soft_failed, placed.error().message);
+  }
   for (auto& missing : around.missing_prev)
     unit.new_gaps.emplace_back(std::move(missing), stored->nid);
   unit.closed_gaps.push_back(stored->event->id());
   unit.unstaged.push_back(stored->event->id());
-  if (result == Received::accepted && stored->event->is("m.room.redaction") && stored->event->redacts()) {
+  const bool accepted = appended.outcome.result == Received::accepted;
+  if (accepted && stored->event->is("m.room.redaction") && stored->event->redacts()) {
     auto levels = co_await levels_cited(head, around.auth);
     co_await redact_target(head, unit, stored, std::move(levels));
   }
@@ -340,30 +349,33 @@ Task<AuthEvents> RoomService::Impl::auth_state_at(ForkedState& forked, StateRef 
 }
 
 // An event that is not simply the next one: on a branch, soft-failed or rejected.
-Task<> RoomService::Impl::append_beside(RoomHead& head, WriteUnit& unit, ForkedState& forked, NewEventPtr stored,
-                                        Received result) {
+Task<Result<>> RoomService::Impl::append_beside(RoomHead& head, WriteUnit& unit, ForkedState& forked,
+                                                NewEventPtr stored, Received result) {
   head.dirty = true;
   const std::size_t index = unit.events.size();
   NewEvent added;
   added.stored = stored;
   unit.events.push_back(std::move(added));
-  if (result == Received::rejected) co_return;
+  if (result == Received::rejected) co_return Result<>{};
   if (stored->key) {
     head.remember_uncommitted(stored);
     stored->after = forked.after(stored->before, *stored->key, stored->nid);
   }
-  if (result == Received::soft_failed) co_return;
+  if (result == Received::soft_failed) co_return Result<>{};
+  auto extremities_before = head.extremities;
   const auto& named = stored->event->prev_events();
   std::erase_if(head.extremities,
                 [&](const Extremity& old) { return std::ranges::find(named, old.id) != named.end(); });
-  if (head.extremities.size() >= max_extremities) co_return;
+  if (head.extremities.size() >= max_extremities) co_return Result<>{};
   Extremity extremity;
   extremity.nid = stored->nid;
   extremity.id = stored->event->id();
   extremity.depth = stored->event->depth();
   extremity.after = stored->state_after();
   head.extremities.push_back(std::move(extremity));
-  co_await forked.resolve_extremities(index);
+  auto resolved = co_await forked.resolve_extremities(index);
+  if (!resolved) head.extremities = std::move(extremities_before);
+  co_return resolved;
 }
 
 }  // namespace causeway

@@ -116,7 +116,7 @@ Task<Result<>> RoomService::Impl::start_from_snapshot(RoomLock lock, const Remot
     (*snapshot)[*found->second->key] = found->second->nid;
   }
   auto unit = std::make_shared<WriteUnit>();
-  const ForkedState::Services forked_services{services.events, services.states, heads, builder, services.cpu};
+  const ForkedState::Services forked_services = services_of_forks();
   ForkedState forked(forked_services, head, *unit);
   co_await forked.replace_current(std::move(snapshot), 0);
 

@@ -25,10 +25,12 @@ RoomService::Impl::Impl(Services given)
     : services(given),
       heads(services_of_heads(given), max_rooms_in_memory),
       builder(heads, given.interner, given.clock, given.self),
+      graphs(given.database),
       transactions(given.database),
       accepted_events(received_counter(given.metrics, "accepted")),
       soft_failed_events(received_counter(given.metrics, "soft_failed")),
-      rejected_events(received_counter(given.metrics, "rejected")) {}
+      rejected_events(received_counter(given.metrics, "rejected")),
+      unresolved_events(received_counter(given.metrics, "unresolved")) {}
 
 RoomService::RoomService(Services services) : impl_(std::make_shared<Impl>(services)) {}
 RoomService::~RoomService() = default;

@@ -51,12 +51,17 @@ struct RoomService::Impl {
   RemoteServers* remote = nullptr;
   RoomHeads heads;
   RoomBuilder builder;
+  AuthGraphs graphs;
   TransactionLog transactions;
   std::set<std::string> aliases_under_way;  // being given to a room
   prometheus::Counter& accepted_events;
   prometheus::Counter& soft_failed_events;
   prometheus::Counter& rejected_events;
+  prometheus::Counter& unresolved_events;  // a state resolution is out of bounds
 
+  ForkedState::Services services_of_forks() {
+    return {services.events, services.states, services.interner, heads, builder, graphs, services.cpu};
+  }
   bool is_local(const UserId& user) const { return user.server() == services.self.name.str(); }
 
   // sending.cpp
@@ -181,7 +186,8 @@ struct RoomService::Impl {
   Task<ReceiveOutcome> judge(RoomHead& head, ForkedState& forked, const StoredEvent& stored,
                              const std::vector<StoredEventPtr>& auth, Against against = Against::current_state_too);
   Task<AuthEvents> auth_state_at(ForkedState& forked, StateRef at, const Event& event);
-  Task<> append_beside(RoomHead& head, WriteUnit& unit, ForkedState& forked, NewEventPtr stored, Received result);
+  Task<Result<>> append_beside(RoomHead& head, WriteUnit& unit, ForkedState& forked, NewEventPtr stored,
+                               Received result);
   Task<> wait_for_join(RoomId room);
   void count_received(Received result);
 

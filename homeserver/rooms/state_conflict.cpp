@@ -1,124 +1,182 @@
 #include "homeserver/rooms/state_conflict.hpp"
 
+#include <algorithm>
+
+#include "schema/matrix/assert.hpp"
+
 namespace causeway::resolution {
 
 namespace {
 
-// The events reachable along auth_events from those put on it, each once. No recursion: a chain may be as long as a
-// room is old.
-class Walk {
+using Index = AuthGraph::Index;
+
+void note_unknown(FullConflictedSet& full, EventNid event) {
+  full.unknown.push_back(event);
+}
+
+// The auth difference: which events are in the full auth chain of some states but not of all.
+//
+// Every event has a greater number than what it cites. So when events are taken from the greatest number down, all who
+// reach an event have been taken before it, and which states reach it is final. When no event is left that only some
+// states reach, all that is behind is in every chain.
+class ChainComparison {
  public:
-  explicit Walk(const EventGraph& graph) : graph_(graph) {}
-
-  // Where not to go: these events and what is behind them.
-  void avoid(const EventSet& events) { avoided_ = &events; }
-
-  // Puts the auth events of an event on the walk, not the event itself.
-  void from_auth_events_of(EventNid nid) {
-    if (const GraphEvent* event = graph_.find(nid))
-      for (EventNid auth : event->auth)
-        add(auth);
-  }
-  void add(EventNid nid) {
-    if ((!avoided_ || !avoided_->contains(nid)) && graph_.find(nid) && seen_.insert(nid).second) open_.push_back(nid);
+  ChainComparison(const Conflict& conflict, const AuthGraph& graph, FullConflictedSet& full)
+      : conflict_(conflict), graph_(graph), full_(full), reached_by_(graph.size()) {
+    CAUSEWAY_ASSERT(conflict.by_state.size() <= max_states);
+    all_ = conflict.by_state.size() == max_states ? ~States{} : (States{1} << conflict.by_state.size()) - 1;
   }
 
-  // The next event, nullptr at the end. Its auth events are put on the walk.
-  const GraphEvent* next() {
-    if (open_.empty()) return nullptr;
-    const GraphEvent* event = graph_.find(open_.back());
-    open_.pop_back();
-    for (EventNid auth : event->auth)
-      add(auth);
-    return event;
-  }
-  const EventSet& finish() {
-    while (next()) {
+  void run() {
+    start();
+    std::ranges::make_heap(open_);
+    while (differing_ > 0) {
+      std::ranges::pop_heap(open_);
+      const Index event = open_.back().second;
+      open_.pop_back();
+      take(event);
     }
-    return seen_;
   }
 
  private:
-  const EventGraph& graph_;
-  const EventSet* avoided_ = nullptr;
-  EventSet seen_;
-  std::vector<EventNid> open_;
+  using States = std::uint64_t;  // one bit for each
+
+  void start() {
+    for (const auto& [key, event] : *conflict_.any_state)
+      if (!conflict_.keys.contains(key)) start_from(event, all_);
+    for (std::size_t i = 0; i < conflict_.by_state.size(); ++i)
+      for (EventNid event : conflict_.by_state[i])
+        start_from(event, States{1} << i);
+  }
+  // An event of these states: what it cites is in their chains.
+  void start_from(EventNid nid, States states) {
+    const auto event = graph_.find(nid);
+    if (!event || !graph_.is_known(*event)) return note_unknown(full_, nid);
+    for (Index cited : graph_.auth_events(*event))
+      if (reach(cited, states)) open_.emplace_back(graph_.nid(cited), cited);
+  }
+
+  void take(Index event) {
+    const States states = reached_by_[event];
+    const bool differs = states != all_;
+    if (differs) --differing_;
+    if (!graph_.is_known(event)) return note_unknown(full_, graph_.nid(event));
+    if (differs && !graph_.is_absent(event)) full_.events.insert(graph_.nid(event));
+    for (Index cited : graph_.auth_events(event)) {
+      if (!reach(cited, states)) continue;
+      open_.emplace_back(graph_.nid(cited), cited);
+      std::ranges::push_heap(open_);
+    }
+  }
+
+  // True when nothing had reached it before.
+  bool reach(Index event, States states) {
+    ++full_.steps;
+    States& reached = reached_by_[event];
+    const bool is_new = reached == 0;
+    const bool differed = !is_new && reached != all_;
+    reached |= states;
+    const bool differs = reached != all_;
+    if (differs && !differed) ++differing_;
+    if (!differs && differed) --differing_;
+    return is_new;
+  }
+
+  const Conflict& conflict_;
+  const AuthGraph& graph_;
+  FullConflictedSet& full_;
+  States all_ = 0;
+  std::vector<States> reached_by_;
+  std::vector<std::pair<EventNid, Index>> open_;  // a heap: reached, and not yet taken
+  std::size_t differing_ = 0;                     // of those, how many only some states reach
 };
 
-bool agreed_by_all(std::span<const StateMapPtr> states, StateKeyNid key, EventNid event) {
-  return std::ranges::all_of(states, [=](const StateMapPtr& state) {
-    const auto found = state->find(key);
-    return found != state->end() && found->second == event;
-  });
-}
-
-// What is in the auth chain of an unconflicted event is in the chain of every state.
-EventSet chain_of_unconflicted(const Conflict& conflict, const EventGraph& graph) {
-  Walk walk(graph);
-  for (const auto& [key, event] : conflict.unconflicted)
-    walk.from_auth_events_of(event);
-  return walk.finish();
-}
-
-// The events in the full auth chain of some states but not of all.
-void add_auth_difference(EventSet& out, const Conflict& conflict, const EventGraph& graph) {
-  const EventSet common = chain_of_unconflicted(conflict, graph);
-  std::unordered_map<EventNid, std::size_t> chains;  // that hold the event
-  for (const auto& events : conflict.by_state) {
-    Walk walk(graph);
-    walk.avoid(common);
-    for (EventNid event : events)
-      walk.from_auth_events_of(event);
-    for (EventNid event : walk.finish())
-      ++chains[event];
-  }
-  for (const auto& [event, count] : chains)
-    if (count < conflict.by_state.size()) out.insert(event);
-}
-
-// Every event on a path along auth_events from one conflicted event to another: what conflicted events reach and what
-// reaches them, both. spec: rooms/v12#definitions
-void add_conflicted_subgraph(EventSet& out, const Conflict& conflict, const EventGraph& graph) {
-  Walk down(graph);
-  for (EventNid event : conflict.events)
-    down.add(event);
-  std::unordered_map<EventNid, std::vector<EventNid>> cited_by;
-  while (const GraphEvent* event = down.next())
-    for (EventNid auth : event->auth)
-      cited_by[auth].push_back(event->nid);
-
-  std::vector<EventNid> open(conflict.events.begin(), conflict.events.end());
-  EventSet on_path(conflict.events);
+// The conflicted state subgraph: every event on a path along auth_events from one conflicted event to another. Nothing
+// older than the oldest conflicted event can be on one. spec: rooms/v12#definitions
+void add_conflicted_subgraph(FullConflictedSet& full, const Conflict& conflict, const AuthGraph& graph) {
+  const EventNid oldest = *std::ranges::min_element(conflict.events);
+  boost::unordered_flat_set<Index> reached;
+  std::vector<Index> open;
+  auto reach = [&](Index event) {
+    ++full.steps;
+    if (graph.nid(event) >= oldest && reached.insert(event).second) open.push_back(event);
+  };
+  for (EventNid nid : conflict.events)
+    if (const auto event = graph.find(nid)) reach(*event);
   while (!open.empty()) {
-    const auto citing = cited_by.find(open.back());
+    const Index event = open.back();
     open.pop_back();
-    if (citing == cited_by.end()) continue;
-    for (EventNid event : citing->second)
-      if (on_path.insert(event).second) open.push_back(event);
+    if (!graph.is_known(event)) {
+      note_unknown(full, graph.nid(event));
+      continue;
+    }
+    for (Index cited : graph.auth_events(event))
+      reach(cited);
   }
-  out.merge(on_path);
+
+  std::vector<Index> oldest_first(reached.begin(), reached.end());
+  std::ranges::sort(oldest_first, {}, [&graph](Index event) { return graph.nid(event); });
+  boost::unordered_flat_set<Index> leading;  // conflicted, or to a conflicted one
+  for (Index event : oldest_first) {
+    const auto cited = graph.auth_events(event);
+    if (!conflict.events.contains(graph.nid(event)) &&
+        std::ranges::none_of(cited, [&](Index auth) { return leading.contains(auth); }))
+      continue;
+    leading.insert(event);
+    if (!graph.is_absent(event)) full.events.insert(graph.nid(event));
+  }
 }
 
 }  // namespace
 
+EventNid Conflict::agreed_on(StateKeyNid key) const {
+  if (keys.contains(key)) return {};
+  const auto held = any_state->find(key);
+  return held == any_state->end() ? EventNid{} : held->second;
+}
+
+StateMap Conflict::unconflicted() const {
+  StateMap agreed = *any_state;
+  for (StateKeyNid key : keys)
+    agreed.erase(key);
+  return agreed;
+}
+
 Conflict find_conflict(std::span<const StateMapPtr> states) {
   Conflict conflict;
-  conflict.by_state.resize(states.size());
-  for (std::size_t i = 0; i < states.size(); ++i)
-    for (const auto& [key, event] : *states[i]) {
-      if (i == 0 && agreed_by_all(states.subspan(1), key, event)) conflict.unconflicted.emplace(key, event);
-      if (conflict.unconflicted.contains(key)) continue;
-      conflict.events.insert(event);
-      conflict.by_state[i].push_back(event);
+  conflict.any_state = states.front();
+  const auto others = states.subspan(1);
+  std::vector<std::size_t> shared(others.size());  // keys of the first state that another has too
+  for (const auto& [key, event] : *states.front()) {
+    bool agreed = true;
+    for (std::size_t i = 0; i < others.size(); ++i) {
+      const auto found = others[i]->find(key);
+      const bool has = found != others[i]->end();
+      shared[i] += has;
+      agreed = agreed && has && found->second == event;
     }
+    if (!agreed) conflict.keys.insert(key);
+  }
+  for (std::size_t i = 0; i < others.size(); ++i) {
+    if (shared[i] == others[i]->size()) continue;
+    for (const auto& [key, event] : *others[i])
+      if (!states.front()->contains(key)) conflict.keys.insert(key);
+  }
+  for (const StateMapPtr& state : states) {
+    auto& part = conflict.by_state.emplace_back();
+    for (StateKeyNid key : conflict.keys)
+      if (const auto held = state->find(key); held != state->end()) part.push_back(held->second);
+    conflict.events.insert(part.begin(), part.end());
+  }
   return conflict;
 }
 
-EventSet full_conflicted_set(const RoomVersion& version, const Conflict& conflict, const EventGraph& graph) {
-  EventSet full = conflict.events;
-  add_auth_difference(full, conflict, graph);
+FullConflictedSet full_conflicted_set(const RoomVersion& version, const Conflict& conflict, const AuthGraph& graph) {
+  FullConflictedSet full;
+  ChainComparison(conflict, graph, full).run();
   if (version.state_resolution == StateResolution::v2_1) add_conflicted_subgraph(full, conflict, graph);
-  std::erase_if(full, [&graph](EventNid event) { return !graph.find(event); });
+  for (EventNid event : conflict.events)
+    if (const auto at = graph.find(event); at && !graph.is_absent(*at)) full.events.insert(event);
   return full;
 }
 

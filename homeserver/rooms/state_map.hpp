@@ -1,15 +1,15 @@
 // Room state as integers, and where it stands on the timeline.
 #pragma once
 
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <compare>
 #include <memory>
-#include <unordered_map>
 
 #include "schema/matrix/ids.hpp"
 
 namespace causeway {
 
-using StateMap = std::unordered_map<StateKeyNid, EventNid>;
+using StateMap = boost::unordered_flat_map<StateKeyNid, EventNid>;
 using StateMapPtr = std::shared_ptr<const StateMap>;
 
 // A version of a line of a room's state. Line 0 is what this server resolved. Version 0 of a line is its parent's

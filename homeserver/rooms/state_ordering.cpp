@@ -10,6 +10,8 @@ namespace causeway::resolution {
 
 namespace {
 
+using Index = AuthGraph::Index;
+
 // Removes a power of somebody: what must be settled first.
 bool is_power_event(const Event& event) {
   if (!event.is_state()) return false;
@@ -18,12 +20,19 @@ bool is_power_event(const Event& event) {
   return (membership == "leave" || membership == "ban") && *event.state_key() != event.sender().str();
 }
 
+const Event* cited(const GraphEvent& event, const EventGraph& events, std::string_view type) {
+  for (EventNid nid : event.auth) {
+    const GraphEvent* auth = events.find(nid);
+    if (auth && auth->event->is_state(type, "")) return auth->event.get();
+  }
+  return nullptr;
+}
+
 // The power of an event's sender by its own auth_events.
-std::int64_t sender_power(const GraphEvent& event, const EventGraph& graph, const Event* create) {
-  const GraphEvent* levels = auth_event(event, graph, "m.room.power_levels", "");
-  const GraphEvent* cited_create = auth_event(event, graph, "m.room.create", "");
-  const Event* of_room = cited_create ? cited_create->event.get() : create;
-  return PowerLevels(levels ? levels->event.get() : nullptr, of_room).user(event.event->sender());
+std::int64_t sender_power(const GraphEvent& event, const EventGraph& events, const Event* create) {
+  const Event* cited_create = cited(event, events, "m.room.create");
+  return PowerLevels(cited(event, events, "m.room.power_levels"), cited_create ? cited_create : create)
+      .user(event.event->sender());
 }
 
 // What both orders end with: the least comes first.
@@ -42,39 +51,56 @@ struct Candidate {
   }
 };
 
-// The power events and everything in their auth chains, with who cites whom.
-struct PowerGraph {
-  struct Node {
-    const GraphEvent* event = nullptr;
-    std::size_t waiting_for = 0;  // auth events not yet taken
-    std::vector<EventNid> cited_by;
-  };
-  std::unordered_map<EventNid, Node> nodes;
+struct PowerNode {
+  const GraphEvent* event = nullptr;
+  std::size_t waiting_for = 0;  // auth events not yet taken
+  std::vector<EventNid> cited_by;
 };
+using PowerNodes = std::unordered_map<EventNid, PowerNode>;
 
-PowerGraph chains_of_power_events(const EventSet& full, const EventGraph& graph) {
-  PowerGraph chains;
+// The power events of the full conflicted set, and what is in their auth chains and in the set.
+//
+// NOTSPEC: the specification means whole auth chains. Other servers step from one event of the set to the next and
+// never through an event outside it, so that neither what lies beyond one is picked nor is its order kept. To differ
+// from them is to split rooms. (From room version 12 on it is the same: what is between two events of the set is in
+// it.)
+PowerNodes pick_power_events(const EventSet& full, const EventGraph& events) {
+  PowerNodes nodes;
   EventList open;
   auto add = [&](const GraphEvent* event) {
-    PowerGraph::Node& node = chains.nodes[event->nid];
+    PowerNode& node = nodes[event->nid];
     if (node.event) return;
     node.event = event;
     open.push_back(event);
   };
   for (EventNid nid : full)
-    if (const GraphEvent* event = graph.find(nid); is_power_event(*event->event)) add(event);
+    if (const GraphEvent* event = events.find(nid); event && is_power_event(*event->event)) add(event);
   while (!open.empty()) {
     const GraphEvent* event = open.back();
     open.pop_back();
     for (EventNid nid : event->auth) {
-      const GraphEvent* auth = graph.find(nid);
+      const GraphEvent* auth = full.contains(nid) ? events.find(nid) : nullptr;
       if (!auth) continue;
       add(auth);
-      chains.nodes[nid].cited_by.push_back(event->nid);
-      ++chains.nodes[event->nid].waiting_for;
+      nodes[nid].cited_by.push_back(event->nid);
+      ++nodes[event->nid].waiting_for;
     }
   }
-  return chains;
+  return nodes;
+}
+
+// Where an event's own power_levels event is among what it cites. `unknown`: not all that it cites is known.
+struct Levels {
+  std::optional<Index> at;
+  std::vector<EventNid> unknown;
+};
+Levels levels_cited(Index event, const AuthGraph& graph, StateKeyNid levels_key) {
+  Levels levels;
+  for (Index cited : graph.auth_events(event)) {
+    if (!graph.is_known(cited)) levels.unknown.push_back(graph.nid(cited));
+    if (!levels.at && !graph.is_absent(cited) && graph.key(cited) == levels_key) levels.at = cited;
+  }
+  return levels;
 }
 
 constexpr std::size_t off_mainline = std::numeric_limits<std::size_t>::max();
@@ -82,87 +108,85 @@ constexpr std::size_t off_mainline = std::numeric_limits<std::size_t>::max();
 // Where power_levels events stand: those of the mainline, and those whose own chain has been followed to it.
 class Mainline {
  public:
-  Mainline(const EventGraph& graph, const GraphEvent* power_levels) : graph_(graph) {
-    for (const GraphEvent* event = power_levels; event; event = levels_of(*event))
-      if (!positions_.emplace(event->nid, positions_.size()).second) break;
+  Mainline(const AuthGraph& graph, StateKeyNid levels_key, const GraphEvent* power_levels)
+      : graph_(graph), levels_key_(levels_key) {
+    std::optional<Index> event = power_levels ? graph.find(power_levels->nid) : std::nullopt;
+    for (; event; event = levels_of(*event))
+      positions_.emplace(*event, positions_.size());
   }
 
   // Of any event: that of the first power_levels event in its chain that is on the mainline.
-  std::size_t position_of(const GraphEvent& event) {
-    std::vector<EventNid> passed;
+  std::size_t position_of(EventNid nid) {
+    std::vector<Index> passed;
     std::size_t position = off_mainline;
-    for (const GraphEvent* levels = levels_of(event); levels; levels = levels_of(*levels)) {
-      const auto [found, is_new] = positions_.emplace(levels->nid, off_mainline);
+    const auto event = graph_.find(nid);
+    for (auto levels = event ? levels_of(*event) : std::nullopt; levels; levels = levels_of(*levels)) {
+      const auto [found, is_new] = positions_.emplace(*levels, off_mainline);
       position = found->second;
       if (!is_new) break;
-      passed.push_back(levels->nid);
+      passed.push_back(*levels);
     }
-    for (EventNid nid : passed)
-      positions_[nid] = position;
+    for (Index levels : passed)
+      positions_[levels] = position;
     return position;
   }
 
  private:
-  const GraphEvent* levels_of(const GraphEvent& event) const {
-    return auth_event(event, graph_, "m.room.power_levels", "");
-  }
+  std::optional<Index> levels_of(Index event) const { return levels_cited(event, graph_, levels_key_).at; }
 
-  const EventGraph& graph_;
-  std::unordered_map<EventNid, std::size_t> positions_;
+  const AuthGraph& graph_;
+  StateKeyNid levels_key_;
+  boost::unordered_flat_map<Index, std::size_t> positions_;
 };
 
 }  // namespace
 
-const GraphEvent* auth_event(const GraphEvent& event, const EventGraph& graph, std::string_view type,
-                             std::string_view state_key) {
-  for (EventNid nid : event.auth) {
-    const GraphEvent* auth = graph.find(nid);
-    if (auth && auth->event->is_state(type, state_key)) return auth;
-  }
-  return nullptr;
-}
-
-// Kahn's algorithm over whole auth chains, so that a path between two events of the set through others counts. The
-// others are taken as soon as they can be and leave no trace: the least ordering of the set itself comes out.
-EventList order_power_events(const EventSet& full, const EventGraph& graph, const Event* create) {
-  PowerGraph chains = chains_of_power_events(full, graph);
+EventList order_power_events(const EventSet& full, const EventGraph& events, const Event* create) {
+  PowerNodes nodes = pick_power_events(full, events);
   std::priority_queue<Candidate> ready;
-  EventList passing;
-  EventList ordered;
-  auto offer = [&](const GraphEvent* event) {
-    if (full.contains(event->nid))
-      ready.push({sender_power(*event, graph, create), event});
-    else
-      passing.push_back(event);
-  };
-  auto take = [&](const GraphEvent* event) {
-    for (EventNid citing : chains.nodes[event->nid].cited_by)
-      if (PowerGraph::Node& node = chains.nodes[citing]; --node.waiting_for == 0) offer(node.event);
-  };
-  for (const auto& [nid, node] : chains.nodes)
+  auto offer = [&](const GraphEvent* event) { ready.push({sender_power(*event, events, create), event}); };
+  for (const auto& [nid, node] : nodes)
     if (node.waiting_for == 0) offer(node.event);
-  while (!passing.empty() || !ready.empty()) {
-    if (!passing.empty()) {
-      const GraphEvent* event = passing.back();
-      passing.pop_back();
-      take(event);
-      continue;
-    }
+  EventList ordered;
+  while (!ready.empty()) {
     ordered.push_back(ready.top().event);
     ready.pop();
-    take(ordered.back());
+    for (EventNid citing : nodes[ordered.back()->nid].cited_by)
+      if (PowerNode& node = nodes[citing]; --node.waiting_for == 0) offer(node.event);
   }
   return ordered;
 }
 
-void sort_by_mainline(EventList& events, const EventGraph& graph, const GraphEvent* power_levels) {
-  Mainline mainline(graph, power_levels);
-  std::unordered_map<EventNid, std::size_t> positions;
+void sort_by_mainline(EventList& events, const GraphEvent* power_levels, const AuthGraph& graph,
+                      StateKeyNid levels_key) {
+  Mainline mainline(graph, levels_key, power_levels);
+  std::vector<std::pair<std::size_t, const GraphEvent*>> placed;
   for (const GraphEvent* event : events)
-    positions[event->nid] = mainline.position_of(*event);
-  std::ranges::sort(events, [&](const GraphEvent* a, const GraphEvent* b) {
-    return std::tuple(positions[b->nid], age_of(*a)) < std::tuple(positions[a->nid], age_of(*b));
+    placed.emplace_back(mainline.position_of(event->nid), event);
+  std::ranges::sort(placed, [](const auto& a, const auto& b) {
+    return std::tuple(b.first, age_of(*a.second)) < std::tuple(a.first, age_of(*b.second));
   });
+  for (std::size_t i = 0; i < events.size(); ++i)
+    events[i] = placed[i].second;
+}
+
+std::vector<EventNid> unknown_on_mainlines(const std::vector<EventNid>& from, const AuthGraph& graph,
+                                           StateKeyNid levels_key) {
+  std::vector<EventNid> unknown;
+  boost::unordered_flat_set<Index> passed;
+  for (EventNid nid : from) {
+    auto event = graph.find(nid);
+    if (!event || !graph.is_known(*event)) {
+      unknown.push_back(nid);
+      continue;
+    }
+    while (event && passed.insert(*event).second) {
+      const Levels levels = levels_cited(*event, graph, levels_key);
+      unknown.insert(unknown.end(), levels.unknown.begin(), levels.unknown.end());
+      event = levels.at;
+    }
+  }
+  return unknown;
 }
 
 }  // namespace causeway::resolution

@@ -5,21 +5,22 @@
 
 #include <vector>
 
-#include "homeserver/rooms/state_conflict.hpp"
+#include "homeserver/rooms/state_resolution.hpp"
 
 namespace causeway::resolution {
 
 using EventList = std::vector<const GraphEvent*>;
 
-// The first of an event's auth events that holds this key; rejected ones too. nullptr if there is none.
-const GraphEvent* auth_event(const GraphEvent& event, const EventGraph& graph, std::string_view type,
-                             std::string_view state_key);
+// Step 1's set in reverse topological power ordering. `create` is the room's where its version does not cite it.
+EventList order_power_events(const EventSet& full, const EventGraph& events, const Event* create);
 
-// Step 1's set: the power events among `full`, and those of `full` in their auth chains, in reverse topological power
-// ordering. `create` is the room's where its version does not cite it.
-EventList order_power_events(const EventSet& full, const EventGraph& graph, const Event* create);
+// Mainline ordering based on a power_levels event; nullptr: none. The graph knows what may be on the mainline.
+// `levels_key` stands for m.room.power_levels.
+void sort_by_mainline(EventList& events, const GraphEvent* power_levels, const AuthGraph& graph,
+                      StateKeyNid levels_key);
 
-// Mainline ordering based on a power_levels event; nullptr: none.
-void sort_by_mainline(EventList& events, const EventGraph& graph, const GraphEvent* power_levels);
+// What the graph has to know before mainlines can be followed from these events.
+std::vector<EventNid> unknown_on_mainlines(const std::vector<EventNid>& from, const AuthGraph& graph,
+                                           StateKeyNid levels_key);
 
 }  // namespace causeway::resolution

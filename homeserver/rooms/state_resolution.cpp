@@ -1,7 +1,8 @@
 #include "homeserver/rooms/state_resolution.hpp"
 
-#include "homeserver/rooms/auth_rules.hpp"
-#include "homeserver/rooms/state_conflict.hpp"
+#include <set>
+#include <unordered_map>
+
 #include "homeserver/rooms/state_ordering.hpp"
 
 namespace causeway {
@@ -66,17 +67,18 @@ class PartialState : public AuthState {
   std::unordered_map<Name, const GraphEvent*, NameHash> events_;
 };
 
-bool is_create(const GraphEvent* event) {
-  return event && event->event->is_state("m.room.create", "") && !event->rejected;
-}
-
-// The create event of a room whose version does not let events cite it.
-const GraphEvent* implied_create(const RoomVersion& version, const Conflict& conflict, const EventGraph& graph) {
+// The create event of a room whose version does not let events cite it. In dispute only where a state lacks it.
+const GraphEvent* implied_create(const RoomVersion& version, std::span<const EventNid> agreed, const EventSet& full,
+                                 const EventGraph& events) {
   if (!version.room_id_is_create_hash) return nullptr;
-  for (const auto& [key, nid] : conflict.unconflicted)
-    if (const GraphEvent* event = graph.find(nid); is_create(event)) return event;
-  for (EventNid nid : conflict.events)
-    if (const GraphEvent* event = graph.find(nid); is_create(event)) return event;
+  auto create = [&events](EventNid nid) -> const GraphEvent* {
+    const GraphEvent* event = events.find(nid);
+    return event && event->event->is_state("m.room.create", "") && !event->rejected ? event : nullptr;
+  };
+  for (EventNid nid : agreed)
+    if (const GraphEvent* event = create(nid)) return event;
+  for (EventNid nid : full)
+    if (const GraphEvent* event = create(nid)) return event;
   return nullptr;
 }
 
@@ -86,39 +88,63 @@ EventList without(const EventSet& events, const EventList& taken, const EventGra
     rest.erase(event->nid);
   EventList out;
   for (EventNid nid : rest)
-    out.push_back(graph.find(nid));
+    if (const GraphEvent* event = graph.find(nid)) out.push_back(event);
   return out;
-}
-
-// spec: rooms/v2#algorithm, rooms/v12#algorithm
-StateMap resolve(const RoomVersion& version, Conflict conflict, const EventGraph& graph) {
-  const EventSet full = full_conflicted_set(version, conflict, graph);
-  const GraphEvent* create = implied_create(version, conflict, graph);
-  const EventList power_events = order_power_events(full, graph, create ? create->event.get() : nullptr);  // step 1
-
-  PartialState partial(graph, create);
-  if (version.state_resolution == StateResolution::v2)
-    for (const auto& [key, nid] : conflict.unconflicted)
-      if (const GraphEvent* event = graph.find(nid)) partial.set(*event);
-  partial.apply(power_events);  // step 2
-
-  EventList others = without(full, power_events, graph);  // step 3
-  sort_by_mainline(others, graph, partial.get("m.room.power_levels", ""));
-  partial.apply(others);  // step 4
-
-  StateMap resolved = std::move(conflict.unconflicted);  // step 5: what all agree on stays
-  partial.add_to(resolved);
-  return resolved;
 }
 
 }  // namespace
 }  // namespace resolution
 
-StateMap resolve_state(const RoomVersion& version, std::span<const StateMapPtr> states, const EventGraph& graph) {
-  if (states.empty()) return {};
-  resolution::Conflict conflict = resolution::find_conflict(states);
-  if (conflict.events.empty()) return std::move(conflict.unconflicted);
-  return resolution::resolve(version, std::move(conflict), graph);
+Resolution::Resolution(const RoomVersion& version, std::span<const StateMapPtr> states, ResolutionKeys keys)
+    : version_(version), keys_(keys), conflict_(resolution::find_conflict(states)) {}
+
+std::vector<EventNid> Resolution::plan(const AuthGraph& graph) {
+  if (conflict_.keys.empty()) return {};
+  auto full = resolution::full_conflicted_set(version_, conflict_, graph);
+  steps_ = full.steps;
+  if (!full.unknown.empty()) return std::move(full.unknown);
+  full_ = std::move(full.events);
+  std::vector<EventNid> from(full_.begin(), full_.end());
+  const EventNid agreed_levels = starts_empty() ? EventNid{} : agreed_on(keys_.power_levels);
+  if (agreed_levels != EventNid{}) from.push_back(agreed_levels);
+  return resolution::unknown_on_mainlines(from, graph, keys_.power_levels);
+}
+
+std::vector<StateKey> Resolution::keys_asked(const EventGraph& events) const {
+  std::set<StateKey> asked;
+  if (version_.room_id_is_create_hash) asked.emplace("m.room.create", "");
+  if (starts_empty()) return {asked.begin(), asked.end()};
+  asked.emplace("m.room.power_levels", "");
+  for (EventNid nid : full_) {
+    const GraphEvent* judged = events.find(nid);
+    if (!judged || !judged->event->is_state()) continue;
+    const Event& event = *judged->event;
+    for (StateKey& key : auth_event_keys(version_, event.type(), event.state_key(), event.sender(), event.content()))
+      asked.insert(std::move(key));
+  }
+  return {asked.begin(), asked.end()};
+}
+
+// spec: rooms/v2#algorithm, rooms/v12#algorithm
+StateMap Resolution::resolve(const AuthGraph& graph, const EventGraph& events, std::span<const EventNid> agreed) const {
+  StateMap resolved = conflict_.unconflicted();
+  if (conflict_.keys.empty()) return resolved;
+  const GraphEvent* create = resolution::implied_create(version_, agreed, full_, events);
+  const auto power_events =
+      resolution::order_power_events(full_, events, create ? create->event.get() : nullptr);  // step 1
+
+  resolution::PartialState partial(events, create);
+  if (!starts_empty())
+    for (EventNid nid : agreed)
+      if (const GraphEvent* event = events.find(nid)) partial.set(*event);
+  partial.apply(power_events);  // step 2
+
+  auto others = resolution::without(full_, power_events, events);  // step 3
+  resolution::sort_by_mainline(others, partial.get("m.room.power_levels", ""), graph, keys_.power_levels);
+  partial.apply(others);  // step 4
+
+  partial.add_to(resolved);  // step 5: what all agree on stays
+  return resolved;
 }
 
 }  // namespace causeway

@@ -1,4 +1,10 @@
-// State resolution v2 and v2.1: pure, over integers; nothing is fetched while it runs.
+// State resolution v2 and v2.1: pure, over integers. Nothing is fetched while it runs; it says what it needs instead,
+// so that of a large room only what is in dispute has to be fetched.
+//
+//   Resolution resolution(version, states, keys);
+//   while (auto unknown = resolution.plan(graph); !unknown.empty()) { add them to the graph }
+//   fetch resolution.events_to_judge(), what they cite, and who is agreed on for resolution.keys_asked();
+//   resolution.resolve(graph, events);
 //
 // spec: rooms/v2#state-resolution, rooms/v12#state-resolution
 #pragma once
@@ -6,12 +12,14 @@
 #include <span>
 #include <vector>
 
+#include "homeserver/rooms/auth_rules.hpp"
+#include "homeserver/rooms/state_conflict.hpp"
 #include "homeserver/rooms/state_map.hpp"
 #include "schema/events/event.hpp"
 
 namespace causeway {
 
-// What resolution needs to know of an event.
+// What resolution needs to know of an event that it judges or judges by.
 struct GraphEvent {
   EventNid nid{};
   StateKeyNid key{};
@@ -20,7 +28,7 @@ struct GraphEvent {
   bool rejected = false;
 };
 
-// Every event of the states to resolve and of their auth chains. Read-only and safe to read from the CPU pool.
+// Read-only and safe to read from the CPU pool.
 class EventGraph {
  public:
   virtual ~EventGraph() = default;
@@ -28,9 +36,41 @@ class EventGraph {
   virtual const GraphEvent* find(EventNid nid) const = 0;
 };
 
-// The resolved state of a room whose branches have these states. One state resolves to itself. Deterministic: the order
-// of `states` does not matter. Where there is a conflict, one pass over the states and over the auth chains of what
-// they agree on; everything else grows with the conflict alone. Without one the graph is not asked.
-StateMap resolve_state(const RoomVersion& version, std::span<const StateMapPtr> states, const EventGraph& graph);
+// The numbers of two keys.
+struct ResolutionKeys {
+  StateKeyNid create{}, power_levels{};
+};
+
+// Resolves the states of a room's branches. One state resolves to itself. Deterministic: the order of the states does
+// not matter, nor do the numbers.
+class Resolution {
+ public:
+  // At least one state, at most resolution::max_states.
+  Resolution(const RoomVersion& version, std::span<const StateMapPtr> states, ResolutionKeys keys);
+
+  // Finds which events take part. Returns those that the graph has to know first (add them, or that they are absent,
+  // and plan again); nothing when it is done, or when there is no conflict.
+  std::vector<EventNid> plan(const AuthGraph& graph);
+  const EventSet& events_to_judge() const { return full_; }  // the full conflicted set
+  std::size_t steps() const { return steps_; }               // of the last plan
+
+  // The keys for which judging asks the unconflicted state map. `events` has those to judge.
+  std::vector<StateKey> keys_asked(const EventGraph& events) const;
+  // Who holds a key in the unconflicted state map; 0: nobody.
+  EventNid agreed_on(StateKeyNid key) const { return conflict_.agreed_on(key); }
+
+  // The resolved state. `events` has the events to judge, what they cite, and `agreed`: who is agreed on for the keys
+  // asked.
+  StateMap resolve(const AuthGraph& graph, const EventGraph& events, std::span<const EventNid> agreed) const;
+
+ private:
+  bool starts_empty() const { return version_.state_resolution == StateResolution::v2_1; }
+
+  const RoomVersion& version_;
+  ResolutionKeys keys_;
+  resolution::Conflict conflict_;
+  EventSet full_;
+  std::size_t steps_ = 0;
+};
 
 }  // namespace causeway

@@ -40,11 +40,13 @@ StateKeyNid ResolutionRoom::key(const std::string& type, const std::string& stat
 }
 
 EventNid ResolutionRoom::insert(EventPtr event, std::vector<EventNid> auth) {
-  const EventNid nid{fresh_number()};
+  last_event_ += 1 + static_cast<std::int64_t>(numbers_() % 1000);
+  const EventNid nid{last_event_};
   Node& node = nodes_[nid];
   node.auth = std::move(auth);
   const StateKeyNid key_nid = event->is_state() ? key(event->type(), *event->state_key()) : StateKeyNid{};
   node.graph = {nid, key_nid, std::move(event), node.auth, false};
+  tell(graph_, nid);
   return nid;
 }
 
@@ -85,11 +87,35 @@ StateMap ResolutionRoom::with(StateMap before, EventNid event) const {
   return before;
 }
 
-StateMap ResolutionRoom::resolve(const std::vector<StateMap>& states) const {
+Resolution ResolutionRoom::resolution_of(const std::vector<StateMap>& states) const {
+  auto number_of = [this](const char* type) {
+    const auto found = keys_.find({type, ""});
+    return found == keys_.end() ? StateKeyNid{} : found->second;
+  };
   std::vector<StateMapPtr> shared;
   for (const StateMap& state : states)
     shared.push_back(std::make_shared<const StateMap>(state));
-  return resolve_state(version_, shared, *this);
+  return Resolution(version_, shared, {number_of("m.room.create"), number_of("m.room.power_levels")});
+}
+
+void ResolutionRoom::tell(AuthGraph& graph, EventNid nid) const {
+  const GraphEvent* event = find(nid);
+  if (event)
+    graph.add(nid, event->key, event->auth);
+  else
+    graph.add_absent(nid);
+}
+
+StateMap ResolutionRoom::resolve(const std::vector<StateMap>& states, AuthGraph graph) const {
+  Resolution resolution = resolution_of(states);
+  for (auto unknown = resolution.plan(graph); !unknown.empty(); unknown = resolution.plan(graph))
+    for (EventNid nid : unknown)
+      tell(graph, nid);
+  std::vector<EventNid> agreed;
+  for (const StateKey& name : resolution.keys_asked(*this))
+    if (const auto key = keys_.find(name); key != keys_.end())
+      if (const EventNid nid = resolution.agreed_on(key->second); nid != EventNid{}) agreed.push_back(nid);
+  return resolution.resolve(graph, *this, agreed);
 }
 
 const GraphEvent* ResolutionRoom::find(EventNid nid) const {

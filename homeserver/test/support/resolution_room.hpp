@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <random>
+#include <set>
 
 #include "homeserver/rooms/auth_rules.hpp"
 #include "homeserver/rooms/state_resolution.hpp"
@@ -14,7 +15,7 @@ namespace causeway::test {
 
 class ResolutionRoom : public EventGraph {
  public:
-  // Numbers of events and keys depend on the seed, so that nothing may depend on them.
+  // Numbers of events and keys depend on the seed; those of events rise, as in the database.
   explicit ResolutionRoom(const RoomVersion& version, unsigned seed = 0) : version_(version), numbers_(seed) {}
 
   // Adds an event sent in the state `before`. Event IDs are "$" + name.
@@ -27,7 +28,11 @@ class ResolutionRoom : public EventGraph {
 
   StateMap with(StateMap before, EventNid event) const;
   StateKeyNid key(const std::string& type, const std::string& state_key);
-  StateMap resolve(const std::vector<StateMap>& states) const;
+  StateMap resolve(const std::vector<StateMap>& states) const { return resolve(states, graph_); }
+  // The same over a graph that is told of events only when it asks for them.
+  StateMap resolve_fetching(const std::vector<StateMap>& states) const { return resolve(states, AuthGraph()); }
+  Resolution resolution_of(const std::vector<StateMap>& states) const;
+  const AuthGraph& graph() const { return graph_; }
 
   const GraphEvent* find(EventNid nid) const override;
   const RoomVersion& version() const { return version_; }
@@ -44,11 +49,15 @@ class ResolutionRoom : public EventGraph {
   EventNid insert(EventPtr event, std::vector<EventNid> auth);
   std::vector<EventNid> select_auth_events(const EventText& text, const StateMap& before) const;
   std::int64_t fresh_number();
+  StateMap resolve(const std::vector<StateMap>& states, AuthGraph graph) const;
+  void tell(AuthGraph& graph, EventNid nid) const;
 
   const RoomVersion& version_;
   std::mt19937 numbers_;
+  std::int64_t last_event_ = 0;
   std::set<std::int64_t> taken_;
   std::map<StateKey, StateKeyNid> keys_;
+  AuthGraph graph_;
   std::unordered_map<EventNid, Node> nodes_;
 };
 

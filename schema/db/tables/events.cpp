@@ -122,6 +122,25 @@ std::vector<EventRow> auth_chain(Connection& connection, std::span<const EventNi
                       int_array_of(of), limit));
 }
 
+// A recursive query gives its first term's rows first and stops when no more are wanted.
+std::vector<CitingRow> cited_by(Connection& connection, std::span<const EventNid> of, std::size_t limit) {
+  std::vector<CitingRow> found;
+  for (const auto& row :
+       connection.exec("with recursive chain(nid) as ("
+                       "select unnest($1::bigint[]) union "
+                       "select unnest(a.auth_nids) from chain join events a on a.event_nid = chain.nid) "
+                       "select e.event_nid, coalesce(e.state_key_nid, 0), e.auth_nids "
+                       "from (select nid from chain limit $2) c join events e on e.event_nid = c.nid",
+                       int_array_of(of), limit)) {
+    CitingRow& citing = found.emplace_back();
+    citing.nid = read_int<EventNid>(row[0]);
+    citing.key = read_int<StateKeyNid>(row[1]);
+    for (std::int64_t nid : read_ints(row[2]))
+      citing.auth.push_back(EventNid{nid});
+  }
+  return found;
+}
+
 std::vector<EventRow> redactions_of(Connection& connection, std::span<const EventId> targets, bool applied,
                                     std::size_t limit) {
   return read_events(connection.exec(SELECT_EVENTS "from redactions d join events e on e.event_nid = d.redaction_nid "

@@ -57,6 +57,14 @@ std::optional<EventRow> last_live_event(Connection& connection, RoomNid room, St
 // The events and all that their auth_events lead to, at most `limit`.
 std::vector<EventRow> auth_chain(Connection& connection, std::span<const EventNid> of, std::size_t limit);
 
+// What these events cite, and what those cite, and so on, the given ones first: at most `limit`. Numbers alone.
+struct CitingRow {
+  EventNid nid{};
+  StateKeyNid key{};  // 0: not a state event
+  std::vector<EventNid> auth;
+};
+std::vector<CitingRow> cited_by(Connection& connection, std::span<const EventNid> of, std::size_t limit);
+
 // Redactions of these events that were applied to them (`applied`), or that came before them or may not redact them
 // (otherwise).
 std::vector<EventRow> redactions_of(Connection& connection, std::span<const EventId> targets, bool applied,

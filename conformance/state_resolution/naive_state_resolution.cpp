@@ -1,4 +1,4 @@
-#include "homeserver/test/support/naive_state_resolution.hpp"
+#include "conformance/state_resolution/naive_state_resolution.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -36,7 +36,7 @@ class Naive {
     // 1
     Ids x;
     for (const auto& id : full)
-      if (is_power_event(id)) x = x | Ids{id} | (auth_chain(id) & full);
+      if (is_power_event(id)) x = x | Ids{id} | auth_chain_inside(full, id);
     // 2
     const bool from_empty = version_.state_resolution == StateResolution::v2_1;
     NaiveState state = iterative_auth_checks(from_empty ? NaiveState() : unconflicted, reverse_topological(x));
@@ -76,6 +76,21 @@ class Naive {
       chain = chain | Ids{auth} | auth_chain(auth);
     return chains_[id] = std::move(chain);
   }
+  // NOTSPEC: the algorithm's first step means the auth chain; other servers follow it inside the full conflicted set
+  // alone, and order by what is cited directly.
+  Ids auth_chain_inside(const Ids& full, const std::string& id) const {
+    Ids chain;
+    for (Ids next = cited_by(id) & full; !next.empty();) {
+      chain = chain | next;
+      Ids further;
+      for (const auto& auth : next)
+        further = further | (cited_by(auth) & full);
+      next = further - chain;
+    }
+    return chain;
+  }
+  Ids cited_by(const std::string& id) const { return Ids(at(id).auth.begin(), at(id).auth.end()); }
+
   Ids auth_difference() const {
     Ids all, common;
     for (std::size_t i = 0; i < states_.size(); ++i) {
@@ -132,7 +147,7 @@ class Naive {
     while (!left.empty()) {
       Ids candidates;
       for (const auto& id : left)
-        if ((auth_chain(id) & left).empty()) candidates.insert(id);
+        if ((cited_by(id) & left).empty()) candidates.insert(id);
       ordered.push_back(*std::ranges::min_element(candidates, {}, rank));
       left.erase(ordered.back());
     }
