@@ -10,7 +10,7 @@ from observe import START, observe
 from servers import ok
 from verify import problems
 
-SETTLE_S = 60
+SETTLE_S = 180  # without progress
 SYNCERS = [(5, 0, False), (20, 10000, True), (100, 2000, False)]  # limit, timeout_ms, state_after
 
 
