@@ -38,7 +38,8 @@ def run(fuzzer):
     if (ROOT / dictionary).exists():
         command.append(f"-dict={dictionary}")
     # Where memory was allocated costs half the speed to remember; whoever runs an input again by hand is told.
-    environment = {**os.environ, "ASAN_OPTIONS": "malloc_context_size=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
+    asan = "malloc_context_size=0:quarantine_size_mb=64"
+    environment = {**os.environ, "ASAN_OPTIONS": asan, "UBSAN_OPTIONS": "print_stacktrace=1"}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
         timeout=SECONDS + 3 * SECONDS_PER_INPUT,
