@@ -41,7 +41,15 @@ std::string room_of(const boost::json::object& pdu) {
 
 // The ID by which the sender knows it, whatever is wrong with it.
 std::string id_of(const RoomVersion& version, const boost::json::object& pdu) {
-  return EventId::from_hash(reference_hash(version, pdu)).str();
+  if (version.event_id == EventIdForm::chosen) return std::string(json::find_string(pdu, "event_id").value_or(""));
+  const auto hash = reference_hash(version, pdu);
+  return (version.event_id == EventIdForm::base64 ? EventId::from_hash_standard(hash) : EventId::from_hash(hash)).str();
+}
+
+// Of a room that is not known here: an ID with a domain is one that the event's server chose.
+const RoomVersion& guess_version(const boost::json::object& pdu) {
+  const auto chosen = json::find_string(pdu, "event_id");
+  return *find_room_version(chosen && chosen->find(':') != std::string_view::npos ? "1" : default_room_version);
 }
 
 boost::json::object failure(std::string_view why) {
@@ -158,7 +166,6 @@ struct Intake::Impl {
 
   Task<> receive_in_room(WorkPtr work, std::string room_id, std::vector<boost::json::object> pdus) {
     auto room = co_await find_room(room_id);
-    const auto& version = room ? *room->version : *find_room_version(default_room_version);
     std::string_view closed;
     const char* reason = nullptr;
     if (!room || !room->resident) {
@@ -170,7 +177,8 @@ struct Intake::Impl {
     }
     std::vector<std::string> ids;
     for (auto& pdu : pdus) {
-      pdu.erase("event_id");
+      const auto& version = room ? *room->version : guess_version(pdu);
+      if (version.event_format == EventFormat::v3) pdu.erase("event_id");
       ids.push_back(id_of(version, pdu));
       if (!closed.empty()) work->results[ids.back()] = failure(closed);
     }

@@ -176,6 +176,46 @@ Task<Result<VerifiedEvent>> read_invite(FederationApi& api, Request& request, co
   co_return std::move(*checked);
 }
 
+// What both versions of the endpoint do with an invite; the event with our signature.
+Task<Result<EventPtr>> take_invite(FederationApi& api, Request& request, const RoomVersion* version,
+                                   boost::json::object pdu, std::vector<boost::json::object> room_state) {
+  auto event = co_await read_invite(api, request, version, std::move(pdu));
+  if (!event) co_return event.error();
+  const RoomId room_id = event->event()->room_id();
+  auto room = co_await api.reader.room(room_id);
+  if (room) {
+    const bool allowed = co_await api.reader.acl_allows(*request.origin, room->nid);
+    if (!allowed) co_return make_error(ErrorCode::forbidden, 403, "Your server is denied access to this room.");
+  }
+  auto state_checked = co_await check_invite_room_state(api, version, room_id, room_state);
+  if (!state_checked) co_return state_checked.error();
+  auto shown = strip(room_state);
+  co_return co_await api.rooms.accept_invite(*request.origin, std::move(*event), std::move(shown));
+}
+
+// The request does not say which of the two versions it can be; the create event does.
+const RoomVersion* version_of_v1_invite(const std::vector<boost::json::object>& room_state) {
+  for (const auto& entry : room_state) {
+    const auto* content = json::find_object(entry, "content");
+    if (content && json::find_string(entry, "type") == "m.room.create" &&
+        json::find_string(*content, "room_version") == "2")
+      return find_room_version("2");
+  }
+  return find_room_version("1");
+}
+
+// spec: server-server-api#put_matrixfederationv1inviteroomideventid. The reply is an array of the status and the body.
+Reply send_invite_v1(FederationApi& api, Request& request) {
+  auto pdu = request.json_object();
+  if (!pdu) co_return pdu.error();
+  std::vector<boost::json::object> room_state;
+  if (const auto* extra = json::find_object(*pdu, "unsigned")) room_state = invite_room_state(*extra);
+  const auto* version = version_of_v1_invite(room_state);
+  auto accepted = co_await take_invite(api, request, version, std::move(*pdu), std::move(room_state));
+  if (!accepted) co_return accepted.error();
+  co_return Response::json_text("[200,{\"event\":" + (*accepted)->json() + "}]");
+}
+
 // spec: server-server-api#put_matrixfederationv2inviteroomideventid
 Reply send_invite(FederationApi& api, Request& request) {
   auto body = request.json_object();
@@ -190,19 +230,9 @@ Reply send_invite(FederationApi& api, Request& request) {
   }
   auto pdu = json::required_object(*body, "event");
   if (!pdu) co_return pdu.error();
-  auto event = co_await read_invite(api, request, version, **pdu);
-  if (!event) co_return event.error();
-  const RoomId room_id = event->event()->room_id();
-  auto room = co_await api.reader.room(room_id);
-  if (room) {
-    const bool allowed = co_await api.reader.acl_allows(*request.origin, room->nid);
-    if (!allowed) co_return make_error(ErrorCode::forbidden, 403, "Your server is denied access to this room.");
-  }
-
-  const auto entries = invite_room_state(*body);
-  auto state_checked = co_await check_invite_room_state(api, version, room_id, entries);
-  if (!state_checked) co_return state_checked.error();
-  auto accepted = co_await api.rooms.accept_invite(*request.origin, std::move(*event), strip(entries));
+  boost::json::object event = **pdu;
+  auto room_state = invite_room_state(*body);
+  auto accepted = co_await take_invite(api, request, version, std::move(event), std::move(room_state));
   if (!accepted) co_return accepted.error();
   co_return Response::json_text("{\"event\":" + (*accepted)->json() + "}");
 }
@@ -216,6 +246,8 @@ constexpr Endpoint endpoints[] = {
      RateClass::federation, 0, make_leave},
     {Verb::put, "/_matrix/federation/v2/send_leave/{roomId}/{eventId}", "sendLeaveV2", Auth::federation,
      RateClass::federation, 128 * kib, send_leave},
+    {Verb::put, "/_matrix/federation/v1/invite/{roomId}/{eventId}", "sendInviteV1", Auth::federation,
+     RateClass::federation, 4096 * kib, send_invite_v1},
     {Verb::put, "/_matrix/federation/v2/invite/{roomId}/{eventId}", "sendInviteV2", Auth::federation,
      RateClass::federation, 4096 * kib, send_invite},
 };

@@ -36,8 +36,8 @@ struct PduChecker::Candidate {
   std::optional<MatrixError> refused = make_error(ErrorCode::bad_json, "The event can't be read.");
 
   void read(const RoomVersion& version, const std::optional<ServerName>& to_be_signed_by) {
-    // Not part of events of these room versions, nor of what their hashes are over.
-    pdu.erase("event_id");
+    // From version 3 on it is not part of events, nor of what their hashes are over.
+    if (version.event_format == EventFormat::v3) pdu.erase("event_id");
     hash_mismatch = !content_hash_matches(pdu);
     auto read = Event::from_pdu(version, std::move(pdu));
     if (!read) {
@@ -140,6 +140,15 @@ void PduChecker::count(const Candidate& candidate) {
       .Increment();
 }
 
+namespace {
+
+// spec: rooms/v5#signing-key-validity-period. Before version 5 any key counts that the server ever had.
+Timestamp valid_at(const Event& event) {
+  return event.version().enforce_key_validity ? event.origin_server_ts() : 0;
+}
+
+}  // namespace
+
 // One server after another within a server, servers side by side: a server that is down must not hold up the others.
 Task<> PduChecker::find_keys(std::shared_ptr<std::vector<Candidate>> candidates) {
   struct Wanted {
@@ -150,7 +159,7 @@ Task<> PduChecker::find_keys(std::shared_ptr<std::vector<Candidate>> candidates)
   for (auto& candidate : *candidates)
     for (auto& [server, signatures] : candidate.signers)
       for (auto& signature : signatures)
-        (*by_server)[server].push_back({&signature, candidate.event->origin_server_ts()});
+        (*by_server)[server].push_back({&signature, valid_at(*candidate.event)});
   auto servers = std::make_shared<std::vector<ServerName>>();
   for (const auto& [server, wanted] : *by_server)
     servers->push_back(server);

@@ -19,14 +19,30 @@ MatrixError bad_reply(const ServerName& server, const std::string& why) {
   return make_error(ErrorCode::unknown, 502, "The reply of " + server.str() + " can't be used: " + why);
 }
 
-std::vector<EventId> read_event_ids(const boost::json::object& from, std::string_view key) {
-  std::vector<EventId> ids;
+// [event_id, {"sha256": hash}]; a hash that can't be read is left out, as nothing depends on it.
+std::optional<EventReference> read_pair(const boost::json::array& pair) {
+  if (pair.size() != 2 || !pair[0].is_string() || !pair[1].is_object()) return std::nullopt;
+  auto id = EventId::parse(std::string_view(pair[0].get_string()));
+  if (!id) return std::nullopt;
+  crypto::Sha256 hash{};
+  const auto encoded = json::find_string(pair[1].get_object(), "sha256");
+  const auto raw = encoded ? crypto::base64_decode(*encoded) : std::nullopt;
+  if (raw && raw->size() == hash.size()) std::ranges::copy(*raw, hash.begin());
+  return EventReference(std::move(*id), hash);
+}
+
+std::vector<EventReference> read_references(const boost::json::object& from, std::string_view key) {
+  std::vector<EventReference> references;
   const auto* array = json::find_array(from, key);
-  if (!array) return ids;
-  for (const auto& value : *array)
-    if (value.is_string())
-      if (auto id = EventId::parse(std::string_view(value.get_string()))) ids.push_back(std::move(*id));
-  return ids;
+  if (!array) return references;
+  for (const auto& value : *array) {
+    if (value.is_string()) {
+      if (auto id = EventId::parse(std::string_view(value.get_string()))) references.push_back(std::move(*id));
+    } else if (value.is_array()) {
+      if (auto reference = read_pair(value.get_array())) references.push_back(std::move(*reference));
+    }
+  }
+  return references;
 }
 
 // What must be checked before we sign it. spec: server-server-api#get_matrixfederationv1make_joinroomiduserid
@@ -50,12 +66,12 @@ EventDraft to_draft(const RoomVersion& version, const boost::json::object& drawn
   draft.state_key = asked.user.str();
   draft.content = asked.content;
   draft.content["membership"] = asked.membership;
-  if (auto via = json::find_string(*json::find_object(drawn_up, "content"), "join_authorised_via_users_server"))
-    draft.content["join_authorised_via_users_server"] = *via;
+  auto via = json::find_string(*json::find_object(drawn_up, "content"), "join_authorised_via_users_server");
+  if (via && version.has_restricted_joins) draft.content["join_authorised_via_users_server"] = *via;
   draft.origin_server_ts = now;
   draft.depth = json::find_int(drawn_up, "depth").value_or(1);
-  draft.prev_events = read_event_ids(drawn_up, "prev_events");
-  draft.auth_events = read_event_ids(drawn_up, "auth_events");
+  draft.prev_events = read_references(drawn_up, "prev_events");
+  draft.auth_events = read_references(drawn_up, "auth_events");
   return draft;
 }
 
@@ -70,7 +86,8 @@ std::optional<std::string> flaw(const std::vector<VerifiedEvent>& state, const R
     if (event.is_state("m.room.create", "")) create = &event;
   }
   if (!create) return "the state has no create event of this room.";
-  if (json::find_string(create->content(), "room_version") != version.id)
+  // spec: client-server-api#mroomcreate: a room that does not say is of version 1.
+  if (json::find_string(create->content(), "room_version").value_or("1") != version.id)
     return "the create event is of another room version.";
   return std::nullopt;
 }

@@ -7,6 +7,7 @@
 #include "federation/test/support/peer_kit.hpp"
 #include "federation/x_matrix.hpp"
 #include "homeserver/test/support/run_task.hpp"
+#include "schema/events/signing.hpp"
 #include "schema/json/canonical.hpp"
 #include "schema/test/support/test_database.hpp"
 
@@ -207,10 +208,11 @@ TEST_F(RequestAuthTest, a_request_without_a_header_is_refused) {
 // --------------------------------------------------------------------------------------------------------------
 
 struct PduCheckerTest : KeysTest {
-  Result<VerifiedEvent> check(boost::json::object pdu, std::optional<ServerName> to_be_signed_by = std::nullopt) {
+  Result<VerifiedEvent> check(boost::json::object pdu, std::optional<ServerName> to_be_signed_by = std::nullopt,
+                              std::string_view room_version = "11") {
     std::vector<boost::json::object> pdus;
     pdus.push_back(std::move(pdu));
-    auto checked = checker.check(find_room_version("11"), std::move(pdus), std::move(to_be_signed_by));
+    auto checked = checker.check(find_room_version(room_version), std::move(pdus), std::move(to_be_signed_by));
     return run_task(reactor, std::move(checked)).front();
   }
   boost::json::object pdu(const LocalServer& server) { return test::make_pdu(server, "hello", clock.now_ms()); }
@@ -294,6 +296,35 @@ TEST_F(PduCheckerTest, a_signature_by_an_unknown_key_is_skipped_not_held_against
 TEST_F(PduCheckerTest, an_event_dated_after_its_key_ended_is_refused) {
   EXPECT_FALSE(check(test::make_pdu(peer, "late", after(24h + 1ms))).has_value());
   EXPECT_TRUE(check(test::make_pdu(peer, "in time", after(24h))).has_value());
+}
+
+TEST_F(PduCheckerTest, before_version_5_keys_do_not_end) {
+  for (const auto& version : supported_room_versions()) {
+    auto late = check(test::make_pdu(peer, "late", after(24h + 1ms), version.id), std::nullopt, version.id);
+    EXPECT_EQ(late.has_value(), !version.enforce_key_validity) << version.id;
+  }
+}
+
+TEST_F(PduCheckerTest, the_server_that_chose_the_id_must_have_signed) {
+  const auto chooser = test::make_server("chooser");
+  source.publish(chooser, after(1h));
+  const auto& version = *find_room_version("2");
+  auto event = test::make_pdu(peer, "hello", clock.now_ms(), version.id);
+  EXPECT_TRUE(check(event, std::nullopt, version.id).has_value());
+  event["event_id"] = "$opaque:chooser";
+  event["hashes"] = boost::json::object{{"sha256", crypto::base64(crypto::as_view(content_hash(event)))}};
+  event["signatures"] = boost::json::object();
+  const auto signed_by = [&](const LocalServer& server) {
+    auto redacted = redact(version, event);
+    sign_json(redacted, server.name.str(), server.key);
+    event["signatures"] = redacted.at("signatures");
+  };
+  signed_by(peer);
+  EXPECT_FALSE(check(event, std::nullopt, version.id).has_value());
+  signed_by(chooser);
+  auto checked = check(event, std::nullopt, version.id);
+  ASSERT_TRUE(checked.has_value());
+  EXPECT_EQ(checked->event()->id().str(), "$opaque:chooser");
 }
 
 TEST_F(PduCheckerTest, each_event_of_a_batch_is_judged_by_itself) {

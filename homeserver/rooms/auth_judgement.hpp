@@ -5,19 +5,19 @@
 #include <string_view>
 
 #include "homeserver/rooms/auth_rules.hpp"
+#include "schema/json/json.hpp"
 
 namespace causeway::auth {
 
-inline const AuthVerdict allowed = std::nullopt;
+inline AuthDecision allow(AuthRule rule) {
+  return {rule, true, {}};
+}
+inline AuthDecision refuse(AuthRule rule, std::string reason) {
+  return {rule, false, std::move(reason)};
+}
 
-// A rule's number in room versions 10 and 11, which share theirs, and in version 12, which put one rule before the
-// third.
-struct RuleNumber {
-  std::string_view v10;
-  std::string_view v12;
-};
-
-AuthVerdict refuse(const RoomVersion& version, RuleNumber rule, std::string reason);
+// What a group of rules comes to; nothing: the next rule is to be asked.
+using Settled = std::optional<AuthDecision>;
 
 // An event before its judge, with what most rules look at.
 class Judgement {
@@ -26,6 +26,7 @@ class Judgement {
   Judgement(const Event& event, const AuthState& state, const Event& create);
 
   const Event& event() const { return event_; }
+  const RoomVersion& version() const { return event_.version(); }
   const AuthState& state() const { return state_; }
   const Event& create() const { return create_; }
   const Event* power_levels_event() const { return power_levels_event_; }
@@ -38,8 +39,6 @@ class Judgement {
   // "invite" when the room does not say. spec: client-server-api#mroomjoin_rules
   std::string_view join_rule() const;
 
-  AuthVerdict refuse(RuleNumber rule, std::string reason) const;
-
  private:
   const Event& event_;
   const AuthState& state_;
@@ -48,9 +47,11 @@ class Judgement {
   PowerLevels levels_;
 };
 
-// Rule 4 (v10, v11), 5 (v12).
-AuthVerdict check_member(const Judgement& judgement);
-// Rule 9 (v10, v11), 10 (v12).
-AuthVerdict check_power_levels(const Judgement& judgement);
+AuthDecision check_member(const Judgement& judgement);
+AuthDecision check_power_levels(const Judgement& judgement);
+
+// A level as the version lets it be written; nothing where it is none.
+// spec: rooms/v1#deprecated-event-content-schemas, rooms/v6#deprecated-event-content-schemas
+std::optional<std::int64_t> read_level(PowerLevelValues allowed, const json::value& value);
 
 }  // namespace causeway::auth

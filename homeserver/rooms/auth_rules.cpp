@@ -7,10 +7,6 @@ namespace causeway {
 
 namespace auth {
 
-AuthVerdict refuse(const RoomVersion& version, RuleNumber rule, std::string reason) {
-  return Refusal{version.auth >= AuthRules::v12 ? rule.v12 : rule.v10, std::move(reason)};
-}
-
 Judgement::Judgement(const Event& event, const AuthState& state, const Event& create)
     : event_(event),
       state_(state),
@@ -28,13 +24,9 @@ std::string_view Judgement::join_rule() const {
   return rules ? json::find_string(rules->content(), "join_rule").value_or("invite") : "invite";
 }
 
-AuthVerdict Judgement::refuse(RuleNumber rule, std::string reason) const {
-  return auth::refuse(event_.version(), rule, std::move(reason));
-}
-
 namespace {
 
-// Rule 1.4 of v12: an array of valid user IDs.
+// An array of valid user IDs.
 bool names_valid_users(const json::value& users) {
   if (!users.is_array()) return false;
   return std::ranges::all_of(users.get_array(), [](const json::value& user) {
@@ -52,24 +44,24 @@ bool carries_room_id(const Event& event) {
   return parsed.has_error() || parsed->contains("room_id");
 }
 
-AuthVerdict check_create(const Event& event) {
+AuthDecision check_create(const Event& event) {
   const RoomVersion& version = event.version();
   const json::object& content = event.content();
-  if (!event.prev_events().empty()) return refuse(version, {"1.1", "1.1"}, "m.room.create has prev_events");
+  if (!event.prev_events().empty()) return refuse(AuthRule::create_prev_events, "m.room.create has prev_events");
   if (version.room_id_is_create_hash) {
-    if (carries_room_id(event)) return refuse(version, {"1.2", "1.2"}, "m.room.create has a room_id");
+    if (carries_room_id(event)) return refuse(AuthRule::create_room_id, "m.room.create has a room_id");
   } else if (event.room_id().server() != event.sender().server()) {
-    return refuse(version, {"1.2", "1.2"}, "the domain of room_id is not the sender's");
+    return refuse(AuthRule::create_domain, "the domain of room_id is not the sender's");
   }
   const json::value* room_version = content.if_contains("room_version");
   if (room_version && !names_known_version(*room_version))
-    return refuse(version, {"1.3", "1.3"}, "room_version is not a recognised version");
+    return refuse(AuthRule::create_version, "room_version is not a recognised version");
   if (version.creator_in_content && !content.contains("creator"))
-    return refuse(version, {"1.4", "1.4"}, "m.room.create has no creator");
+    return refuse(AuthRule::create_creator, "m.room.create has no creator");
   const json::value* additional = content.if_contains("additional_creators");
   if (version.creators_are_privileged && additional && !names_valid_users(*additional))
-    return refuse(version, {"1.4", "1.4"}, "additional_creators is not an array of user IDs");
-  return allowed;  // rule 1.5 (v11: 1.4)
+    return refuse(AuthRule::create_additional_creators, "additional_creators is not an array of user IDs");
+  return allow(AuthRule::create_otherwise);
 }
 
 // The room ID of v12 is the ID of its create event with another sigil.
@@ -78,49 +70,71 @@ bool is_room_of(const Event& create, const RoomId& room) {
          std::string_view(room.str()).substr(1) == std::string_view(create.id().str()).substr(1);
 }
 
-AuthVerdict check_create_of_room(const Event& event, const Event* create) {
-  const RoomVersion& version = event.version();
-  if (version.room_id_is_create_hash) {
+Settled check_create_of_room(const Event& event, const Event* create) {
+  if (event.version().room_id_is_create_hash) {
     if (!create || !is_room_of(*create, event.room_id()))
-      return refuse(version, {"2", "2"}, "room_id does not name an accepted m.room.create event");
+      return refuse(AuthRule::room_id, "room_id does not name an accepted m.room.create event");
   } else if (!create) {
-    return refuse(version, {"2.4", "2.4"}, "the room has no m.room.create event");
+    return refuse(AuthRule::auth_events_create, "the room has no m.room.create event");
   }
   const bool federates = json::find_bool(create->content(), "m.federate").value_or(true);
   if (!federates && event.sender().server() != create->sender().server())
-    return refuse(version, {"3", "4"}, "the room does not federate and the sender is of another server");
-  return allowed;
+    return refuse(AuthRule::federate, "the room does not federate and the sender is of another server");
+  return std::nullopt;
+}
+
+AuthDecision check_aliases(const Event& event) {
+  if (!event.state_key()) return refuse(AuthRule::aliases_state_key, "m.room.aliases has no state_key");
+  if (event.sender().server() != *event.state_key())
+    return refuse(AuthRule::aliases_domain, "the state_key of m.room.aliases is not the sender's server");
+  return allow(AuthRule::aliases_otherwise);
 }
 
 bool is_others_state_key(const Event& event) {
   return event.state_key() && event.state_key()->starts_with('@') && *event.state_key() != event.sender().str();
 }
 
-// From rule 5 (v12: 6) on.
-AuthVerdict check_other(const Judgement& judgement) {
+// Room versions 1 and 2. Later ones judge it when the redaction is applied.
+AuthDecision check_redaction(const Judgement& judgement) {
+  const Event& event = judgement.event();
+  if (judgement.sender_level() >= judgement.levels().redact()) return allow(AuthRule::redaction_level);
+  if (event.redacts() && event.redacts()->server() == event.id().server()) return allow(AuthRule::redaction_domain);
+  return refuse(AuthRule::redaction_otherwise, "the sender may not redact events of other servers");
+}
+
+// What comes after the rules on m.room.member.
+AuthDecision check_other(const Judgement& judgement) {
   const Event& event = judgement.event();
   if (judgement.sender_membership() != "join")
-    return judgement.refuse({"5", "6"}, "the sender " + event.sender().str() + " is not in the room");
+    return refuse(AuthRule::sender_joined, "the sender " + event.sender().str() + " is not in the room");
   if (event.is("m.room.third_party_invite")) {
-    if (judgement.sender_level() >= judgement.levels().invite()) return allowed;
-    return judgement.refuse({"6.1", "7.1"}, "the sender may not invite");
+    if (judgement.sender_level() >= judgement.levels().invite()) return allow(AuthRule::third_party_invite_level);
+    return refuse(AuthRule::third_party_invite_level, "the sender may not invite");
   }
   if (judgement.levels().required_for(event.type(), event.is_state()) > judgement.sender_level())
-    return judgement.refuse({"7", "8"}, "the sender's power level is too low to send " + event.type());
-  if (is_others_state_key(event)) return judgement.refuse({"8", "9"}, "the state_key is another user's ID");
+    return refuse(AuthRule::required_level, "the sender's power level is too low to send " + event.type());
+  if (is_others_state_key(event)) return refuse(AuthRule::own_state_key, "the state_key is another user's ID");
   if (event.is("m.room.power_levels")) return check_power_levels(judgement);
-  return allowed;  // rule 10 (v12: 11)
+  if (event.is("m.room.redaction") && judgement.version().redactions_are_authorised) return check_redaction(judgement);
+  return allow(AuthRule::otherwise);
 }
 
 }  // namespace
 }  // namespace auth
 
-AuthVerdict check_auth(const Event& event, const AuthState& state) {
+AuthDecision decide_auth(const Event& event, const AuthState& state) {
   if (event.is("m.room.create")) return auth::check_create(event);
   const Event* create = state.find("m.room.create", "");
-  if (auto refusal = auth::check_create_of_room(event, create)) return refusal;
+  if (auto refused = auth::check_create_of_room(event, create)) return std::move(*refused);
+  if (event.is("m.room.aliases") && event.version().aliases_are_authorised) return auth::check_aliases(event);
   const auth::Judgement judgement(event, state, *create);
   return event.is("m.room.member") ? auth::check_member(judgement) : auth::check_other(judgement);
+}
+
+AuthVerdict check_auth(const Event& event, const AuthState& state) {
+  AuthDecision decision = decide_auth(event, state);
+  if (decision.allowed) return std::nullopt;
+  return Refusal{decision.rule, std::move(decision.reason)};
 }
 
 }  // namespace causeway

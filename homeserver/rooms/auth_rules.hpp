@@ -1,7 +1,7 @@
 // The authorisation rules as pure functions: an event and the state it is judged by go in, the rule that refuses it
 // comes out.
 //
-// spec: rooms/v10#authorization-rules, rooms/v11#authorization-rules, rooms/v12#authorisation-rules
+// spec: server-server-api#authorisation-rules, and each room version's page
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "homeserver/rooms/auth_rule.hpp"
 #include "schema/events/event.hpp"
 
 namespace causeway {
@@ -31,18 +32,26 @@ class AuthState {
   virtual const Event* find(std::string_view type, std::string_view state_key) const = 0;
 };
 
-// Why an event is refused: the rule's number in its room version ("5.3.4") and a sentence.
+// Which rule settled it; of a refusal, a sentence why.
+struct AuthDecision {
+  AuthRule rule;
+  bool allowed;
+  std::string reason;
+};
+
+// Why an event is refused.
 struct Refusal {
-  std::string_view rule;  // valid for the program's life
+  AuthRule rule;
   std::string reason;
 };
 using AuthVerdict = std::optional<Refusal>;  // nothing: allowed
 
-// Everything that depends on the state: rules 1 and 3 (v10, v11) or 1, 2 and 4 (v12) and all that follow.
+// Every rule but those on the list `auth_events` itself.
+AuthDecision decide_auth(const Event& event, const AuthState& state);
 AuthVerdict check_auth(const Event& event, const AuthState& state);
 
-// The rules on the list `auth_events` itself: duplicates, entries that don't belong, rejected ones, other rooms, create
-// missing. spec: rooms/v11#authorization-rules rule 2, rooms/v12#authorisation-rules rule 3
+// The rules on the list `auth_events`: duplicates, entries that don't belong, rejected ones, create missing, other
+// rooms. Rule 2, in version 12 rule 3.
 struct AuthEventEntry {
   EventPtr event;
   bool rejected = false;
@@ -72,6 +81,7 @@ class PowerLevels {
   std::int64_t notification(std::string_view key) const;  // default 50
 
  private:
+  std::optional<std::int64_t> read(const boost::json::object& levels, std::string_view key) const;
   std::int64_t level(std::string_view key, std::int64_t otherwise) const;
   std::optional<std::int64_t> entry(std::string_view map, std::string_view key) const;
   const Event* power_levels_;

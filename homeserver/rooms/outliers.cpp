@@ -54,10 +54,17 @@ Task<Result<RoomService::Impl::StoredOutliers>> RoomService::Impl::store_outlier
   StoredOutliers result;
   auto ids = ids_around(events);
   auto here = co_await services.events.by_id(std::move(ids));
-  for (auto& event : here)
-    if (event && event->room == room) result.known.emplace(event->event->id(), std::move(event));
+  std::set<EventId> of_other_rooms;  // with IDs that their servers chose, in versions 1 and 2
+  for (auto& event : here) {
+    if (!event) continue;
+    if (event->room != room)
+      of_other_rooms.insert(event->event->id());
+    else
+      result.known.emplace(event->event->id(), std::move(event));
+  }
   std::erase_if(events, [&](const auto& event) { return result.known.contains(event.event()->id()); });
   auto sorted = in_citing_order(events);
+  std::erase_if(sorted, [&](const auto& event) { return of_other_rooms.contains(event.event()->id()); });
   auto outliers = co_await as_outliers(room, sorted);
 
   auto unit = std::make_shared<WriteUnit>();

@@ -95,7 +95,7 @@ Task<Result<RoomService::JoinReply>> RoomService::Impl::accept_join(ServerName o
   // spec: server-server-api#put_matrixfederationv2send_joinroomideventid: a join that one of our users authorises needs
   // our signature before anybody else sees it.
   const auto authoriser = json::find_string(event->content(), "join_authorised_via_users_server");
-  if (authoriser) {
+  if (authoriser && event->version().has_restricted_joins) {
     auto user = UserId::parse(*authoriser);
     if (user && is_local(*user)) {
       auto authorised = co_await recheck_restricted_join(event);

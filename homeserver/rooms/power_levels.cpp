@@ -1,5 +1,8 @@
 // Who may do what: levels with their defaults, and who the creators are.
-#include "homeserver/rooms/auth_rules.hpp"
+#include <charconv>
+#include <limits>
+
+#include "homeserver/rooms/auth_judgement.hpp"
 #include "schema/json/json.hpp"
 
 namespace causeway {
@@ -23,7 +26,39 @@ bool is_creator(const Event& create, std::string_view user) {
   return additional && names(*additional, user);
 }
 
+constexpr std::int64_t greatest = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t least = std::numeric_limits<std::int64_t>::min();
+
+// Levels beyond 64 bits are as good as the greatest (or least) there is.
+std::optional<std::int64_t> level_in_words(std::string_view text) {
+  constexpr std::string_view space = " \t\n\v\f\r";
+  const std::size_t begin = text.find_first_not_of(space);
+  if (begin == std::string_view::npos) return std::nullopt;
+  text = text.substr(begin, text.find_last_not_of(space) + 1 - begin);
+  const bool negative = text.front() == '-';
+  if (negative || text.front() == '+') text.remove_prefix(1);
+  if (text.empty() || text.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
+  std::int64_t level = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), level);
+  if (error == std::errc::result_out_of_range) return negative ? least : greatest;
+  return negative ? -level : level;
+}
+
+std::int64_t truncated(double level) {
+  if (level >= 0x1p63) return greatest;
+  if (level < -0x1p63) return least;
+  return static_cast<std::int64_t>(level);
+}
+
 }  // namespace
+
+std::optional<std::int64_t> auth::read_level(PowerLevelValues allowed, const json::value& value) {
+  if (value.is_int64()) return value.get_int64();
+  if (value.is_uint64()) return greatest;
+  if (allowed != PowerLevelValues::integers && value.is_string()) return level_in_words(value.get_string());
+  if (allowed == PowerLevelValues::floats_and_strings && value.is_double()) return truncated(value.get_double());
+  return std::nullopt;
+}
 
 bool is_room_creator(const Event& create, const UserId& user) {
   return is_creator(create, user.str());
@@ -32,13 +67,18 @@ bool is_room_creator(const Event& create, const UserId& user) {
 PowerLevels::PowerLevels(const Event* power_levels, const Event* create)
     : power_levels_(power_levels), create_(create) {}
 
+std::optional<std::int64_t> PowerLevels::read(const boost::json::object& levels, std::string_view key) const {
+  const json::value* value = levels.if_contains(key);
+  return value ? auth::read_level(power_levels_->version().power_level_values, *value) : std::nullopt;
+}
+
 std::int64_t PowerLevels::level(std::string_view key, std::int64_t otherwise) const {
-  return power_levels_ ? json::find_int(power_levels_->content(), key).value_or(otherwise) : otherwise;
+  return power_levels_ ? read(power_levels_->content(), key).value_or(otherwise) : otherwise;
 }
 
 std::optional<std::int64_t> PowerLevels::entry(std::string_view map, std::string_view key) const {
   const json::object* levels = power_levels_ ? json::find_object(power_levels_->content(), map) : nullptr;
-  return levels ? json::find_int(*levels, key) : std::nullopt;
+  return levels ? read(*levels, key) : std::nullopt;
 }
 
 std::int64_t PowerLevels::user(std::string_view user) const {

@@ -10,6 +10,7 @@
 #include "homeserver/rooms/auth_state.hpp"
 #include "homeserver/rooms/forked_state.hpp"
 #include "homeserver/rooms/room_service_impl.hpp"
+#include "schema/events/signing.hpp"
 
 namespace causeway {
 
@@ -25,6 +26,12 @@ ReceiveOutcome outcome(Received result, std::string reason = {}) {
   made.result = result;
   made.reason = std::move(reason);
   return made;
+}
+
+// In rooms of versions 1 and 2 a server may give one ID to many events; the first to come has it.
+bool is_same(const StoredEvent& known, const Event& event, const RoomHead& head) {
+  if (known.room != head.nid) return false;
+  return event.version().event_id != EventIdForm::chosen || reference_hash(*known.event) == reference_hash(event);
 }
 
 bool in_timeline(const StoredEvent& event, const RoomHead& head) {
@@ -191,6 +198,10 @@ RoomService::Impl::Surroundings RoomService::Impl::look_around(const RoomHead& h
   };
   Surroundings around;
   around.existing = find(known, event.id());
+  if (around.existing && !is_same(*around.existing, event, head)) {
+    around.outcome = outcome(Received::refused, "There is another event with this ID.");
+    return around;
+  }
   if (placed.contains(event.id()) || (around.existing && around.existing->order)) {
     around.outcome = outcome(Received::duplicate);
     return around;
@@ -367,12 +378,7 @@ Task<Result<>> RoomService::Impl::append_beside(RoomHead& head, WriteUnit& unit,
   std::erase_if(head.extremities,
                 [&](const Extremity& old) { return std::ranges::find(named, old.id) != named.end(); });
   if (head.extremities.size() >= max_extremities) co_return Result<>{};
-  Extremity extremity;
-  extremity.nid = stored->nid;
-  extremity.id = stored->event->id();
-  extremity.depth = stored->event->depth();
-  extremity.after = stored->state_after();
-  head.extremities.push_back(std::move(extremity));
+  head.extremities.emplace_back(*stored);
   auto resolved = co_await forked.resolve_extremities(index);
   if (!resolved) head.extremities = std::move(extremities_before);
   co_return resolved;

@@ -68,6 +68,9 @@ Task<Result<>> RoomService::Impl::import_join(RoomId room_id, RemoteJoin joined)
   {
     auto lock = co_await heads.enter(room_id);
     if (!lock) co_return lock.error();
+    // An invite may have told another version.
+    if (lock->known() && lock->head().version != joined.version)
+      co_return bad_answer("The room is known here as one of version " + std::string(lock->head().version->id) + ".");
     const bool resident = lock->known() && lock->head().in_room(services.self.name);
     auto outliers = co_await store_snapshot(*lock, joined);
     if (!outliers) co_return outliers.error();

@@ -35,7 +35,7 @@ Task<Result<std::optional<UserId>>> RoomService::Impl::authorise_restricted_join
   StateKey rules_key("m.room.join_rules", "");
   auto rules = co_await heads.holder(head, std::move(rules_key));
   auto rule = rules ? json::find_string(rules->event->content(), "join_rule") : std::nullopt;
-  if (rule != "restricted" && rule != "knock_restricted") co_return Authorised{};
+  if (!head.version->lets_members_of_rooms_join(rule.value_or(""))) co_return Authorised{};
 
   bool any_known = false;
   bool satisfied = false;

@@ -1,6 +1,7 @@
 #include "homeserver/rooms/room_builder.hpp"
 
 #include "homeserver/rooms/auth_state.hpp"
+#include "schema/events/signing.hpp"
 #include "schema/matrix/assert.hpp"
 
 namespace causeway {
@@ -45,8 +46,10 @@ EventDraft RoomBuilder::draft_on(const RoomHead& head, LocalDraft local) const {
   std::ranges::stable_sort(extremities, std::greater{}, &Extremity::depth);
   if (extremities.size() > max_prev_events) extremities.resize(max_prev_events);
   for (const auto* extremity : extremities)
-    draft.prev_events.push_back(extremity->id);
-  draft.depth = extremities.empty() ? 1 : extremities.front()->depth + 1;
+    draft.prev_events.emplace_back(extremity->id, extremity->hash);
+  // At the limit it stays there. spec: server-server-api#pdus
+  constexpr std::int64_t max_depth = std::numeric_limits<std::int64_t>::max();
+  if (!extremities.empty()) draft.depth = std::min(extremities.front()->depth, max_depth - 1) + 1;
   return draft;
 }
 
@@ -67,7 +70,7 @@ Task<RoomBuilder::Drafted> RoomBuilder::choose_auth_events(RoomHead& head, Event
     if (!holders[i]) continue;
     drafted.state.add(holders[i]->event);
     if (i >= selected) continue;
-    draft.auth_events.push_back(holders[i]->event->id());
+    draft.auth_events.push_back(reference_to(*holders[i]->event));
     drafted.auth.push_back(holders[i]->nid);
   }
   drafted.draft = std::move(draft);
@@ -143,12 +146,7 @@ Task<> RoomBuilder::append(RoomHead& head, WriteUnit& unit, NewEventPtr event) {
   const auto& named = event->event->prev_events();
   std::erase_if(head.extremities,
                 [&](const Extremity& old) { return std::ranges::find(named, old.id) != named.end(); });
-  Extremity extremity;
-  extremity.nid = event->nid;
-  extremity.id = event->event->id();
-  extremity.depth = event->event->depth();
-  extremity.after = event->state_after();
-  head.extremities.push_back(std::move(extremity));
+  head.extremities.emplace_back(*event);
 }
 
 Task<> RoomBuilder::change_current_state(RoomHead& head, WriteUnit& unit, StateKeyNid key, StoredEventPtr after,

@@ -1,8 +1,16 @@
 #include "homeserver/rooms/room_head.hpp"
 
+#include "schema/events/signing.hpp"
 #include "schema/matrix/assert.hpp"
 
 namespace causeway {
+
+Extremity::Extremity(const StoredEvent& event)
+    : nid(event.nid),
+      id(event.event->id()),
+      hash(reference_to(*event.event).hash),
+      depth(event.event->depth()),
+      after(event.state_after()) {}
 
 namespace {
 
@@ -152,8 +160,7 @@ Task<RoomHeadPtr> RoomHeads::load(RoomId room) {
   auto extremities = co_await services_.events.by_nid(row->extremities);
   for (const auto& event : extremities) {
     CAUSEWAY_ASSERT(event);
-    Extremity extremity{event->nid, event->event->id(), event->event->depth(), event->state_after()};
-    head->extremities.push_back(std::move(extremity));
+    head->extremities.emplace_back(*event);
   }
   co_await count_members(*head);
   co_return head;

@@ -23,9 +23,11 @@
 namespace causeway {
 
 struct Extremity {
-  EventNid nid{};
+  explicit Extremity(const StoredEvent& event);
+  EventNid nid;
   EventId id;
-  std::int64_t depth = 0;
+  crypto::Sha256 hash;  // its reference hash, where the room version cites events by it
+  std::int64_t depth;
   StateRef after;  // the state after it
 };
 

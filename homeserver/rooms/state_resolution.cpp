@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "homeserver/rooms/state_ordering.hpp"
+#include "homeserver/rooms/state_resolution_v1.hpp"
 
 namespace causeway {
 
@@ -100,6 +101,10 @@ Resolution::Resolution(const RoomVersion& version, std::span<const StateMapPtr> 
 
 std::vector<EventNid> Resolution::plan(const AuthGraph& graph) {
   if (conflict_.keys.empty()) return {};
+  if (version_.state_resolution == StateResolution::v1) {
+    full_ = conflict_.events;  // auth chains play no part
+    return {};
+  }
   auto full = resolution::full_conflicted_set(version_, conflict_, graph);
   steps_ = full.steps;
   if (!full.unknown.empty()) return std::move(full.unknown);
@@ -127,6 +132,7 @@ std::vector<StateKey> Resolution::keys_asked(const EventGraph& events) const {
 
 // spec: rooms/v2#algorithm, rooms/v12#algorithm
 StateMap Resolution::resolve(const AuthGraph& graph, const EventGraph& events, std::span<const EventNid> agreed) const {
+  if (version_.state_resolution == StateResolution::v1) return resolution::resolve_v1(conflict_, events, agreed);
   StateMap resolved = conflict_.unconflicted();
   if (conflict_.keys.empty()) return resolved;
   const GraphEvent* create = resolution::implied_create(version_, agreed, full_, events);

@@ -1,12 +1,12 @@
-// State resolution v2 and v2.1: pure, over integers. Nothing is fetched while it runs; it says what it needs instead,
-// so that of a large room only what is in dispute has to be fetched.
+// State resolution v1, v2 and v2.1: pure, over integers. Nothing is fetched while it runs; it says what it needs
+// instead, so that of a large room only what is in dispute has to be fetched.
 //
 //   Resolution resolution(version, states, keys);
 //   while (auto unknown = resolution.plan(graph); !unknown.empty()) { add them to the graph }
 //   fetch resolution.events_to_judge(), what they cite, and who is agreed on for resolution.keys_asked();
 //   resolution.resolve(graph, events);
 //
-// spec: rooms/v2#state-resolution, rooms/v12#state-resolution
+// spec: rooms/v1#state-resolution, rooms/v2#state-resolution, rooms/v12#state-resolution
 #pragma once
 
 #include <span>

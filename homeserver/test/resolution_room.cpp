@@ -64,7 +64,7 @@ std::vector<EventNid> ResolutionRoom::select_auth_events(const EventText& text, 
 EventNid ResolutionRoom::add(const std::string& name, const EventText& text, Timestamp ts, const StateMap& before) {
   EventPlace place = place_in(version_, before);
   place.id = "$" + name;
-  place.ts = ts;
+  place.ts = place.depth = ts;
   return insert(make_event(version_, text, place), select_auth_events(text, before));
 }
 

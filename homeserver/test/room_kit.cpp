@@ -5,10 +5,14 @@
 namespace causeway::test {
 
 namespace {
-json::array to_array(const std::vector<std::string>& ids) {
+json::array to_array(const RoomVersion& version, const std::vector<std::string>& ids) {
   json::array out;
-  for (const std::string& id : ids)
-    out.emplace_back(id);
+  for (const std::string& id : ids) {
+    if (version.event_format == EventFormat::v3)
+      out.emplace_back(id);
+    else
+      out.push_back({id, json::object()});
+  }
   return out;
 }
 }  // namespace
@@ -21,9 +25,10 @@ EventPtr make_event(const RoomVersion& version, const EventText& text, const Eve
   if (!place.room_id.empty()) event["room_id"] = place.room_id;
   event["content"] = json::parse_object(text.content).value();
   event["origin_server_ts"] = place.ts;
-  event["depth"] = 1;
-  event["prev_events"] = to_array(place.prev_events);
-  event["auth_events"] = to_array(place.auth_events);
+  event["depth"] = place.depth;
+  event["prev_events"] = to_array(version, place.prev_events);
+  event["auth_events"] = to_array(version, place.auth_events);
+  if (text.type == "m.room.redaction" && !place.redacts.empty()) event["redacts"] = place.redacts;
   event["hashes"] = json::object();
   event["signatures"] = json::object();
   return Event::from_stored(version, EventId::trusted(place.id), json::canonical(event));

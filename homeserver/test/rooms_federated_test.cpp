@@ -58,6 +58,7 @@ struct FederatedRoomsTest : testing::Test {
     draft.origin_server_ts = there.clock.now_ms();
     draft.depth = 50;
     draft.prev_events.push_back(prev);
+    if (!draft.version->room_id_is_create_hash) draft.auth_events.push_back(state.at("m.room.create|")->id());
     for (const auto& key : {std::string("m.room.power_levels|"), "m.room.member|" + bob.user.str()})
       draft.auth_events.push_back(state.at(key)->id());
     return there.make_event(std::move(draft));
@@ -65,7 +66,7 @@ struct FederatedRoomsTest : testing::Test {
 };
 
 TEST_F(FederatedRoomsTest, remote_join_imports_the_room) {
-  for (const char* version : {"10", "11", "12"}) {
+  for (const char* version : {"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"}) {
     SCOPED_TRACE(version);
     start(version);
     EXPECT_EQ(state_ids(here), state_ids(there));
@@ -81,6 +82,24 @@ TEST_F(FederatedRoomsTest, remote_join_imports_the_room) {
     EXPECT_EQ(there.event(reply)->event->prev_events().front(), sent);
     EXPECT_EQ(deliver(there, here, reply).result, Received::accepted);
   }
+}
+
+TEST_F(FederatedRoomsTest, where_servers_choose_ids_the_first_event_with_one_has_it) {
+  start("1");
+  const EventId base = here.timeline(room).back()->event->id();
+  const EventPtr first = there_makes("m.room.message", {}, object{{"body", "first"}}, base);
+  ASSERT_EQ(here.receive(there.self.name, first).result, Received::accepted);
+  object pdu = json::parse_object(first->json()).value();
+  pdu["content"] = object{{"body", "second"}};
+  pdu["hashes"] = object{{"sha256", "another"}};
+  const auto receive = [&] { return here.receive(there.self.name, Event::from_pdu(first->version(), pdu).value()); };
+  EXPECT_EQ(receive().result, Received::refused);
+  const RoomId first_room = room;
+  start("1");
+  pdu["room_id"] = room.str();
+  EXPECT_EQ(receive().result, Received::refused);
+  EXPECT_EQ(here.event(first->id())->event->json(), first->json());
+  EXPECT_EQ(here.timeline(first_room).back()->event->id(), first->id());
 }
 
 TEST_F(FederatedRoomsTest, fork_of_the_state_resolves_alike_on_both_sides_and_heals) {

@@ -136,7 +136,9 @@ RoomsKit& DirectRemote::other(const ServerName& name) {
 }
 
 Task<Result<EventPtr>> DirectRemote::draw_up(RoomsKit& resident, MembershipTemplate membership) {
-  std::vector<std::string> versions = {"10", "11", "12"};
+  std::vector<std::string> versions;
+  for (const auto& version : supported_room_versions())
+    versions.emplace_back(version.id);
   auto made = co_await resident.rooms->make_membership_template(membership.room_id, membership.user,
                                                                 membership.membership, std::move(versions));
   if (!made) co_return made.error();
@@ -144,6 +146,8 @@ Task<Result<EventPtr>> DirectRemote::draw_up(RoomsKit& resident, MembershipTempl
   for (const auto& [key, value] : membership.content)
     pdu["content"].as_object()[key] = value;
   pdu["origin_server_ts"] = self_.clock.now_ms();
+  if (made->version->event_id == EventIdForm::chosen)
+    pdu["event_id"] = "$" + crypto::random_token(18) + ":" + self_.self.name.str();
   object hashes;
   hashes["sha256"] = crypto::base64(crypto::as_view(content_hash(pdu)));
   pdu["hashes"] = std::move(hashes);

@@ -53,13 +53,26 @@ void initialise() {
   CAUSEWAY_ASSERT(result >= 0);
 }
 
+namespace {
+
 // OpenSSL's uses the processor's SHA instructions; libsodium's does not.
-Sha256 sha256(std::string_view data) {
-  Sha256 out;
+template <std::size_t Size>
+std::array<unsigned char, Size> digest(const EVP_MD* algorithm, std::string_view data) {
+  std::array<unsigned char, Size> out;
   unsigned size = 0;
-  const int done = EVP_Digest(data.data(), data.size(), out.data(), &size, EVP_sha256(), nullptr);
+  const int done = EVP_Digest(data.data(), data.size(), out.data(), &size, algorithm, nullptr);
   CAUSEWAY_ASSERT(done == 1 && size == out.size());
   return out;
+}
+
+}  // namespace
+
+Sha256 sha256(std::string_view data) {
+  return digest<32>(EVP_sha256(), data);
+}
+
+Sha1 sha1(std::string_view data) {
+  return digest<20>(EVP_sha1(), data);
 }
 
 std::string base64(std::string_view data) {

@@ -19,6 +19,10 @@ void initialise();
 using Sha256 = std::array<unsigned char, 32>;
 Sha256 sha256(std::string_view data);
 
+// An order among events of room version 1, nothing that security rests on.
+using Sha1 = std::array<unsigned char, 20>;
+Sha1 sha1(std::string_view data);
+
 // Unpadded, as Matrix writes it. Decoding accepts padding. spec: appendices#unpadded-base64
 std::string base64(std::string_view data);
 std::string base64_url(std::string_view data);

@@ -10,7 +10,6 @@ namespace causeway {
 
 namespace {
 
-constexpr std::int64_t max_depth_value = json::max_canonical_int;
 constexpr std::size_t max_nesting = json::max_depth - 2;  // a transaction's own levels come on top
 
 MatrixError malformed(std::string what) {
@@ -47,20 +46,29 @@ Result<> check_string(const boost::json::object& pdu, std::string_view key, bool
   return {};
 }
 
-Result<> check_event_ids(const boost::json::object& pdu, std::string_view key, std::size_t max) {
+// The event ID of an entry of prev_events or auth_events. Of the pairs of the first format only the ID is looked at:
+// nothing depends on the hash beside it.
+const boost::json::string* cited_id(EventFormat format, const boost::json::value& entry) {
+  if (format == EventFormat::v3) return entry.if_string();
+  const auto* pair = entry.if_array();
+  return pair && pair->size() == 2 && (*pair)[1].is_object() ? (*pair)[0].if_string() : nullptr;
+}
+
+Result<> check_event_ids(EventFormat format, const boost::json::object& pdu, std::string_view key, std::size_t max) {
   const auto* list = json::find_array(pdu, key);
   if (!list) return malformed("'" + std::string(key) + "' must be an array");
   if (list->size() > max)
     return malformed("'" + std::string(key) + "' has more than " + std::to_string(max) + " entries");
-  for (const auto& entry : *list)
-    if (!entry.is_string() || !EventId::parse(entry.get_string()))
-      return malformed("'" + std::string(key) + "' must hold event IDs");
+  for (const auto& entry : *list) {
+    const auto* id = cited_id(format, entry);
+    if (!id || !EventId::parse(*id)) return malformed("'" + std::string(key) + "' must hold event IDs");
+  }
   return {};
 }
 
-Result<> check_integer(const boost::json::object& pdu, std::string_view key, std::int64_t min) {
+Result<> check_integer(const boost::json::object& pdu, std::string_view key, std::int64_t min, std::int64_t max) {
   const auto value = json::find_int(pdu, key);
-  if (!value || *value < min || *value > json::max_canonical_int)
+  if (!value || *value < min || *value > max)
     return malformed("'" + std::string(key) + "' must be an integer in range");
   return {};
 }
@@ -76,34 +84,69 @@ Result<> check_room_id(const RoomVersion& version, const boost::json::object& pd
   return {};
 }
 
+// spec: rooms/v1#event-ids. An ID without a domain could be the hash that is another event's ID.
+Result<> check_own_id(const RoomVersion& version, const boost::json::object& pdu) {
+  if (version.event_format == EventFormat::v3) return {};
+  const auto text = json::find_string(pdu, "event_id");
+  const auto id = text ? EventId::parse(*text) : Result<EventId>(malformed("it has no 'event_id'"));
+  if (!id || !ServerName::parse(id->server())) return malformed("'event_id' must be an event ID with a server name");
+  return {};
+}
+
+// The greatest integers at the top of an event. spec: rooms/v6#event-format
+std::int64_t max_integer(const RoomVersion& version) {
+  return version.strict_canonical_json ? json::max_canonical_int : std::numeric_limits<std::int64_t>::max();
+}
+
 Result<> check_format(const RoomVersion& version, const boost::json::object& pdu) {
   if (!is_nested_within(max_nesting, pdu)) return malformed("it is nested too deeply");
-  if (version.strict_canonical_json)
-    if (auto checked = json::check_canonical(pdu); !checked) return checked.error();
+  auto numbers = version.strict_canonical_json ? json::check_canonical(pdu) : json::check_finite(pdu);
+  if (!numbers) return numbers.error();
+  if (auto checked = check_own_id(version, pdu); !checked) return checked.error();
   for (auto [key, required] : {std::pair{"type", true}, {"sender", true}, {"state_key", false}, {"redacts", false}})
     if (auto checked = check_string(pdu, key, required); !checked) return checked.error();
   if (!UserId::parse(*json::find_string(pdu, "sender"))) return malformed("'sender' must be a user ID");
   if (auto checked = check_room_id(version, pdu); !checked) return checked.error();
   for (auto key : {"content", "hashes", "signatures"})
     if (!json::find_object(pdu, key)) return malformed("'" + std::string(key) + "' must be an object");
-  if (auto checked = check_integer(pdu, "depth", 0); !checked) return checked.error();
-  if (auto checked = check_integer(pdu, "origin_server_ts", -json::max_canonical_int); !checked) return checked.error();
-  if (auto checked = check_event_ids(pdu, "prev_events", max_prev_events); !checked) return checked.error();
-  return check_event_ids(pdu, "auth_events", max_auth_events);
+  const std::int64_t max = max_integer(version);
+  if (auto checked = check_integer(pdu, "depth", 0, max); !checked) return checked.error();
+  if (auto checked = check_integer(pdu, "origin_server_ts", -max, max); !checked) return checked.error();
+  const EventFormat format = version.event_format;
+  if (auto checked = check_event_ids(format, pdu, "prev_events", max_prev_events); !checked) return checked.error();
+  return check_event_ids(format, pdu, "auth_events", max_auth_events);
 }
 
-std::vector<EventId> event_ids(std::string_view array_text) {
+std::vector<EventId> event_ids(EventFormat format, std::string_view array_text) {
   std::vector<EventId> out;
+  if (format == EventFormat::v1) {
+    const auto pairs = json::parse(array_text).value();
+    for (const auto& entry : pairs.get_array())
+      out.push_back(EventId::trusted(std::string(*cited_id(format, entry))));
+    return out;
+  }
   for (std::string& id : json::decode_string_array(array_text))
     out.push_back(EventId::trusted(std::move(id)));
   return out;
 }
 
-boost::json::array to_array(const std::vector<EventId>& ids) {
+boost::json::array to_array(EventFormat format, const std::vector<EventReference>& references) {
   boost::json::array out;
-  for (const EventId& id : ids)
-    out.emplace_back(id.str());
+  for (const auto& [id, hash] : references) {
+    if (format == EventFormat::v3)
+      out.emplace_back(id.str());
+    else
+      out.push_back({id.str(), {{"sha256", crypto::base64(crypto::as_view(hash))}}});
+  }
   return out;
+}
+
+EventId id_from_hash(const RoomVersion& version, const crypto::Sha256& hash) {
+  return version.event_id == EventIdForm::base64 ? EventId::from_hash_standard(hash) : EventId::from_hash(hash);
+}
+
+EventId choose_id(const ServerName& server) {
+  return EventId::trusted("$" + crypto::random_token(18) + ":" + server.str());
 }
 
 }  // namespace
@@ -117,12 +160,14 @@ class EventReader {
     event->json_ = std::move(json);
     for (json::MemberScanner member(event->json_); member.next();)
       take(*event, member.key(), member.value());
-    event->id_ = id ? std::move(*id) : EventId::from_hash(crypto::sha256(signed_bytes(*event)));
+    if (id)
+      event->id_ = std::move(*id);
+    else if (version.event_id != EventIdForm::chosen)
+      event->id_ = id_from_hash(version, crypto::sha256(signed_bytes(*event)));
     if (version.room_id_is_create_hash && event->is("m.room.create"))
       event->room_id_ = RoomId::trusted("!" + event->id_.str().substr(1));
     if (event->is("m.room.redaction") && version.redacts_in_content)
-      if (auto redacts = json::find_string(event->content(), "redacts"))
-        if (auto target = EventId::parse(*redacts)) event->redacts_ = *target;
+      if (auto redacts = json::find_string(event->content(), "redacts")) take_redacts(*event, *redacts);
     return event;
   }
 
@@ -141,13 +186,19 @@ class EventReader {
     else if (key == "depth")
       event.depth_ = json::decode_int(value);
     else if (key == "prev_events")
-      event.prev_events_ = event_ids(value);
+      event.prev_events_ = event_ids(event.version_->event_format, value);
     else if (key == "auth_events")
-      event.auth_events_ = event_ids(value);
+      event.auth_events_ = event_ids(event.version_->event_format, value);
+    else if (key == "event_id" && event.version_->event_id == EventIdForm::chosen)
+      event.id_ = EventId::trusted(json::decode_string(value));
     else if (key == "content")
       take_content(event, value);
     else if (key == "redacts" && !event.version_->redacts_in_content && value.starts_with('"'))
-      event.redacts_ = EventId::trusted(json::decode_string(value));
+      take_redacts(event, json::decode_string(value));
+  }
+
+  static void take_redacts(Event& event, std::string_view text) {
+    if (auto target = EventId::parse(text)) event.redacts_ = std::move(*target);
   }
 
   static void take_content(Event& event, std::string_view value) {
@@ -158,6 +209,7 @@ class EventReader {
 
 Result<EventPtr> Event::from_pdu(const RoomVersion& version, boost::json::object pdu) {
   pdu.erase("unsigned");
+  if (version.event_format == EventFormat::v3) pdu.erase("event_id");
   if (auto checked = check_format(version, pdu); !checked) return checked.error();
   std::string json;
   json::append_canonical(json, pdu);
@@ -187,9 +239,9 @@ boost::json::object to_template(const EventDraft& draft) {
   if (draft.state_key) out["state_key"] = *draft.state_key;
   out["content"] = draft.content;
   out["origin_server_ts"] = draft.origin_server_ts;
-  out["depth"] = std::clamp<std::int64_t>(draft.depth, 0, max_depth_value);
-  out["prev_events"] = to_array(draft.prev_events);
-  out["auth_events"] = to_array(draft.auth_events);
+  out["depth"] = std::clamp<std::int64_t>(draft.depth, 0, max_integer(*draft.version));
+  out["prev_events"] = to_array(draft.version->event_format, draft.prev_events);
+  out["auth_events"] = to_array(draft.version->event_format, draft.auth_events);
   if (draft.redacts) {
     if (draft.version->redacts_in_content)
       out["content"].as_object()["redacts"] = draft.redacts->str();
@@ -201,6 +253,7 @@ boost::json::object to_template(const EventDraft& draft) {
 
 Result<EventPtr> build_event(EventDraft draft, const ServerName& server, const crypto::SigningKey& key) {
   boost::json::object pdu = to_template(draft);
+  if (draft.version->event_id == EventIdForm::chosen) pdu["event_id"] = choose_id(server).str();
   pdu["hashes"] = boost::json::object{};
   pdu["signatures"] = boost::json::object{};
   if (auto checked = check_format(*draft.version, pdu); !checked) return checked.error();
@@ -214,7 +267,9 @@ Result<EventPtr> build_event(EventDraft draft, const ServerName& server, const c
   std::string json;
   json::append_canonical(json, pdu);
   if (json.size() > max_event_bytes) return too_large("it has more than 65536 bytes");
-  return EventReader::read(*draft.version, EventId::from_hash(crypto::sha256(bytes)), std::move(json));
+  if (draft.version->event_id == EventIdForm::chosen)
+    return EventReader::read(*draft.version, std::nullopt, std::move(json));
+  return EventReader::read(*draft.version, id_from_hash(*draft.version, crypto::sha256(bytes)), std::move(json));
 }
 
 }  // namespace causeway

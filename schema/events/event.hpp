@@ -30,8 +30,8 @@ using EventPtr = std::shared_ptr<const Event>;
 
 class Event {
  public:
-  // From a peer. Removes `unsigned` and (for versions that do not sign it) `event_id`; computes the event ID as the
-  // reference hash. M_BAD_JSON, M_TOO_LARGE (413) or M_INVALID_PARAM say what is wrong.
+  // From a peer. Removes `unsigned` and (for versions that do not sign it) `event_id`; finds the event ID there or
+  // computes it as the reference hash. M_BAD_JSON, M_TOO_LARGE (413) or M_INVALID_PARAM say what is wrong.
   static Result<EventPtr> from_pdu(const RoomVersion& version, boost::json::object pdu);
 
   // From our own database: trusted bytes and ID, no checks beyond finding the members.
@@ -55,7 +55,7 @@ class Event {
   // Of an m.room.redaction, wherever its version puts it.
   const std::optional<EventId>& redacts() const { return redacts_; }
 
-  // Canonical JSON of the signed event, without `unsigned`; `event_id` not in it (room version 3 on).
+  // Canonical JSON of the signed event, without `unsigned`; `event_id` is not in it from room version 3 on.
   const std::string& json() const { return json_; }
   // The bytes of `content` within json().
   std::string_view content_json() const { return std::string_view(json_).substr(content_begin_, content_size_); }
@@ -89,6 +89,14 @@ class Event {
   mutable boost::json::object content_;
 };
 
+// How an event names another: rooms of versions 1 and 2 add the other's reference hash.
+struct EventReference {
+  EventReference(EventId event, const crypto::Sha256& reference_hash = {})
+      : id(std::move(event)), hash(reference_hash) {}
+  EventId id;
+  crypto::Sha256 hash;  // of no meaning from room version 3 on
+};
+
 // Everything of a new local event that is not computed from it.
 struct EventDraft {
   const RoomVersion* version = nullptr;
@@ -99,13 +107,13 @@ struct EventDraft {
   boost::json::object content;
   std::optional<EventId> redacts;  // put where the version wants it
   Timestamp origin_server_ts = 0;
-  std::int64_t depth = 1;  // clamped to 2^53 - 1
-  std::vector<EventId> prev_events;
-  std::vector<EventId> auth_events;
+  std::int64_t depth = 1;  // clamped to what the version allows
+  std::vector<EventReference> prev_events;
+  std::vector<EventReference> auth_events;
 };
 
-// Adds hashes and our signature. M_BAD_JSON when the content is not canonical JSON, M_TOO_LARGE when the event or one
-// of its identifiers is too large.
+// Adds hashes and our signature, and in rooms of versions 1 and 2 an ID of our own. M_BAD_JSON when the content is not
+// canonical JSON, M_TOO_LARGE when the event or one of its identifiers is too large.
 Result<EventPtr> build_event(EventDraft draft, const ServerName& server, const crypto::SigningKey& key);
 
 // The unsigned, unhashed form that make_join and its kin send to a peer, as a JSON object.

@@ -1,4 +1,6 @@
-// The redaction algorithm: which keys survive. spec: rooms/v9#redactions, rooms/v11#redactions
+// The redaction algorithm: which keys survive.
+//
+// spec: rooms/v1#redactions, rooms/v6#redactions, rooms/v8#redactions, rooms/v9#redactions, rooms/v11#redactions
 #include "schema/events/event.hpp"
 #include "schema/json/canonical.hpp"
 #include "schema/json/json.hpp"
@@ -14,7 +16,7 @@ constexpr std::string_view kept_keys_before_v11[] = {"prev_state", "origin", "me
 
 bool is_kept(RedactionRules rules, std::string_view key) {
   return std::ranges::find(kept_keys, key) != std::end(kept_keys) ||
-         (rules == RedactionRules::v9 &&
+         (rules < RedactionRules::v11 &&
           std::ranges::find(kept_keys_before_v11, key) != std::end(kept_keys_before_v11));
 }
 
@@ -25,8 +27,9 @@ void copy(boost::json::object& to, const boost::json::object& from, std::initial
 
 boost::json::object redacted_member(RedactionRules rules, const boost::json::object& content) {
   boost::json::object kept;
-  copy(kept, content, {"membership", "join_authorised_via_users_server"});
-  if (rules == RedactionRules::v11)
+  copy(kept, content, {"membership"});
+  if (rules >= RedactionRules::v9) copy(kept, content, {"join_authorised_via_users_server"});
+  if (rules >= RedactionRules::v11)
     if (const auto* invite = json::find_object(content, "third_party_invite"))
       if (const auto* is_signed = invite->if_contains("signed"))
         kept["third_party_invite"] = boost::json::object{{"signed", *is_signed}};
@@ -34,12 +37,16 @@ boost::json::object redacted_member(RedactionRules rules, const boost::json::obj
 }
 
 boost::json::object redacted_content(RedactionRules rules, std::string_view type, const boost::json::object& content) {
-  const bool v11 = rules == RedactionRules::v11;
+  const bool v11 = rules >= RedactionRules::v11;
   if (type == "m.room.member") return redacted_member(rules, content);
   if (type == "m.room.create" && v11) return content;
   boost::json::object kept;
   if (type == "m.room.create") copy(kept, content, {"creator"});
-  if (type == "m.room.join_rules") copy(kept, content, {"join_rule", "allow"});
+  if (type == "m.room.aliases" && rules < RedactionRules::v6) copy(kept, content, {"aliases"});
+  if (type == "m.room.join_rules") {
+    copy(kept, content, {"join_rule"});
+    if (rules >= RedactionRules::v8) copy(kept, content, {"allow"});
+  }
   if (type == "m.room.history_visibility") copy(kept, content, {"history_visibility"});
   if (type == "m.room.power_levels") {
     copy(kept, content,

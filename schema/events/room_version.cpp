@@ -6,12 +6,72 @@ namespace causeway {
 
 namespace {
 
-// Columns in the order of the struct's members.
-constexpr std::array<RoomVersion, 3> versions = {{
-    {"10", RedactionRules::v9, AuthRules::v10, StateResolution::v2, false, false, true, false, true, true},
-    {"11", RedactionRules::v11, AuthRules::v11, StateResolution::v2, false, true, false, false, true, true},
-    {"12", RedactionRules::v11, AuthRules::v12, StateResolution::v2_1, true, true, false, true, true, true},
-}};
+// Each version is the one before it with what its page of the specification changes.
+constexpr std::array<RoomVersion, 12> make_versions() {
+  std::array<RoomVersion, 12> all;
+  RoomVersion next;
+  std::size_t count = 0;
+  const auto add = [&](std::string_view id) {
+    next.id = id;
+    all[count++] = next;
+  };
+  add("1");
+
+  next.state_resolution = StateResolution::v2;
+  add("2");
+
+  next.event_format = EventFormat::v3;
+  next.event_id = EventIdForm::base64;
+  next.auth = AuthRules::v3;
+  next.redactions_are_authorised = false;
+  add("3");
+
+  next.event_id = EventIdForm::url_safe_base64;
+  add("4");
+
+  next.enforce_key_validity = true;
+  add("5");
+
+  next.redaction = RedactionRules::v6;
+  next.strict_canonical_json = true;
+  next.auth = AuthRules::v6;
+  next.aliases_are_authorised = false;
+  next.notifications_are_limited = true;
+  next.power_level_values = PowerLevelValues::strings;
+  add("6");
+
+  next.auth = AuthRules::v7;
+  next.has_knocking = true;
+  add("7");
+
+  next.redaction = RedactionRules::v8;
+  next.auth = AuthRules::v8;
+  next.has_restricted_joins = true;
+  add("8");
+
+  next.redaction = RedactionRules::v9;
+  add("9");
+
+  next.auth = AuthRules::v10;
+  next.power_level_values = PowerLevelValues::integers;
+  next.has_knock_restricted = true;
+  add("10");
+
+  next.redaction = RedactionRules::v11;
+  next.auth = AuthRules::v11;
+  next.creator_in_content = false;
+  next.redacts_in_content = true;
+  add("11");
+
+  next.state_resolution = StateResolution::v2_1;
+  next.auth = AuthRules::v12;
+  next.room_id_is_create_hash = true;
+  next.creators_are_privileged = true;
+  add("12");
+  return all;
+}
+
+constexpr std::array<RoomVersion, 12> versions = make_versions();
 
 }  // namespace
 

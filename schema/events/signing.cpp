@@ -59,17 +59,29 @@ crypto::Sha256 reference_hash(const RoomVersion& version, const boost::json::obj
   return crypto::sha256(canonical_without(redact(version, event), {"signatures", "unsigned"}));
 }
 
+crypto::Sha256 reference_hash(const Event& event) {
+  return crypto::sha256(signed_bytes(event));
+}
+
+EventReference reference_to(const Event& event) {
+  if (event.version().event_format == EventFormat::v3) return event.id();
+  return {event.id(), reference_hash(event)};
+}
+
 // spec: server-server-api#validating-hashes-and-signatures-on-received-events
 std::vector<ServerName> required_signers(const Event& event) {
   std::vector<ServerName> out;
   const bool member = event.is("m.room.member");
   const bool third_party_invite =
       member && event.membership() == "invite" && event.content().contains("third_party_invite");
-  if (!third_party_invite) out.push_back(event.sender().server_name());
-  if (member && event.membership() == "join")
+  const auto add = [&out](ServerName server) {
+    if (std::ranges::find(out, server) == out.end()) out.push_back(std::move(server));
+  };
+  if (!third_party_invite) add(event.sender().server_name());
+  if (event.version().event_id == EventIdForm::chosen) add(ServerName::trusted(std::string(event.id().server())));
+  if (event.version().has_restricted_joins && member && event.membership() == "join")
     if (auto via = json::find_string(event.content(), "join_authorised_via_users_server"))
-      if (auto user = UserId::parse(*via); user && std::ranges::find(out, user->server_name()) == out.end())
-        out.push_back(user->server_name());
+      if (auto user = UserId::parse(*via)) add(user->server_name());
   return out;
 }
 

@@ -30,9 +30,13 @@ bool content_hash_matches(const boost::json::object& event);
 
 // spec: server-server-api#calculating-the-reference-hash-for-an-event
 crypto::Sha256 reference_hash(const RoomVersion& version, const boost::json::object& event);
+crypto::Sha256 reference_hash(const Event& event);
 
-// The servers whose signatures an event needs: its sender's, and that of join_authorised_via_users_server where the
-// version has it; not the sender's for a third-party invite.
+// To cite it by. The hash is worked out only where the room version wants it.
+EventReference reference_to(const Event& event);
+
+// The servers whose signatures an event needs: its sender's, in versions 1 and 2 that of its ID, and that of
+// join_authorised_via_users_server where the version has it; not the sender's for a third-party invite.
 std::vector<ServerName> required_signers(const Event& event);
 
 // One signature to check: `bytes` is the canonical redacted event without signatures.

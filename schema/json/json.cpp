@@ -1,6 +1,8 @@
 #include "schema/json/json.hpp"
 
-#include <boost/json/parse.hpp>
+#include <boost/json/error.hpp>
+
+#include "schema/json/exact_parser.hpp"
 
 namespace causeway::json {
 
@@ -30,10 +32,8 @@ std::optional<std::int64_t> as_int(const value& from) {
 }  // namespace
 
 Result<value> parse(std::string_view text) {
-  boost::json::parse_options options;
-  options.max_depth = max_depth;
   boost::system::error_code error;
-  value parsed = boost::json::parse(text, error, {}, options);
+  value parsed = parse_exactly(text, max_depth, error);
   if (error == boost::json::error::too_deep) return make_error(ErrorCode::bad_json, "The JSON is nested too deeply.");
   if (error) return make_error(ErrorCode::not_json, "The content is not valid JSON: " + error.message() + ".");
   return parsed;

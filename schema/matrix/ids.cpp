@@ -176,6 +176,14 @@ EventId EventId::from_hash(std::span<const unsigned char, 32> hash) {
   return EventId("$" + crypto::base64_url(crypto::as_view(hash)));
 }
 
+EventId EventId::from_hash_standard(std::span<const unsigned char, 32> hash) {
+  return EventId("$" + crypto::base64(crypto::as_view(hash)));
+}
+
+std::string_view EventId::server() const {
+  return after_colon(str());
+}
+
 std::string EventId::to_db() const {
   const std::string_view text = str();
   if (text.size() == hash_id_size && is_url_safe_base64(text.substr(1))) {

@@ -97,8 +97,10 @@ class EventId : public Identifier<EventId> {
   EventId() = default;
   static Result<EventId> parse(std::string_view text);
   static EventId trusted(std::string text) { return EventId(std::move(text)); }
-  // $ + URL-safe unpadded base64 of 32 bytes.
+  // $ + unpadded base64 of 32 bytes: URL-safe (room version 4 on) or with the standard alphabet (3).
   static EventId from_hash(std::span<const unsigned char, 32> hash);
+  static EventId from_hash_standard(std::span<const unsigned char, 32> hash);
+  std::string_view server() const;  // empty from room version 3 on
 
   // What a bytea column holds: the 32 raw bytes where the ID is the canonical spelling of a hash, else the text after a
   // zero byte (and never 32 bytes long). `from_db` is its inverse.

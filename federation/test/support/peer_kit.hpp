@@ -31,9 +31,10 @@ class FakeKeySource final : public KeySource {
 };
 
 // A signed event as it arrives from its server.
-inline boost::json::object make_pdu(const LocalServer& server, const std::string& text, Timestamp origin_server_ts) {
+inline boost::json::object make_pdu(const LocalServer& server, const std::string& text, Timestamp origin_server_ts,
+                                    std::string_view room_version = "11") {
   EventDraft draft;
-  draft.version = find_room_version("11");
+  draft.version = find_room_version(room_version);
   draft.room_id = RoomId::trusted("!room:" + server.name.str());
   draft.sender = UserId::trusted("@user:" + server.name.str());
   draft.type = "m.room.message";

@@ -25,6 +25,8 @@ struct EventPlace {
   Timestamp ts = 1;
   std::vector<std::string> prev_events = {"$prev"};
   std::vector<std::string> auth_events = {};
+  std::int64_t depth = 1;
+  std::string redacts = {};  // of an m.room.redaction
 };
 
 EventPtr make_event(const RoomVersion& version, const EventText& text, const EventPlace& place);
