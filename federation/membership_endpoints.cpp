@@ -41,6 +41,8 @@ Reply make_membership(FederationApi& api, Request& request, std::string membersh
       co_await api.rooms.make_membership_template((*room)->id, *user, std::move(membership), std::move(versions));
   if (!drawn_up) co_return drawn_up.error();
   boost::json::object body;
+  // What is sent back has no `origin`; the template must.
+  drawn_up->event["origin"] = api.self.name.str();
   body["room_version"] = drawn_up->version->id;
   body["event"] = std::move(drawn_up->event);
   co_return Response::json(body);

@@ -5,6 +5,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+import fake_homeserver  # noqa: E402
 import servers  # noqa: E402
 
 
@@ -41,3 +42,11 @@ def alice(server):
 @pytest.fixture
 def bob(server):
     return server.register()
+
+
+@pytest.fixture
+def fake(authority):
+    """Another server, whose requests and replies the test writes."""
+    made = fake_homeserver.FakeHomeserver(authority)
+    yield made
+    made.close()
