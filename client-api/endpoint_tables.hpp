@@ -17,6 +17,7 @@ EndpointTable list_joined_rooms_endpoints();
 EndpointTable membership_endpoints();
 EndpointTable message_pagination_endpoints();
 EndpointTable room_send_endpoints();
+EndpointTable room_upgrades_endpoints();
 EndpointTable rooms_endpoints();
 
 // --- accounts

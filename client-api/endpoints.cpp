@@ -45,6 +45,7 @@ void add_endpoints(http::Router& router, ClientApi& api) {
   add(membership_endpoints());
   add(message_pagination_endpoints());
   add(room_send_endpoints());
+  add(room_upgrades_endpoints());
   add(rooms_endpoints());
   // accounts
   add(account_data_endpoints());

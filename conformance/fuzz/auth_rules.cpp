@@ -126,7 +126,7 @@ json::object create_content(Input& input, const RoomVersion& version, const std:
 
 // Rooms of versions 1 and 2 cite an event with its hash.
 json::array cited(const RoomVersion& version, const EventId& id) {
-  if (version.id == "1" || version.id == "2") return {json::array{id.str(), json::object{}}};
+  if (version.event_format == EventFormat::v1) return {json::array{id.str(), json::object{}}};
   return {id.str()};
 }
 

@@ -18,7 +18,7 @@ Task<Result<>> RoomService::Impl::create_alias(Sender user, RoomAlias alias, Roo
   if (alias.server() != services.self.name.str())
     co_return make_error(ErrorCode::invalid_param,
                          "An alias is made on its own server: " + std::string(alias.server()));
-  AliasGuard guard(aliases_under_way, alias.str());
+  NameGuard guard(aliases_under_way, alias.str());
   auto taken = co_await services.reader.by_alias(alias);
   if (taken || !guard.held())
     co_return make_error(ErrorCode::unknown, 409, "Room alias " + alias.str() + " already exists.");

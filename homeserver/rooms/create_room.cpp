@@ -209,7 +209,7 @@ Result<RoomService::Impl::RoomPlan> RoomService::Impl::plan_room(const CreateRoo
 Task<Result<RoomId>> RoomService::Impl::create_room(CreateRoom request) {
   auto plan = plan_room(request);
   if (!plan) co_return plan.error();
-  std::optional<AliasGuard> guard;
+  std::optional<NameGuard> guard;
   if (plan->alias) {
     guard.emplace(aliases_under_way, plan->alias->str());
     auto taken = co_await services.reader.by_alias(*plan->alias);

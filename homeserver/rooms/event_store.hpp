@@ -47,7 +47,7 @@ class EventStore {
 
   // The auth chain of these events, themselves included, each once, in no order: for state resolution and for peers.
   // From the cache if all of it is there, else in one round trip. Throws std::length_error beyond max_chain.
-  static constexpr std::size_t max_chain = 20'000;
+  static constexpr std::size_t max_chain = 100'000;
   Task<std::vector<StoredEventPtr>> auth_chain(std::vector<EventNid> of);
 
   // Missing events that later ones name: where backfill goes on. The newest first.

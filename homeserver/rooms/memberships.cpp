@@ -15,8 +15,13 @@ using Kind = ChangeMembership::Kind;
 
 Task<Result<>> RoomService::Impl::change_membership(ChangeMembership request) {
   switch (request.kind) {
-    case Kind::join:
-      co_return co_await join(std::move(request));
+    case Kind::join: {
+      const Sender user = request.sender;
+      const RoomId room = request.room;
+      auto joined = co_await join(std::move(request));
+      if (joined) co_await carry_settings_over(user, room);
+      co_return joined;
+    }
     case Kind::invite:
       co_return co_await invite(std::move(request));
     case Kind::leave:

@@ -46,6 +46,10 @@ Task<Result<RoomId>> RoomService::create_room(CreateRoom request) {
   return impl_->create_room(std::move(request));
 }
 
+Task<Result<RoomId>> RoomService::upgrade_room(UpgradeRoom request) {
+  return impl_->upgrade_room(std::move(request));
+}
+
 Task<Result<>> RoomService::change_membership(ChangeMembership request) {
   return impl_->change_membership(std::move(request));
 }

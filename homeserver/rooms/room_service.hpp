@@ -60,6 +60,13 @@ struct CreateRoom {
   bool is_direct = false;
 };
 
+struct UpgradeRoom {
+  Sender sender;
+  RoomId room;
+  std::string version;
+  boost::json::array additional_creators;  // user IDs, for versions that know them
+};
+
 struct ChangeMembership {
   Sender sender;
   UserId target;
@@ -111,6 +118,8 @@ class RoomService {
   Task<Result<EventId>> send(SendEvent request);
   Task<Result<EventId>> redact(SendEvent request) { return send(std::move(request)); }
   Task<Result<RoomId>> create_room(CreateRoom request);
+  // The new room. M_FORBIDDEN, M_UNSUPPORTED_ROOM_VERSION.
+  Task<Result<RoomId>> upgrade_room(UpgradeRoom request);
   // Joins, leaves, invites and the rest; over federation where the room or the target is elsewhere.
   Task<Result<>> change_membership(ChangeMembership request);
   Task<Result<>> forget(Sender user, RoomId room);

@@ -25,22 +25,22 @@ class RoomPowerLevels {
   PowerLevels read_;
 };
 
-// Keeps others from taking an alias while it is being given to a room.
-class AliasGuard {
+// Keeps others from doing the same with the same thing (giving an alias to a room, replacing a room) meanwhile.
+class NameGuard {
  public:
-  AliasGuard(std::set<std::string>& under_way, std::string alias) : under_way_(under_way), alias_(std::move(alias)) {
-    held_ = under_way_.insert(alias_).second;
+  NameGuard(std::set<std::string>& under_way, std::string name) : under_way_(under_way), name_(std::move(name)) {
+    held_ = under_way_.insert(name_).second;
   }
-  AliasGuard(const AliasGuard&) = delete;
-  AliasGuard& operator=(const AliasGuard&) = delete;
-  ~AliasGuard() {
-    if (held_) under_way_.erase(alias_);
+  NameGuard(const NameGuard&) = delete;
+  NameGuard& operator=(const NameGuard&) = delete;
+  ~NameGuard() {
+    if (held_) under_way_.erase(name_);
   }
   bool held() const { return held_; }
 
  private:
   std::set<std::string>& under_way_;
-  std::string alias_;
+  std::string name_;
   bool held_ = false;
 };
 
@@ -53,7 +53,8 @@ struct RoomService::Impl {
   RoomBuilder builder;
   AuthGraphs graphs;
   TransactionLog transactions;
-  std::set<std::string> aliases_under_way;  // being given to a room
+  std::set<std::string> aliases_under_way;   // being given to a room
+  std::set<std::string> upgrades_under_way;  // IDs of rooms being replaced
   prometheus::Counter& accepted_events;
   prometheus::Counter& soft_failed_events;
   prometheus::Counter& rejected_events;
@@ -96,6 +97,16 @@ struct RoomService::Impl {
   Task<Result<RoomId>> write_room(const RoomPlan& plan, std::vector<LocalDraft> drafts, const CreateRoom& request);
   Task<WriteUnitPtr> first_unit(RoomLock& lock, const RoomPlan& plan, NewEventPtr create, const CreateRoom& request);
   Task<Result<>> invite_into(RoomId room, const CreateRoom& request, UserId invited);
+
+  // upgrade_room.cpp
+  Task<Result<RoomId>> upgrade_room(UpgradeRoom request);
+  Task<Result<>> may_replace(RoomInfoPtr room, UserId user);
+  Task<CreateRoom> replacement_for(RoomInfoPtr room, const RoomVersion& version, UpgradeRoom request);
+  Task<Result<>> send_tombstone(UpgradeRoom request, RoomId replacement);
+  Task<> move_names(RoomInfoPtr from, RoomId to);
+  Task<> quieten(UpgradeRoom request);
+  // What a user set for a room's predecessor, when they come into the room.
+  Task<> carry_settings_over(Sender user, RoomId into);
 
   // memberships.cpp
   Task<Result<>> change_membership(ChangeMembership request);

@@ -1,5 +1,6 @@
 #include "homeserver/sync/filter.hpp"
 
+#include "schema/json/exact_parser.hpp"
 #include "schema/json/json.hpp"
 #include "schema/matrix/ids.hpp"
 
@@ -239,9 +240,9 @@ Result<Filter> Filter::parse(std::string_view text) {
 }
 
 std::string keep_event_fields(std::string_view event_json, const std::vector<std::vector<std::string>>& paths) {
-  boost::json::parse_options options;
-  options.max_depth = 2 * json::max_depth;  // in `unsigned` may be another event
-  const auto event = boost::json::parse(event_json, {}, options).get_object();
+  boost::system::error_code error;
+  // In `unsigned` may be another event.
+  const auto event = json::parse_exactly(event_json, 2 * json::max_depth, error).get_object();
   json::object kept;
   for (const auto& path : paths)
     copy_path(event, kept, path);

@@ -16,6 +16,7 @@ struct AliasRow {
   UserNid creator{};
 };
 std::optional<AliasRow> find_alias(Connection& connection, const RoomAlias& alias);
+void move_aliases(Connection& connection, RoomNid from, RoomNid to);
 void delete_alias(Connection& connection, const RoomAlias& alias);
 std::vector<RoomAlias> aliases_of_room(Connection& connection, RoomNid room);
 
