@@ -180,6 +180,8 @@ Task<> RoomBuilder::change_member(RoomHead& head, WriteUnit& unit, UserId user, 
     change.room = head.nid;
     change.membership = is;
     change.event = after ? after->nid : before->nid;
+    // A unit that imports a room's state and adds a join to it changes the same user's twice: what is last holds.
+    std::erase_if(unit.memberships, [&](const auto& earlier) { return earlier.user == change.user; });
     unit.memberships.push_back(std::move(change));
     co_return;
   }

@@ -84,6 +84,17 @@ TEST_F(FederatedRoomsTest, remote_join_imports_the_room) {
   }
 }
 
+TEST_F(FederatedRoomsTest, who_is_let_back_in_after_a_ban_is_a_member_again) {
+  start();
+  ASSERT_TRUE(here.change(Kind::ban, alice, bob.user, room));
+  ASSERT_EQ(deliver(here, there, here.timeline(room).back()->event->id()).result, Received::accepted);
+  ASSERT_TRUE(here.change(Kind::unban, alice, bob.user, room));
+  ASSERT_TRUE(there.join(bob, room, {here.self.name}));
+  const auto seen = there.run(there.reader->membership(bob.nid, there.room(room)->nid));
+  EXPECT_EQ(seen->membership, db::Membership::join);
+  EXPECT_TRUE(there.send(bob, room, "back again"));
+}
+
 TEST_F(FederatedRoomsTest, where_servers_choose_ids_the_first_event_with_one_has_it) {
   start("1");
   const EventId base = here.timeline(room).back()->event->id();
