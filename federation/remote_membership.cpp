@@ -19,28 +19,34 @@ MatrixError bad_reply(const ServerName& server, const std::string& why) {
   return make_error(ErrorCode::unknown, 502, "The reply of " + server.str() + " can't be used: " + why);
 }
 
-// [event_id, {"sha256": hash}]; a hash that can't be read is left out, as nothing depends on it.
-std::optional<EventReference> read_pair(const boost::json::array& pair) {
-  if (pair.size() != 2 || !pair[0].is_string() || !pair[1].is_object()) return std::nullopt;
-  auto id = EventId::parse(std::string_view(pair[0].get_string()));
+// An event ID or, in rooms of versions 1 and 2, [event_id, {"sha256": hash}]; nothing for the other form. A hash that
+// can't be read is left out, as nothing depends on it.
+std::optional<EventReference> read_reference(EventFormat format, const boost::json::value& value) {
+  if (format == EventFormat::v3) {
+    if (!value.is_string()) return std::nullopt;
+    auto id = EventId::parse(std::string_view(value.get_string()));
+    return id ? std::optional(EventReference(std::move(*id))) : std::nullopt;
+  }
+  const auto* pair = value.if_array();
+  if (!pair || pair->size() != 2 || !(*pair)[0].is_string() || !(*pair)[1].is_object()) return std::nullopt;
+  auto id = EventId::parse(std::string_view((*pair)[0].get_string()));
   if (!id) return std::nullopt;
   crypto::Sha256 hash{};
-  const auto encoded = json::find_string(pair[1].get_object(), "sha256");
+  const auto encoded = json::find_string((*pair)[1].get_object(), "sha256");
   const auto raw = encoded ? crypto::base64_decode(*encoded) : std::nullopt;
   if (raw && raw->size() == hash.size()) std::ranges::copy(*raw, hash.begin());
   return EventReference(std::move(*id), hash);
 }
 
-std::vector<EventReference> read_references(const boost::json::object& from, std::string_view key) {
-  std::vector<EventReference> references;
+std::optional<std::vector<EventReference>> read_references(EventFormat format, const boost::json::object& from,
+                                                           std::string_view key) {
   const auto* array = json::find_array(from, key);
-  if (!array) return references;
+  if (!array) return std::nullopt;
+  std::vector<EventReference> references;
   for (const auto& value : *array) {
-    if (value.is_string()) {
-      if (auto id = EventId::parse(std::string_view(value.get_string()))) references.push_back(std::move(*id));
-    } else if (value.is_array()) {
-      if (auto reference = read_pair(value.get_array())) references.push_back(std::move(*reference));
-    }
+    auto reference = read_reference(format, value);
+    if (!reference) return std::nullopt;
+    references.push_back(std::move(*reference));
   }
   return references;
 }
@@ -55,9 +61,9 @@ bool is_what_was_asked(const boost::json::object& drawn_up, const MembershipTemp
          json::find_string(*content, "membership") == asked.membership;
 }
 
-// Our own content; of the peer's only what the rules need.
-EventDraft to_draft(const RoomVersion& version, const boost::json::object& drawn_up, const MembershipTemplate& asked,
-                    Timestamp now) {
+// Our own content; of the peer's only what the rules need. Nothing where it cites events in another version's form.
+std::optional<EventDraft> to_draft(const RoomVersion& version, const boost::json::object& drawn_up,
+                                   const MembershipTemplate& asked, Timestamp now) {
   EventDraft draft;
   draft.version = &version;
   draft.room_id = asked.room_id;
@@ -70,8 +76,11 @@ EventDraft to_draft(const RoomVersion& version, const boost::json::object& drawn
   if (via && version.has_restricted_joins) draft.content["join_authorised_via_users_server"] = *via;
   draft.origin_server_ts = now;
   draft.depth = json::find_int(drawn_up, "depth").value_or(1);
-  draft.prev_events = read_references(drawn_up, "prev_events");
-  draft.auth_events = read_references(drawn_up, "auth_events");
+  auto prev_events = read_references(version.event_format, drawn_up, "prev_events");
+  auto auth_events = read_references(version.event_format, drawn_up, "auth_events");
+  if (!prev_events || !auth_events) return std::nullopt;
+  draft.prev_events = std::move(*prev_events);
+  draft.auth_events = std::move(*auth_events);
   return draft;
 }
 
@@ -118,7 +127,9 @@ Task<Result<RemoteRooms::Prepared>> RemoteRooms::prepare(std::string make_path, 
     co_return make_error(ErrorCode::unsupported_room_version, "This server does not know the version of that room.");
   const auto* drawn_up = json::find_object(*reply, "event");
   if (!drawn_up || !is_what_was_asked(*drawn_up, membership)) co_return bad_reply(server, "not the event asked for.");
-  auto event = build_event(to_draft(*version, *drawn_up, membership, clock_.now_ms()), self_.name, self_.key);
+  auto draft = to_draft(*version, *drawn_up, membership, clock_.now_ms());
+  if (!draft) co_return bad_reply(server, "not in the format of its room version.");
+  auto event = build_event(std::move(*draft), self_.name, self_.key);
   if (!event) co_return bad_reply(server, event.error().message);
   Prepared prepared;
   prepared.version = version;
