@@ -269,7 +269,6 @@ int run_graph(const Config& config, const PrivateFiles& files, FileUpdates updat
 
 int run_server(const Config& config, PrivateFiles files, FileUpdates updates) {
   crypto::initialise();
-  signal(SIGPIPE, SIG_IGN);
   check_data_directory(config.data_directory);
   const DataDirectoryLock lock(config.data_directory);
   if (!config.database_url.empty()) return run_graph(config, files, updates, config.database_url);

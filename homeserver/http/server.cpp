@@ -4,6 +4,7 @@
 
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <csignal>
 #include <stdexcept>
 
 #include "homeserver/http/connection.hpp"
@@ -127,6 +128,7 @@ Server::~Server() {
 }
 
 std::vector<std::uint16_t> Server::listen() {
+  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets whose peer has gone
   impl_->core->pipeline.start_counters();
   std::vector<std::uint16_t> ports;
   for (const auto& settings : impl_->core->settings.listeners)
