@@ -230,21 +230,22 @@ def test_a_data_directory_out_of_reach_is_refused_with_the_remedy(authority, own
         shutil.rmtree(closed)
 
 
-def test_sighup_puts_a_new_certificate_to_use(own_server):
+def test_sighup_puts_a_new_certificate_to_use():
     def certificate():
-        return ssl.get_server_certificate(("localhost", own_server.federation_port))
+        return ssl.get_server_certificate(("localhost", server.federation_port))
 
-    before = certificate()
-    fresh = TestAuthority()
+    authority, fresh = TestAuthority(), TestAuthority()
+    server = Server(authority)
     try:
+        before = certificate()
         for name in ("server.pem", "server.key"):
-            shutil.copy(fresh.path(name), own_server.authority.path(name))
-        own_server.process.send_signal(signal.SIGHUP)
+            shutil.copy(fresh.path(name), authority.path(name))
+        server.process.send_signal(signal.SIGHUP)
         until(lambda: certificate() != before)
     finally:
-        # The other tests' servers have the old authority's certificate in memory; new ones must find one it signed.
-        own_server.authority.__init__()
+        server.remove()
         fresh.remove()
+        authority.remove()
 
 
 def test_users_can_be_made_while_the_server_runs(own_server):
