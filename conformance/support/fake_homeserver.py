@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 import requests
 
 from matrix_events import SigningKey, auth_keys, canonical, event_id, seal, sign_json
+from servers import free_port
 
 _numbers = itertools.count(1)
 WEEK_MS = 7 * 24 * 3600 * 1000
@@ -74,7 +75,7 @@ class FakeHomeserver:
     transactions, which are accepted."""
 
     def __init__(self, authority):
-        self.http = _HttpsServer(("127.0.0.1", 0), _Handler)
+        self.http = _HttpsServer(("127.0.0.1", free_port()), _Handler)
         self.http.fake = self
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(authority.path("server.pem"), authority.path("server.key"))

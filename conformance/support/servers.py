@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -29,10 +30,20 @@ def causeway_binary():
     return str(release if release.exists() else ROOT / "build/dev/bin/causeway")
 
 
+# Below the ports that the kernel gives to outgoing connections, which would take one between the probe and its use.
+_ports = iter(random.sample(range(12_000, 32_000), 20_000))
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that is never given twice: it is part of a server's name, and who met the name before keeps the keys it had."""
+    for port in _ports:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise RuntimeError("no port is free")
 
 
 class TestAuthority:
