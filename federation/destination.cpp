@@ -7,7 +7,9 @@ namespace causeway::federation {
 
 namespace {
 
-constexpr std::size_t max_queue = 4 * max_pdus;
+constexpr StreamPosition first_reach = 4'096;  // positions
+constexpr StreamPosition reach_growth = 8;
+constexpr StreamPosition max_reach = std::numeric_limits<StreamPosition>::max() / 1'024;
 constexpr std::size_t max_held_edus = 2 * max_edus;
 // A transaction is repeated as it was while failures are this young; then its memory is given back.
 constexpr std::int64_t keep_transaction_ms = 60'000;
@@ -81,21 +83,26 @@ std::string transaction_body(const ServerName& origin, Timestamp now, const std:
 }
 
 Destination::Destination(ServerNid nid, ServerName name, std::optional<db::DestinationRow> row)
-    : name_(std::move(name)), row_(row.value_or(db::DestinationRow{nid})) {}
+    : name_(std::move(name)),
+      row_(row.value_or(db::DestinationRow{nid})),
+      read_up_to_(row_.cursor),
+      reach_(first_reach) {}
 
 void Destination::offer(StreamPosition position, const EventPtr& event) {
-  if (event->sender().server() == name_.str() || position <= row_.cursor) return;
-  if (behind_ || queue_.size() >= max_queue) {
+  if (event->sender().server() == name_.str() || position <= read_up_to_) return;
+  auto& queue = behind_ ? later_ : queue_;
+  if (queue.size() >= max_queued_pdus) {
     fall_behind(position);
     return;
   }
-  queue_.push_back({position, event});
+  queue.push_back({position, std::shared_ptr<const std::string>(event, &to_pdu(*event))});
+  if (!behind_) read_up_to_ = position;
 }
 
 void Destination::fall_behind(StreamPosition up_to) {
   behind_ = true;
   missed_up_to_ = std::max(missed_up_to_, up_to);
-  queue_.clear();
+  later_.clear();
 }
 
 void Destination::offer(const ReceiptChange& receipt) {
@@ -113,19 +120,35 @@ bool Destination::has_work() const {
   return current || behind_ || !queue_.empty() || !receipts_.empty() || !typing_.empty();
 }
 
-void Destination::take_pdus(Transaction& transaction) const {
-  transaction.cursor = row_.cursor;
-  for (const auto& owed : queue_) {
-    if (transaction.pdus.size() == max_pdus) break;
-    transaction.pdus.push_back(to_pdu(*owed.event));
-    transaction.cursor = owed.position;
-  }
+Destination::Span Destination::next_span(StreamPosition newest) {
+  missed_up_to_ = std::max(missed_up_to_, newest);
+  return {read_up_to_, std::min(newest, read_up_to_ + reach_)};
 }
 
-void Destination::take_pdus(Transaction& transaction, std::vector<db::OutboxRow> rows, StreamPosition until) {
-  transaction.cursor = rows.size() < max_pdus ? until : rows.back().position;
+Destination::Span Destination::take_rows(Span span, std::vector<db::OutboxRow> rows) {
+  const bool full = rows.size() >= max_queued_pdus;
+  const Span covered{span.after, full ? rows.back().position : span.up_to};
+  reach_ = full ? std::max(reach_ / reach_growth, first_reach) : std::min(reach_, max_reach) * reach_growth;
   for (auto& row : rows)
-    transaction.pdus.push_back(std::move(row.json));
+    queue_.push_back({row.position, std::make_shared<const std::string>(std::move(row.json))});
+  read_up_to_ = covered.up_to;
+  if (read_up_to_ < missed_up_to_) return covered;
+  behind_ = false;
+  for (auto& owed : std::exchange(later_, {})) {
+    if (owed.position <= read_up_to_) continue;
+    read_up_to_ = owed.position;
+    queue_.push_back(std::move(owed));
+  }
+  return covered;
+}
+
+void Destination::take_pdus(Transaction& transaction) const {
+  for (const auto& owed : queue_) {
+    if (transaction.pdus.size() == max_pdus) break;
+    transaction.pdus.push_back(*owed.pdu);
+    transaction.cursor = owed.position;
+  }
+  if (transaction.pdus.size() == queue_.size()) transaction.cursor = read_up_to_;
 }
 
 void Destination::take_edus(Transaction& transaction) {
@@ -140,8 +163,6 @@ void Destination::succeeded(const Transaction& transaction) {
   row_.retry_at_ts = 0;
   while (!queue_.empty() && queue_.front().position <= row_.cursor)
     queue_.pop_front();
-  // Caught up only if a batch from the database reached beyond everything that was dropped meanwhile.
-  if (behind_ && transaction.pdus.size() < max_pdus && missed_up_to_ <= row_.cursor) behind_ = false;
 }
 
 void Destination::failed(Timestamp now, const Backoff& backoff, double chance) {
@@ -152,7 +173,8 @@ void Destination::failed(Timestamp now, const Backoff& backoff, double chance) {
   typing_.clear();
   if (row_.retry_interval_ms < keep_transaction_ms) return;
   current.reset();
-  if (!queue_.empty()) fall_behind(queue_.back().position);
+  queue_.clear();
+  fall_behind(std::exchange(read_up_to_, row_.cursor));
 }
 
 bool Destination::encourage(Timestamp now, const Backoff& backoff) {

@@ -18,6 +18,7 @@ namespace causeway::federation {
 
 inline constexpr std::size_t max_pdus = 50;  // spec: server-server-api#transactions
 inline constexpr std::size_t max_edus = 100;
+inline constexpr std::size_t max_queued_pdus = 4 * max_pdus;  // in memory, of one destination
 
 // A transaction ready to go: sent again under the same identifier until it is answered.
 struct Transaction {
@@ -38,22 +39,27 @@ class Destination {
 
   ServerNid nid() const { return row_.server; }
   const ServerName& name() const { return name_; }
-  StreamPosition cursor() const { return row_.cursor; }
 
   // A committed event it is owed. Beyond what memory may hold it falls behind and reads the database later.
   void offer(StreamPosition position, const EventPtr& event);
   void offer(const ReceiptChange& receipt);
   void offer_typing(const RoomId& room, const UserId& user, bool typing);
-  void fall_behind(StreamPosition up_to);
+  void fall_behind(StreamPosition up_to);  // what it was offered up to here may not be all
 
   bool has_work() const;
-  // True: the next PDUs are in the database, after cursor(), not in memory.
-  bool behind() const { return behind_; }
 
-  // From memory. Precondition: !behind().
+  // The next PDUs are in the database, not in memory: those with after < position <= up_to.
+  struct Span {
+    StreamPosition after, up_to;
+  };
+  bool wants_pdus() const { return behind_ && queue_.empty(); }
+  // What to read next of a stream that has got to `newest`: not so much at once that many rooms' events are looked at
+  // for the few that fit in.
+  Span next_span(StreamPosition newest);
+  // The first max_queued_pdus of that span. Returns how much of it they cover.
+  Span take_rows(Span span, std::vector<db::OutboxRow> rows);
+
   void take_pdus(Transaction& transaction) const;
-  // From what the database holds up to `until`.
-  static void take_pdus(Transaction& transaction, std::vector<db::OutboxRow> rows, StreamPosition until);
   void take_edus(Transaction& transaction);
 
   void succeeded(const Transaction& transaction);
@@ -74,15 +80,18 @@ class Destination {
  private:
   struct Owed {
     StreamPosition position;
-    EventPtr event;
+    std::shared_ptr<const std::string> pdu;
   };
   ServerName name_;
   db::DestinationRow row_;
+  // All it is owed up to here has been sent or is in the queue; more is in the database while it is behind.
+  StreamPosition read_up_to_;
   bool behind_ = true;
-  StreamPosition missed_up_to_ = 0;  // offered while behind
+  StreamPosition missed_up_to_ = 0;  // the last that is in the database alone
+  StreamPosition reach_;             // of next_span()
   Timestamp last_attempt_ = 0;
   bool unsaved_ = false;
-  std::deque<Owed> queue_;
+  std::deque<Owed> queue_, later_;  // later_: offered while behind, all that came after missed_up_to_
   std::map<std::tuple<RoomId, UserId, std::string>, std::string> receipts_;  // by thread; EDUs as JSON
   std::map<std::pair<RoomId, UserId>, std::string> typing_;
 };

@@ -291,18 +291,9 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
   }
 
   Task<Transaction> make_transaction(DestinationPtr destination) {
+    if (destination->wants_pdus()) co_await read_outbox(destination);
     Transaction transaction;
-    if (destination->behind()) {
-      const auto until = services.hub.position();
-      auto read = [server = destination->nid(), after = destination->cursor(), until](db::Connection& c) {
-        return db::outbox(c, server, after, until, max_pdus);
-      };
-      auto rows = co_await services.database.run(std::move(read));
-      Destination::take_pdus(transaction, std::move(rows), until);
-      co_await take_missed_receipts(destination, transaction.cursor);
-    } else {
-      destination->take_pdus(transaction);
-    }
+    destination->take_pdus(transaction);
     destination->take_edus(transaction);
     transaction.id = std::to_string(epoch) + "-" + std::to_string(++transactions);
     transaction.body =
@@ -310,10 +301,21 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
     co_return transaction;
   }
 
+  Task<> read_outbox(DestinationPtr destination) {
+    const auto span = destination->next_span(services.hub.position());
+    auto read = [server = destination->nid(), span](db::Connection& c) {
+      return db::outbox(c, server, span.after, span.up_to, max_queued_pdus);
+    };
+    auto rows = co_await services.database.run(std::move(read));
+    const auto covered = destination->take_rows(span, std::move(rows));
+    co_await take_missed_receipts(destination, covered);
+  }
+
   // Receipts of the span that is being caught up with, which nobody has held in memory.
-  Task<> take_missed_receipts(DestinationPtr destination, StreamPosition until) {
-    auto read = [self = self_nid, server = destination->nid(), after = destination->cursor(),
-                 until](db::Connection& c) { return db::receipts_owed(c, self, server, after, until, max_edus); };
+  Task<> take_missed_receipts(DestinationPtr destination, Destination::Span span) {
+    auto read = [self = self_nid, server = destination->nid(), span](db::Connection& c) {
+      return db::receipts_owed(c, self, server, span.after, span.up_to, max_edus);
+    };
     auto rows = co_await services.database.run(std::move(read));
     for (const auto& row : rows) {
       ReceiptChange receipt;

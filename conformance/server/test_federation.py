@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+import threading
 
 import nacl.signing
 import pytest
@@ -311,3 +312,24 @@ def test_invites_are_refused_that_make_no_sense(server, fake, alice):
 def test_invites_into_rooms_whose_acl_shuts_the_server_out_are_refused(server, fake, alice, bob, room):
     alice.set_state(room.id, "m.room.server_acl", {"allow": ["*"], "deny": ["localhost"]})
     error(invite(fake, server, room, invite_event(room, bob.user_id)), 403, "M_FORBIDDEN")
+
+
+# --- sending -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_server_that_was_slow_is_sent_all_it_is_owed_once_and_in_order(server, fake, alice, room):
+    caught_up = threading.Event()
+    fake.on("PUT", "/v1/send/([^/]*)", lambda asked: (200, {"pdus": {}}) if caught_up.wait(60) else (503, {}))
+    bodies = [f"message {number}" for number in range(330)]  # more than the server keeps in memory for it
+    for body in bodies:
+        alice.send(room.id, body)
+    caught_up.set()
+    alice.send(room.id, "the last")
+    arrived = []
+    for times in itertools.count(1):
+        fake.wait_until_asked("^/v1/send/", times)
+        arrived = [pdu["content"]["body"] for pdu in fake.received_pdus() if pdu["type"] == "m.room.message"]
+        if arrived and arrived[-1] == "the last":
+            break
+    assert arrived == [*bodies, "the last"]
+    assert all(len(asked.body["pdus"]) <= 50 for asked in fake.was_asked("^/v1/send/"))

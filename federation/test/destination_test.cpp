@@ -27,9 +27,7 @@ Transaction next(Destination& destination) {
 
 Destination caught_up() {
   Destination destination(ServerNid{7}, ServerName::parse("b").value(), db::DestinationRow{ServerNid{7}, 10});
-  Transaction nothing;
-  Destination::take_pdus(nothing, {}, 10);
-  destination.succeeded(nothing);
+  destination.take_rows(destination.next_span(10), {});
   return destination;
 }
 
@@ -46,7 +44,7 @@ TEST(Backoff, doubles_from_first_to_most) {
 
 TEST(Destination, starts_behind_and_reads_the_database) {
   Destination destination(ServerNid{7}, ServerName::parse("b").value(), std::nullopt);
-  EXPECT_TRUE(destination.behind());
+  EXPECT_TRUE(destination.wants_pdus());
   EXPECT_TRUE(destination.has_work());
 }
 
@@ -74,27 +72,87 @@ TEST(Destination, is_not_sent_its_own_users_events) {
   EXPECT_FALSE(destination.has_work());
 }
 
-TEST(Destination, that_fell_behind_is_current_only_when_nothing_was_missed_meanwhile) {
+std::vector<db::OutboxRow> rows_after(StreamPosition after, std::size_t count) {
+  std::vector<db::OutboxRow> rows;
+  for (std::size_t i = 1; i <= count; ++i)
+    rows.push_back({StreamPosition(after + i), EventId::trusted("$x"), "{}"});
+  return rows;
+}
+
+// The positions that memory can tell, in the transactions that they go in.
+std::vector<StreamPosition> sent_from_memory(Destination& destination) {
+  std::vector<StreamPosition> cursors;
+  while (!destination.wants_pdus() && destination.has_work()) {
+    cursors.push_back(next(destination).cursor);
+    destination.succeeded(next(destination));
+  }
+  return cursors;
+}
+
+TEST(Destination, that_fell_behind_sends_what_it_has_before_it_reads_the_database) {
   auto destination = caught_up();
   for (int i = 1; i <= 300; ++i)
     destination.offer(10 + i, event_by("@u:a", "$" + std::to_string(i)));
-  EXPECT_TRUE(destination.behind());
-  Transaction read;
-  Destination::take_pdus(read, {}, 200);
-  destination.succeeded(read);
-  EXPECT_TRUE(destination.behind()) << "311 was offered after the database was read at 200";
-  Destination::take_pdus(read, {}, 310);
-  destination.succeeded(read);
-  EXPECT_FALSE(destination.behind());
+  EXPECT_FALSE(destination.wants_pdus());
+  EXPECT_EQ(sent_from_memory(destination), (std::vector<StreamPosition>{60, 110, 160, 210}));
+  EXPECT_TRUE(destination.wants_pdus());
+  const auto span = destination.next_span(310);
+  EXPECT_EQ(span.after, 210);
+  EXPECT_EQ(span.up_to, 310);
 }
 
-TEST(Destination, a_full_page_from_the_database_moves_the_cursor_to_its_last_row) {
-  std::vector<db::OutboxRow> rows;
-  for (std::size_t i = 0; i < max_pdus; ++i)
-    rows.push_back({StreamPosition(20 + i), EventId::trusted("$x"), "{}"});
-  Transaction transaction;
-  Destination::take_pdus(transaction, std::move(rows), 1'000);
-  EXPECT_EQ(transaction.cursor, 69);
+TEST(Destination, reads_enough_of_the_database_for_several_transactions) {
+  auto destination = caught_up();
+  destination.fall_behind(1'000);
+  const auto covered = destination.take_rows(destination.next_span(1'000), rows_after(10, max_queued_pdus));
+  EXPECT_EQ(covered.up_to, 210);
+  EXPECT_EQ(sent_from_memory(destination), (std::vector<StreamPosition>{60, 110, 160, 210}));
+  EXPECT_EQ(destination.next_span(1'000).after, 210);
+}
+
+TEST(Destination, is_current_as_soon_as_a_read_reached_all_that_memory_does_not_have) {
+  auto destination = caught_up();
+  destination.fall_behind(20);
+  const auto span = destination.next_span(25);
+  destination.offer(24, event_by("@u:a", "$in-the-database-too"));
+  destination.offer(26, event_by("@u:a", "$while-it-is-read"));
+  destination.take_rows(span, rows_after(20, 5));
+  auto transaction = next(destination);
+  EXPECT_EQ(transaction.pdus.size(), 6u);
+  EXPECT_EQ(transaction.cursor, 26);
+  destination.succeeded(transaction);
+  EXPECT_FALSE(destination.has_work());
+}
+
+TEST(Destination, reads_again_when_more_came_during_a_read_than_memory_holds) {
+  auto destination = caught_up();
+  destination.fall_behind(20);
+  const auto span = destination.next_span(20);
+  for (std::size_t i = 1; i <= max_queued_pdus + 5; ++i)
+    destination.offer(20 + StreamPosition(i), event_by("@u:a", "$" + std::to_string(i)));
+  destination.take_rows(span, {});
+  EXPECT_TRUE(destination.wants_pdus());
+  EXPECT_EQ(destination.next_span(300).after, 20);
+}
+
+TEST(Destination, looks_further_ahead_the_less_it_finds) {
+  auto destination = caught_up();
+  destination.fall_behind(1'000'000'000'000);
+  int reads = 0;
+  for (; destination.wants_pdus(); ++reads)
+    destination.take_rows(destination.next_span(1'000'000'000'000), {});
+  EXPECT_GT(reads, 1);
+  EXPECT_LT(reads, 20);
+  EXPECT_EQ(next(destination).cursor, 1'000'000'000'000);
+}
+
+TEST(Destination, given_up_for_long_reads_the_database_from_its_cursor) {
+  const Backoff backoff{1h, 1h};
+  auto destination = caught_up();
+  destination.offer(11, event_by("@u:a", "$1"));
+  destination.failed(0, backoff, 0);
+  EXPECT_TRUE(destination.wants_pdus());
+  EXPECT_EQ(destination.next_span(11).after, 10);
 }
 
 TEST(Destination, failure_backs_off_and_success_forgets_it) {

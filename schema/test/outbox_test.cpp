@@ -77,6 +77,26 @@ TEST_F(OutboxTest, includes_single_events_owed_to_a_server_outside_the_room_once
   EXPECT_EQ(c.exec("select position from outbox_extra").size(), 1u);
 }
 
+// Else a destination that is far behind gets slower the more it is owed, and never catches up.
+TEST_F(OutboxTest, reads_no_more_events_than_it_returns_however_much_is_owed) {
+  stay(10, 0);
+  c.exec(
+      "insert into events (event_nid, room_nid, anchor, sender_nid, flags, event_id, json) "
+      "select n, 10, n, 1, 8, int8send(n), '{}' from generate_series(1::bigint, 20000) n");
+  std::size_t found = 0;
+  std::int64_t looked_at = 0;
+  c.transaction([&](Connection& inside) {
+    found = outbox(inside, peer, 5'000, 20'000, 50).size();
+    looked_at = inside
+                    .exec(
+                        "select coalesce(idx_tup_fetch, 0) + seq_tup_read from pg_stat_xact_user_tables "
+                        "where relname = 'events'")[0][0]
+                    .as<std::int64_t>();
+  });
+  EXPECT_EQ(found, 50u);
+  EXPECT_LE(looked_at, 100);
+}
+
 TEST_F(OutboxTest, servers_owed_are_those_with_something_after_their_cursor) {
   stay(10, 0);
   event(5, 10);

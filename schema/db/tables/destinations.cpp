@@ -25,21 +25,25 @@ void save_destinations(Connection& connection, const std::vector<DestinationRow>
       int_array_of(rows, &DestinationRow::retry_interval_ms), int_array_of(rows, &DestinationRow::retry_at_ts));
 }
 
-// flags: 8 is local, 1 and 2 are rejected and soft-failed (EventFlags).
+// flags: 8 is local, 1 and 2 are rejected and soft-failed (EventFlags). Each room's part is cut off by itself, so that
+// what is read does not grow with what is owed.
 std::vector<OutboxRow> outbox(Connection& connection, ServerNid server, StreamPosition after, StreamPosition until,
                               std::size_t limit) {
   std::vector<OutboxRow> out;
   for (const auto& row : connection.exec(
            "select distinct on (o.anchor) o.anchor, o.event_id, o.json from ("
-           " select e.anchor, e.event_id, e.json, e.sender_nid from room_servers rs"
-           " join events e on e.room_nid = rs.room_nid and e.anchor > greatest(rs.from_position, $2)"
-           "  and e.anchor <= least(rs.to_position, $3)"
-           " where rs.server_nid = $1 and rs.to_position > $2 and e.sub = 0 and e.flags & 8 <> 0 and e.flags & 3 = 0"
+           " select e.* from room_servers rs cross join lateral ("
+           "  select e.anchor, e.event_id, e.json from events e join users u on u.user_nid = e.sender_nid"
+           "   where e.room_nid = rs.room_nid and e.anchor > greatest(rs.from_position, $2)"
+           "   and e.anchor <= least(rs.to_position, $3) and e.sub = 0 and e.flags & 8 <> 0 and e.flags & 3 = 0"
+           "   and u.server_nid <> $1 order by e.anchor limit $4) e"
+           "  where rs.server_nid = $1 and rs.to_position > $2"
            " union all"
-           " select e.anchor, e.event_id, e.json, e.sender_nid from outbox_extra x"
-           " join events e on e.anchor = x.position and e.sub = 0"
-           " where x.server_nid = $1 and x.position > $2 and x.position <= $3"
-           ") o join users u on u.user_nid = o.sender_nid where u.server_nid <> $1 order by o.anchor limit $4",
+           " (select e.anchor, e.event_id, e.json from outbox_extra x"
+           "  join events e on e.anchor = x.position and e.sub = 0 join users u on u.user_nid = e.sender_nid"
+           "  where x.server_nid = $1 and x.position > $2 and x.position <= $3 and u.server_nid <> $1"
+           "  order by x.position limit $4)"
+           ") o order by o.anchor limit $4",
            server, after, until, limit))
     out.push_back({row[0].as<StreamPosition>(), EventId::from_db(read_bytes(row[1])), read_bytes(row[2])});
   return out;
