@@ -39,13 +39,6 @@ std::string room_of(const boost::json::object& pdu) {
   return std::string(json::find_string(pdu, "room_id").value_or(""));
 }
 
-// The ID by which the sender knows it, whatever is wrong with it.
-std::string id_of(const RoomVersion& version, const boost::json::object& pdu) {
-  if (version.event_id == EventIdForm::chosen) return std::string(json::find_string(pdu, "event_id").value_or(""));
-  const auto hash = reference_hash(version, pdu);
-  return (version.event_id == EventIdForm::base64 ? EventId::from_hash_standard(hash) : EventId::from_hash(hash)).str();
-}
-
 // Of a room that is not known here: an ID with a domain is one that the event's server chose.
 const RoomVersion& guess_version(const boost::json::object& pdu) {
   const auto chosen = json::find_string(pdu, "event_id");
@@ -175,26 +168,23 @@ struct Intake::Impl {
       closed = "Your server is denied access to this room.";
       reason = "acl";
     }
-    std::vector<std::string> ids;
-    for (auto& pdu : pdus) {
-      const auto& version = room ? *room->version : guess_version(pdu);
-      if (version.event_format == EventFormat::v3) pdu.erase("event_id");
-      ids.push_back(id_of(version, pdu));
-      if (!closed.empty()) work->results[ids.back()] = failure(closed);
-    }
     if (!closed.empty()) {
-      counter(reason).Increment(static_cast<double>(ids.size()));
+      counter(reason).Increment(static_cast<double>(pdus.size()));
+      for (auto& pdu : pdus) {
+        const auto& version = room ? *room->version : guess_version(pdu);
+        work->results[pdu_id(version, pdu)] = failure(closed);
+      }
       co_return;
     }
     auto checked = co_await services.checker.check(room->version, std::move(pdus));
     std::vector<VerifiedEvent> verified;
-    for (std::size_t i = 0; i < checked.size(); ++i) {
-      if (checked[i]) {
-        verified.push_back(std::move(*checked[i]));
+    for (auto& [id, event] : checked) {
+      if (event) {
+        verified.push_back(std::move(*event));
       } else {
         invalid->Increment();
-        spdlog::info("federation: dropped {} from {}: {}", ids[i], work->origin.str(), checked[i].error().message);
-        work->results[ids[i]] = failure(checked[i].error().message);
+        spdlog::info("federation: dropped {} from {}: {}", id, work->origin.str(), event.error().message);
+        work->results[id] = failure(event.error().message);
       }
     }
     if (verified.empty()) co_return;

@@ -146,7 +146,7 @@ Task<Result<>> check_invite_room_state(FederationApi& api, const RoomVersion* ve
   if (!version->room_id_is_create_hash) co_return Result<>();
   bool has_create = false;
   auto checked = co_await api.checker.check(version, std::move(entries));
-  for (const auto& entry : checked) {
+  for (const auto& [id, entry] : checked) {
     if (!entry) co_return invalid("invite_room_state: " + entry.error().message);
     if (entry->event()->room_id() != room) co_return invalid("invite_room_state has an event of another room.");
     has_create = has_create || entry->event()->is_state("m.room.create", "");

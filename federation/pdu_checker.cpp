@@ -29,6 +29,8 @@ struct Signature {
 struct PduChecker::Candidate {
   boost::json::object pdu;
   EventPtr event;
+  std::string signed_text;
+  std::string id;
   bool hash_mismatch = false;
   bool is_read = false;
   std::vector<std::pair<ServerName, std::vector<Signature>>> signers;  // required ones
@@ -39,16 +41,19 @@ struct PduChecker::Candidate {
     // From version 3 on it is not part of events, nor of what their hashes are over.
     if (version.event_format == EventFormat::v3) pdu.erase("event_id");
     hash_mismatch = !content_hash_matches(pdu);
-    auto read = Event::from_pdu(version, std::move(pdu));
-    if (!read) {
-      refused = read.error();
+    auto parsed = Event::parse_pdu(version, pdu);
+    if (!parsed) {
+      refused = parsed.error();
+      id = pdu_id(version, pdu);
       return;
     }
-    event = std::move(*read);
+    event = std::move(parsed->event);
+    id = event->id().str();
+    signed_text = std::move(parsed->signed_bytes);
     for (auto& server : required_signers(*event)) {
       if (server == to_be_signed_by) continue;
       std::vector<Signature> signatures;
-      for (auto& given : signatures_of(*event, server))
+      for (auto& given : signatures_of(pdu, server))
         if (signatures.size() < max_signatures_per_signer) signatures.push_back({std::move(given), std::nullopt});
       signers.emplace_back(std::move(server), std::move(signatures));
     }
@@ -57,9 +62,8 @@ struct PduChecker::Candidate {
 
   void verify() {
     if (!is_read) return;
-    const auto bytes = signed_bytes(*event);
     for (const auto& [server, signatures] : signers)
-      if (!signed_by(signatures, bytes)) {
+      if (!signed_by(signatures, signed_text)) {
         refused = make_error(ErrorCode::invalid_signature, 400,
                              "Event " + event->id().str() + " has no valid signature of " + server.str() + ".");
         return;
@@ -100,9 +104,8 @@ Task<> in_chunks(CpuPool& cpu, std::shared_ptr<std::vector<Candidate>> candidate
 
 }  // namespace
 
-Task<std::vector<Result<VerifiedEvent>>> PduChecker::check(const RoomVersion* version,
-                                                           std::vector<boost::json::object> pdus,
-                                                           std::optional<ServerName> to_be_signed_by) {
+Task<std::vector<CheckedPdu>> PduChecker::check(const RoomVersion* version, std::vector<boost::json::object> pdus,
+                                                std::optional<ServerName> to_be_signed_by) {
   auto candidates = std::make_shared<std::vector<Candidate>>(pdus.size());
   for (std::size_t i = 0; i < pdus.size(); ++i)
     (*candidates)[i].pdu = std::move(pdus[i]);
@@ -112,14 +115,14 @@ Task<std::vector<Result<VerifiedEvent>>> PduChecker::check(const RoomVersion* ve
   auto verify = [](Candidate& candidate) { candidate.verify(); };
   co_await in_chunks(cpu_, candidates, std::move(verify));
 
-  std::vector<Result<VerifiedEvent>> results;
+  std::vector<CheckedPdu> results;
   results.reserve(candidates->size());
   for (auto& candidate : *candidates) {
     count(candidate);
     if (candidate.refused)
-      results.emplace_back(std::move(*candidate.refused));
+      results.push_back({std::move(candidate.id), std::move(*candidate.refused)});
     else
-      results.emplace_back(VerifiedEvent(std::move(candidate.event), candidate.hash_mismatch));
+      results.push_back({std::move(candidate.id), VerifiedEvent(std::move(candidate.event), candidate.hash_mismatch)});
   }
   co_return results;
 }
@@ -180,18 +183,18 @@ Task<Result<VerifiedEvent>> PduChecker::check(const RoomVersion* version, boost:
   std::vector<boost::json::object> one;
   one.push_back(std::move(pdu));
   auto results = co_await check(version, std::move(one), std::move(to_be_signed_by));
-  co_return std::move(results.front());
+  co_return std::move(results.front().event);
 }
 
 Task<std::vector<VerifiedEvent>> PduChecker::passing(const RoomVersion* version,
                                                      std::vector<boost::json::object> pdus) {
   auto results = co_await check(version, std::move(pdus));
   std::vector<VerifiedEvent> out;
-  for (auto& result : results) {
-    if (result)
-      out.push_back(std::move(*result));
+  for (auto& [id, event] : results) {
+    if (event)
+      out.push_back(std::move(*event));
     else
-      spdlog::info("federation: dropped an event: {}", result.error().message);
+      spdlog::info("federation: dropped {}: {}", id, event.error().message);
   }
   co_return out;
 }

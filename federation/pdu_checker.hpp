@@ -14,13 +14,18 @@
 
 namespace causeway {
 
+struct CheckedPdu {
+  std::string event_id;         // what its sender calls it, whatever is wrong with it
+  Result<VerifiedEvent> event;  // errors: what Event::from_pdu says, or M_INVALID_SIGNATURE
+};
+
 class PduChecker {
  public:
   PduChecker(federation::KeyRing& keys, CpuPool& cpu, Metrics& metrics) : keys_(keys), cpu_(cpu), metrics_(metrics) {}
 
-  // One result for each, in their order. Errors: what Event::from_pdu says, or M_INVALID_SIGNATURE.
-  Task<std::vector<Result<VerifiedEvent>>> check(const RoomVersion* version, std::vector<boost::json::object> pdus,
-                                                 std::optional<ServerName> to_be_signed_by = std::nullopt);
+  // One result for each, in their order.
+  Task<std::vector<CheckedPdu>> check(const RoomVersion* version, std::vector<boost::json::object> pdus,
+                                      std::optional<ServerName> to_be_signed_by = std::nullopt);
   // `to_be_signed_by`: a required signature that is ours to add, e.g. to a restricted join; it is not asked for.
   Task<Result<VerifiedEvent>> check(const RoomVersion* version, boost::json::object pdu,
                                     std::optional<ServerName> to_be_signed_by = std::nullopt);

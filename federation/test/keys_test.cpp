@@ -213,7 +213,7 @@ struct PduCheckerTest : KeysTest {
     std::vector<boost::json::object> pdus;
     pdus.push_back(std::move(pdu));
     auto checked = checker.check(find_room_version(room_version), std::move(pdus), std::move(to_be_signed_by));
-    return run_task(reactor, std::move(checked)).front();
+    return run_task(reactor, std::move(checked)).front().event;
   }
   boost::json::object pdu(const LocalServer& server) { return test::make_pdu(server, "hello", clock.now_ms()); }
   PduChecker checker{ring, cpu, metrics};
@@ -238,8 +238,8 @@ TEST_F(PduCheckerTest, deeply_nested_events_are_checked_like_others) {
     EXPECT_FALSE(check(nested).has_value()) << depth;
     std::vector<boost::json::object> pdus = {nested, pdu(peer)};
     auto checked = run_task(reactor, checker.check(find_room_version("11"), std::move(pdus)));
-    EXPECT_FALSE(checked[0].has_value()) << depth;
-    EXPECT_TRUE(checked[1].has_value()) << depth;
+    EXPECT_FALSE(checked[0].event.has_value()) << depth;
+    EXPECT_TRUE(checked[1].event.has_value()) << depth;
   }
 }
 
@@ -335,7 +335,7 @@ TEST_F(PduCheckerTest, each_event_of_a_batch_is_judged_by_itself) {
   auto results = run_task(reactor, checker.check(find_room_version("11"), std::move(pdus), std::nullopt));
   ASSERT_EQ(results.size(), 300u);
   for (std::size_t i = 0; i < results.size(); ++i)
-    EXPECT_EQ(results[i].has_value(), i != 150) << i;
+    EXPECT_EQ(results[i].event.has_value(), i != 150) << i;
   EXPECT_EQ(source.asked, 1);
 }
 

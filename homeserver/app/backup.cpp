@@ -17,6 +17,7 @@
 
 #include "homeserver/app/command_database.hpp"
 #include "homeserver/app/synced_directory.hpp"
+#include "schema/db/migrations.hpp"
 #include "schema/db/postgres_tools.hpp"
 #include "schema/db/tables/lost_spans.hpp"
 

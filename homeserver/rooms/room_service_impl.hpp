@@ -107,6 +107,7 @@ struct RoomService::Impl {
   Task<> quieten(UpgradeRoom request);
   // What a user set for a room's predecessor, when they come into the room.
   Task<> carry_settings_over(Sender user, RoomId into);
+  Task<std::optional<RoomId>> predecessor_of(RoomId room);
 
   // memberships.cpp
   Task<Result<>> change_membership(ChangeMembership request);

@@ -249,18 +249,27 @@ Task<> RoomService::Impl::quieten(UpgradeRoom request) {
   if (!sent) spdlog::info("room {}: not closed after its upgrade: {}", request.room.str(), sent.error().message);
 }
 
+// From the room's head, which has its create event in memory.
+Task<std::optional<RoomId>> RoomService::Impl::predecessor_of(RoomId room) {
+  auto lock = co_await heads.enter(room);
+  if (!lock || !lock->known()) co_return std::nullopt;
+  StateKey key("m.room.create", "");
+  const auto create = co_await heads.holder(lock->head(), std::move(key));
+  const auto* predecessor = create ? json::find_object(create->event->content(), "predecessor") : nullptr;
+  const auto id = predecessor ? json::find_string(*predecessor, "room_id") : std::nullopt;
+  if (!id) co_return std::nullopt;
+  auto parsed = RoomId::parse(*id);
+  if (!parsed) co_return std::nullopt;
+  co_return std::move(*parsed);
+}
+
 // spec: client-server-api#room-upgrades: "some of the user's personalized settings". Tags, and being a direct chat.
 Task<> RoomService::Impl::carry_settings_over(Sender user, RoomId into) {
-  auto room = co_await services.reader.room(into);
-  if (!room) co_return;
-  StateKey create_key("m.room.create", "");
-  auto create = co_await services.reader.state_event(room->nid, room->state, std::move(create_key));
-  const auto* predecessor = create ? json::find_object(create->event->content(), "predecessor") : nullptr;
-  auto old_id =
-      predecessor ? RoomId::parse(json::find_string(*predecessor, "room_id").value_or("")) : RoomId::parse("");
+  auto old_id = co_await predecessor_of(into);
   if (!old_id) co_return;
+  auto room = co_await services.reader.room(into);
   auto old_room = co_await services.reader.room(*old_id);
-  if (!old_room) co_return;
+  if (!room || !old_room) co_return;
   struct Settings {
     std::optional<std::string> old_tags, new_tags, direct;
   };

@@ -194,6 +194,14 @@ TEST_F(RoomsTest, warm_send_asks_the_database_nothing_but_the_commit) {
   EXPECT_EQ(kit.database->round_trips() - before, 0u);
 }
 
+// The profile is read, and the number of the new state key is made; the create event is known.
+TEST_F(RoomsTest, a_join_of_a_warm_room_asks_the_database_for_the_profile_and_a_new_key) {
+  const RoomId room = kit.create_public_room(alice);
+  const auto before = kit.database->round_trips();
+  ASSERT_TRUE(kit.join(bob, room));
+  EXPECT_EQ(kit.database->round_trips() - before, 2u);
+}
+
 TEST_F(RoomsTest, banned_user_may_not_join_until_unbanned) {
   const RoomId room = kit.create_public_room(alice);
   ASSERT_TRUE(kit.join(bob, room));

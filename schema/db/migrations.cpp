@@ -59,4 +59,11 @@ MigrationReport migrate(Connection& connection, const std::vector<Migration>& mi
   return report;
 }
 
+bool is_empty(Connection& connection) {
+  const auto rows = connection.exec(
+      "select not exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+      " where c.relkind in ('r', 'p', 'v', 'S') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema')");
+  return rows[0][0].as<bool>();
+}
+
 }  // namespace causeway::db

@@ -29,4 +29,7 @@ struct MigrationReport {
 // binary or when a migration it has had is not the one this binary knows by that number.
 MigrationReport migrate(Connection& connection, const std::vector<Migration>& migrations = embedded_migrations());
 
+// True: this database has no tables, of ours or of anybody.
+bool is_empty(Connection& connection);
+
 }  // namespace causeway::db

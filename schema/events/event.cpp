@@ -141,17 +141,14 @@ boost::json::array to_array(EventFormat format, const std::vector<EventReference
   return out;
 }
 
-EventId id_from_hash(const RoomVersion& version, const crypto::Sha256& hash) {
-  return version.event_id == EventIdForm::base64 ? EventId::from_hash_standard(hash) : EventId::from_hash(hash);
-}
-
 EventId choose_id(const ServerName& server) {
   return EventId::trusted("$" + crypto::random_token(18) + ":" + server.str());
 }
 
 }  // namespace
 
-// Fills an Event from its canonical bytes. The one place that knows where the members of an event are.
+// Fills an Event from its canonical bytes; `id` is needed where it is not among them. The one place that knows where
+// the members of an event are.
 class EventReader {
  public:
   static EventPtr read(const RoomVersion& version, std::optional<EventId> id, std::string json) {
@@ -160,10 +157,7 @@ class EventReader {
     event->json_ = std::move(json);
     for (json::MemberScanner member(event->json_); member.next();)
       take(*event, member.key(), member.value());
-    if (id)
-      event->id_ = std::move(*id);
-    else if (version.event_id != EventIdForm::chosen)
-      event->id_ = id_from_hash(version, crypto::sha256(signed_bytes(*event)));
+    if (id) event->id_ = std::move(*id);
     if (version.room_id_is_create_hash && event->is("m.room.create"))
       event->room_id_ = RoomId::trusted("!" + event->id_.str().substr(1));
     if (event->is("m.room.redaction") && version.redacts_in_content)
@@ -208,13 +202,24 @@ class EventReader {
 };
 
 Result<EventPtr> Event::from_pdu(const RoomVersion& version, boost::json::object pdu) {
+  auto parsed = parse_pdu(version, pdu);
+  if (!parsed) return parsed.error();
+  return std::move(parsed->event);
+}
+
+Result<Event::Parsed> Event::parse_pdu(const RoomVersion& version, boost::json::object& pdu) {
   pdu.erase("unsigned");
   if (version.event_format == EventFormat::v3) pdu.erase("event_id");
   if (auto checked = check_format(version, pdu); !checked) return checked.error();
   std::string json;
   json::append_canonical(json, pdu);
   if (json.size() > max_event_bytes) return too_large("it has more than 65536 bytes");
-  return EventReader::read(version, std::nullopt, std::move(json));
+  Parsed parsed;
+  parsed.signed_bytes = causeway::signed_bytes(version, pdu);
+  std::optional<EventId> id;
+  if (version.event_id != EventIdForm::chosen) id = event_id_of(version, parsed.signed_bytes);
+  parsed.event = EventReader::read(version, std::move(id), std::move(json));
+  return parsed;
 }
 
 EventPtr Event::from_stored(const RoomVersion& version, EventId id, std::string json) {
@@ -258,18 +263,14 @@ Result<EventPtr> build_event(EventDraft draft, const ServerName& server, const c
   pdu["signatures"] = boost::json::object{};
   if (auto checked = check_format(*draft.version, pdu); !checked) return checked.error();
   pdu["hashes"].as_object()["sha256"] = crypto::base64(crypto::as_view(content_hash(pdu)));
-  // What is signed is what the reference hash is over: the redacted event without signatures.
-  boost::json::object redacted = redact(*draft.version, pdu);
-  redacted.erase("signatures");
-  std::string bytes;
-  json::append_canonical(bytes, redacted);
+  const std::string bytes = signed_bytes(*draft.version, pdu);
   pdu["signatures"].as_object()[server.str()] = boost::json::object{{key.key_id(), crypto::base64(key.sign(bytes))}};
   std::string json;
   json::append_canonical(json, pdu);
   if (json.size() > max_event_bytes) return too_large("it has more than 65536 bytes");
-  if (draft.version->event_id == EventIdForm::chosen)
-    return EventReader::read(*draft.version, std::nullopt, std::move(json));
-  return EventReader::read(*draft.version, id_from_hash(*draft.version, crypto::sha256(bytes)), std::move(json));
+  std::optional<EventId> id;
+  if (draft.version->event_id != EventIdForm::chosen) id = event_id_of(*draft.version, bytes);
+  return EventReader::read(*draft.version, std::move(id), std::move(json));
 }
 
 }  // namespace causeway

@@ -34,6 +34,10 @@ class Event {
   // computes it as the reference hash. M_BAD_JSON, M_TOO_LARGE (413) or M_INVALID_PARAM say what is wrong.
   static Result<EventPtr> from_pdu(const RoomVersion& version, boost::json::object pdu);
 
+  // The same for who goes on to verify it. `pdu` loses what from_pdu removes, and stays otherwise.
+  struct Parsed;
+  static Result<Parsed> parse_pdu(const RoomVersion& version, boost::json::object& pdu);
+
   // From our own database: trusted bytes and ID, no checks beyond finding the members.
   static EventPtr from_stored(const RoomVersion& version, EventId id, std::string json);
 
@@ -87,6 +91,11 @@ class Event {
   std::uint32_t content_size_ = 0;
   mutable std::once_flag content_once_;
   mutable boost::json::object content_;
+};
+
+struct Event::Parsed {
+  EventPtr event;
+  std::string signed_bytes;  // see signing.hpp
 };
 
 // How an event names another: rooms of versions 1 and 2 add the other's reference hash.

@@ -7,17 +7,18 @@ namespace causeway {
 
 namespace {
 
-std::string canonical_without(const boost::json::object& object, std::initializer_list<std::string_view> keys) {
-  boost::json::object copy = object;
-  for (std::string_view key : keys)
-    copy.erase(key);
+constexpr std::string_view not_signed[] = {"signatures", "unsigned"};
+constexpr std::string_view not_signed_of_event[] = {"signatures", "unsigned", "event_id"};  // from version 3 on
+constexpr std::string_view not_hashed[] = {"signatures", "unsigned", "hashes"};
+
+std::string canonical_without(const boost::json::object& object, std::span<const std::string_view> keys) {
   std::string out;
-  json::append_canonical(out, copy);
+  json::append_canonical(out, object, keys);
   return out;
 }
 
 std::string signed_text(const boost::json::object& object) {
-  return canonical_without(object, {"signatures", "unsigned"});
+  return canonical_without(object, not_signed);
 }
 
 void put_signature(boost::json::object& object, std::string_view server, const crypto::SigningKey& key,
@@ -45,7 +46,7 @@ bool verify_json(const boost::json::object& object, std::string_view server, std
 }
 
 crypto::Sha256 content_hash(const boost::json::object& event) {
-  return crypto::sha256(canonical_without(event, {"unsigned", "signatures", "hashes"}));
+  return crypto::sha256(canonical_without(event, not_hashed));
 }
 
 bool content_hash_matches(const boost::json::object& event) {
@@ -53,10 +54,6 @@ bool content_hash_matches(const boost::json::object& event) {
   const auto encoded = hashes ? json::find_string(*hashes, "sha256") : std::nullopt;
   const auto claimed = encoded ? crypto::base64_decode(*encoded) : std::nullopt;
   return claimed && *claimed == crypto::as_view(content_hash(event));
-}
-
-crypto::Sha256 reference_hash(const RoomVersion& version, const boost::json::object& event) {
-  return crypto::sha256(canonical_without(redact(version, event), {"signatures", "unsigned"}));
 }
 
 crypto::Sha256 reference_hash(const Event& event) {
@@ -86,9 +83,12 @@ std::vector<ServerName> required_signers(const Event& event) {
 }
 
 std::vector<EventSignature> signatures_of(const Event& event, const ServerName& server) {
+  return signatures_of(json::parse_object(event.json()).value(), server);
+}
+
+std::vector<EventSignature> signatures_of(const boost::json::object& event, const ServerName& server) {
   std::vector<EventSignature> out;
-  const auto object = json::parse_object(event.json()).value();
-  const auto* signatures = json::find_object(object, "signatures");
+  const auto* signatures = json::find_object(event, "signatures");
   const auto* of_server = signatures ? json::find_object(*signatures, server.str()) : nullptr;
   if (!of_server) return out;
   for (const auto& member : *of_server) {
@@ -99,9 +99,24 @@ std::vector<EventSignature> signatures_of(const Event& event, const ServerName& 
   return out;
 }
 
+std::string signed_bytes(const RoomVersion& version, const boost::json::object& event) {
+  const boost::json::object redacted = redact(version, event);
+  if (version.event_format == EventFormat::v3) return canonical_without(redacted, not_signed_of_event);
+  return canonical_without(redacted, not_signed);
+}
+
 std::string signed_bytes(const Event& event) {
-  return canonical_without(redact(event.version(), json::parse_object(event.json()).value()),
-                           {"signatures", "unsigned"});
+  return signed_bytes(event.version(), json::parse_object(event.json()).value());
+}
+
+std::string pdu_id(const RoomVersion& version, const boost::json::object& pdu) {
+  if (version.event_id == EventIdForm::chosen) return std::string(json::find_string(pdu, "event_id").value_or(""));
+  return event_id_of(version, signed_bytes(version, pdu)).str();
+}
+
+EventId event_id_of(const RoomVersion& version, std::string_view signed_bytes) {
+  const auto hash = crypto::sha256(signed_bytes);
+  return version.event_id == EventIdForm::base64 ? EventId::from_hash_standard(hash) : EventId::from_hash(hash);
 }
 
 EventPtr add_signature(const Event& event, const ServerName& server, const crypto::SigningKey& key) {

@@ -29,7 +29,6 @@ crypto::Sha256 content_hash(const boost::json::object& event);
 bool content_hash_matches(const boost::json::object& event);
 
 // spec: server-server-api#calculating-the-reference-hash-for-an-event
-crypto::Sha256 reference_hash(const RoomVersion& version, const boost::json::object& event);
 crypto::Sha256 reference_hash(const Event& event);
 
 // To cite it by. The hash is worked out only where the room version wants it.
@@ -46,9 +45,17 @@ struct EventSignature {
   std::string signature;  // 64 raw bytes
 };
 // Every ed25519 signature on the event by `server`.
+std::vector<EventSignature> signatures_of(const boost::json::object& event, const ServerName& server);
 std::vector<EventSignature> signatures_of(const Event& event, const ServerName& server);
-// The bytes that event signatures are over.
+// The bytes that event signatures, and the reference hash, are over.
+std::string signed_bytes(const RoomVersion& version, const boost::json::object& event);
 std::string signed_bytes(const Event& event);
+
+// What the sender of a PDU calls it, whatever is wrong with it.
+std::string pdu_id(const RoomVersion& version, const boost::json::object& pdu);
+
+// Where the room version derives it, from signed_bytes().
+EventId event_id_of(const RoomVersion& version, std::string_view signed_bytes);
 
 // A copy of `event` with our signature added to the others (invites, restricted joins). Same event ID.
 EventPtr add_signature(const Event& event, const ServerName& server, const crypto::SigningKey& key);

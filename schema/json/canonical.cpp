@@ -32,15 +32,25 @@ void append_float(std::string& out, double number) {
 
 }  // namespace
 
+Result<> check_finite(const boost::json::object& object) {
+  for (const auto& member : object)
+    if (auto checked = check_finite(member.value()); !checked) return checked;
+  return {};
+}
+
 Result<> check_finite(const boost::json::value& value) {
   if (const double* number = value.if_double(); number && !std::isfinite(*number))
     return make_error(ErrorCode::bad_json, "A number is too large.");
   if (const auto* elements = value.if_array())
     for (const auto& element : *elements)
       if (auto checked = check_finite(element); !checked) return checked;
-  if (const auto* members = value.if_object())
-    for (const auto& member : *members)
-      if (auto checked = check_finite(member.value()); !checked) return checked;
+  if (const auto* object = value.if_object()) return check_finite(*object);
+  return {};
+}
+
+Result<> check_canonical(const boost::json::object& object) {
+  for (const auto& member : object)
+    if (auto checked = check_canonical(member.value()); !checked) return checked;
   return {};
 }
 
@@ -59,20 +69,18 @@ Result<> check_canonical(const boost::json::value& value) {
         if (auto checked = check_canonical(element); !checked) return checked;
       return {};
     case boost::json::kind::object:
-      for (const auto& member : value.get_object())
-        if (auto checked = check_canonical(member.value()); !checked) return checked;
-      return {};
+      return check_canonical(value.get_object());
     default:
       return {};
   }
 }
 
-void append_canonical(std::string& out, const boost::json::object& object) {
+void append_canonical(std::string& out, const boost::json::object& object, std::span<const std::string_view> without) {
   // UTF-8 sorts by code point when compared as bytes.
   std::vector<const boost::json::key_value_pair*> members;
   members.reserve(object.size());
   for (const auto& member : object)
-    members.push_back(&member);
+    if (std::ranges::find(without, std::string_view(member.key())) == without.end()) members.push_back(&member);
   std::ranges::sort(members, [](auto* a, auto* b) { return std::string_view(a->key()) < std::string_view(b->key()); });
   out += '{';
   bool first = true;

@@ -39,14 +39,6 @@ EventRow read_event(const pqxx::row& row) {
   return event;
 }
 
-std::string event_id_array(std::span<const EventId> ids) {
-  std::vector<std::string> raw;
-  raw.reserve(ids.size());
-  for (const EventId& id : ids)
-    raw.push_back(id.to_db());
-  return bytea_array(raw);
-}
-
 std::vector<EventRow> read_events(const pqxx::result& rows) {
   std::vector<EventRow> events;
   events.reserve(rows.size());
@@ -56,6 +48,14 @@ std::vector<EventRow> read_events(const pqxx::result& rows) {
 }
 
 }  // namespace
+
+std::string event_id_array(std::span<const EventId> ids) {
+  std::vector<std::string> raw;
+  raw.reserve(ids.size());
+  for (const EventId& id : ids)
+    raw.push_back(id.to_db());
+  return bytea_array(raw);
+}
 
 std::vector<EventRow> events_by_nid(Connection& connection, std::span<const EventNid> nids) {
   return read_events(

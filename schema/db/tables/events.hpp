@@ -31,6 +31,9 @@ struct EventRow {
   std::string json;
 };
 
+// A parameter for `$1::bytea[]` against columns of event IDs.
+std::string event_id_array(std::span<const EventId> ids);
+
 // In no order; what does not exist is left out.
 std::vector<EventRow> events_by_nid(Connection& connection, std::span<const EventNid> nids);
 std::vector<EventRow> events_by_id(Connection& connection, std::span<const EventId> ids);

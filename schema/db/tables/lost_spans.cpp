@@ -9,15 +9,6 @@ std::vector<LostSpan> lost_spans(Connection& connection) {
   return out;
 }
 
-bool is_empty(Connection& connection) {
-  return connection
-      .exec(
-          "select not exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace"
-          " where c.relkind in ('r', 'p', 'v', 'S') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema')")[0]
-                                                                                                                    [0]
-      .as<bool>();
-}
-
 bool can_begin_new_life(Connection& connection) {
   return connection.exec("select to_regproc('begin_new_life') is not null")[0][0].as<bool>();
 }

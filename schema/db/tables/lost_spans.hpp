@@ -21,9 +21,6 @@ std::vector<LostSpan> lost_spans(Connection& connection);
 // What ends a restore, in its transaction: from here on positions are new ones.
 inline constexpr std::string_view begin_new_life_sql = "set local search_path = public; select begin_new_life();\n";
 
-// True: this database has no tables, so it may be restored into.
-bool is_empty(Connection& connection);
-
 // True: a restore from a dump of this database can end as it must.
 bool can_begin_new_life(Connection& connection);
 

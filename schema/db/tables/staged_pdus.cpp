@@ -1,5 +1,7 @@
 #include "schema/db/tables/staged_pdus.hpp"
 
+#include "schema/db/tables/events.hpp"
+
 namespace causeway::db {
 
 bool stage_pdu(Connection& connection, const StagedPdu& pdu, std::size_t room_limit, std::size_t origin_limit) {
@@ -14,17 +16,6 @@ bool stage_pdu(Connection& connection, const StagedPdu& pdu, std::size_t room_li
   return !connection.exec("select from staged_pdus where event_id = $1", Bytes(id)).empty();
 }
 
-namespace {
-
-std::string id_array(const std::vector<EventId>& ids) {
-  std::vector<std::string> bytes;
-  for (const auto& id : ids)
-    bytes.push_back(id.to_db());
-  return bytea_array(bytes);
-}
-
-}  // namespace
-
 std::vector<StagedPdu> staged_pdus(Connection& connection, const RoomId& room, const std::vector<EventId>& without,
                                    std::size_t limit) {
   std::vector<StagedPdu> out;
@@ -32,7 +23,7 @@ std::vector<StagedPdu> staged_pdus(Connection& connection, const RoomId& room, c
        connection.exec("select event_id, origin, json, received_ts from staged_pdus where room_id = $1 "
                        "and event_id <> all($3::bytea[]) "
                        "order by row_number() over (partition by origin order by staged_nid), staged_nid limit $2",
-                       Bytes(room.str()), limit, id_array(without)))
+                       Bytes(room.str()), limit, event_id_array(without)))
     out.push_back({EventId::from_db(read_bytes(row[0])), room, ServerName::trusted(read_bytes(row[1])),
                    read_bytes(row[2]), row[3].as<Timestamp>()});
   return out;
@@ -48,7 +39,7 @@ std::vector<RoomId> rooms_with_staged_pdus(Connection& connection, const std::st
 }
 
 void unstage_pdus(Connection& connection, const std::vector<EventId>& ids) {
-  connection.exec("delete from staged_pdus where event_id = any($1::bytea[])", id_array(ids));
+  connection.exec("delete from staged_pdus where event_id = any($1::bytea[])", event_id_array(ids));
 }
 
 }  // namespace causeway::db
