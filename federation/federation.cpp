@@ -46,7 +46,7 @@ struct Federation::Impl {
         key_source(client),
         keys(s.database, key_source, s.clock, s.self, settings.key_validity),
         checker(keys, s.cpu, s.metrics),
-        remote({client, checker, s.clock, s.self}, settings.request_timeout, settings.max_response_bytes),
+        remote({client, checker, s.clock, s.self, s.metrics}, settings.request_timeout, settings.max_response_bytes),
         sender({s.reactor, s.database, s.hub, s.interner, s.reader, s.typing, client, s.clock, s.metrics, s.self},
                Backoff{settings.first_retry, settings.max_retry}, settings.request_timeout),
         auth(keys, s.cpu, s.self, s.metrics, [this](const ServerName& server) { sender.encourage(server); }),

@@ -5,6 +5,7 @@
 
 #include "federation/remote_rooms.hpp"
 #include "federation/request_target.hpp"
+#include "homeserver/runtime/phase_timer.hpp"
 #include "schema/json/json.hpp"
 
 namespace causeway::federation {
@@ -152,8 +153,10 @@ Task<Result<RemoteJoin>> RemoteRooms::join(MembershipTemplate membership, std::v
 }
 
 Task<Result<RemoteJoin>> RemoteRooms::join_through(MembershipTemplate membership, ServerName server) {
+  PhaseTimer timer = time_remote_join(metrics_);
   auto prepared = co_await prepare("/_matrix/federation/v1/make_join", membership, server);
   if (!prepared) co_return prepared.error();
+  timer.end("template");
   RequestTarget target("/_matrix/federation/v2/send_join");
   target.segment(membership.room_id.str()).segment(prepared->event->id().str());
   Call call = get(server, target.str());
@@ -161,9 +164,15 @@ Task<Result<RemoteJoin>> RemoteRooms::join_through(MembershipTemplate membership
   call.body = to_pdu(*prepared->event);
   call.timeout = std::max<std::chrono::milliseconds>(timeout_, send_join_timeout);
   call.max_response_bytes = max_response_bytes_;
-  auto reply = co_await client_.call(std::move(call));
+  auto text = co_await client_.fetch(std::move(call));
+  if (!text) co_return text.error();
+  timer.end("fetch");
+  auto reply = co_await client_.parse_reply(std::move(*text));
   if (!reply) co_return reply.error();
-  co_return co_await read_join_reply(std::move(*prepared), std::move(*reply), server);
+  timer.end("parse");
+  auto joined = co_await read_join_reply(std::move(*prepared), std::move(*reply), server);
+  timer.end("verify");
+  co_return joined;
 }
 
 Task<Result<RemoteJoin>> RemoteRooms::read_join_reply(Prepared prepared, boost::json::object reply, ServerName server) {

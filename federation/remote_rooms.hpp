@@ -16,12 +16,14 @@ class RemoteRooms final : public RemoteServers {
     PduChecker& checker;
     const Clock& clock;
     const LocalServer& self;
+    Metrics& metrics;
   };
   RemoteRooms(Services services, std::chrono::milliseconds timeout, std::size_t max_response_bytes)
       : client_(services.client),
         checker_(services.checker),
         clock_(services.clock),
         self_(services.self),
+        metrics_(services.metrics),
         timeout_(timeout),
         max_response_bytes_(max_response_bytes) {}
 
@@ -69,6 +71,7 @@ class RemoteRooms final : public RemoteServers {
   PduChecker& checker_;
   const Clock& clock_;
   const LocalServer& self_;
+  Metrics& metrics_;
   const std::chrono::milliseconds timeout_;
   const std::size_t max_response_bytes_;
 };

@@ -36,20 +36,34 @@ bool is_peers_answer(const MatrixError& error) {
 }
 
 Task<Result<boost::json::object>> SignedClient::call(Call call) {
-  return exchange(std::move(call), true);
+  auto body = co_await exchange(std::move(call), true);
+  if (!body) co_return body.error();
+  co_return co_await parse_reply(std::move(*body));
 }
 
 Task<Result<boost::json::object>> SignedClient::call_unsigned(Call call) {
-  return exchange(std::move(call), false);
+  auto body = co_await exchange(std::move(call), false);
+  if (!body) co_return body.error();
+  co_return co_await parse_reply(std::move(*body));
+}
+
+Task<Result<std::string>> SignedClient::fetch(Call call) {
+  return exchange(std::move(call), true);
 }
 
 Task<Result<boost::json::object>> SignedClient::parse_reply(std::string body) {
-  if (body.size() < parse_on_reactor_below) co_return json::parse_foreign_object(body);
-  auto parse = [text = std::move(body)] { return json::parse_foreign_object(text); };
-  co_return co_await cpu_.run(std::move(parse));
+  Result<boost::json::object> object;
+  if (body.size() < parse_on_reactor_below) {
+    object = json::parse_foreign_object(body);
+  } else {
+    auto parse = [text = std::move(body)] { return json::parse_foreign_object(text); };
+    object = co_await cpu_.run(std::move(parse));
+  }
+  if (!object) co_return make_error(ErrorCode::unknown, 502, "The other server's reply is not a JSON object.");
+  co_return std::move(*object);
 }
 
-Task<Result<boost::json::object>> SignedClient::exchange(Call call, bool sign) {
+Task<Result<std::string>> SignedClient::exchange(Call call, bool sign) {
   OutboundRequest request;
   request.verb = call.verb;
   request.target = call.target;
@@ -67,9 +81,7 @@ Task<Result<boost::json::object>> SignedClient::exchange(Call call, bool sign) {
   auto response = co_await http_.request(call.server, std::move(request));
   if (!response) co_return response.error();
   if (response->status != 200) co_return read_error(response->status, response->body);
-  auto object = co_await parse_reply(std::move(response->body));
-  if (!object) co_return make_error(ErrorCode::unknown, 502, "The other server's reply is not a JSON object.");
-  co_return std::move(*object);
+  co_return std::move(response->body);
 }
 
 }  // namespace causeway::federation

@@ -27,12 +27,14 @@ class SignedClient {
   // The object of a 200 reply. Errors: the peer's own (its errcode, status, message and further members), or M_UNKNOWN
   // 502 or 504 when no Matrix reply came.
   Task<Result<boost::json::object>> call(Call call);
+  // The same in two steps: the text of a 200 reply, and the object it is to be.
+  Task<Result<std::string>> fetch(Call call);
+  Task<Result<boost::json::object>> parse_reply(std::string body);
   // The same without a signature.
   Task<Result<boost::json::object>> call_unsigned(Call call);
 
  private:
-  Task<Result<boost::json::object>> exchange(Call call, bool sign);
-  Task<Result<boost::json::object>> parse_reply(std::string body);
+  Task<Result<std::string>> exchange(Call call, bool sign);
   HttpClient& http_;
   const LocalServer& self_;
   CpuPool& cpu_;

@@ -43,14 +43,51 @@ Bench::Bench(asio::io_context& context, Options options)
   std::ranges::transform(run_, run_.begin(), [](char c) { return static_cast<char>(std::tolower(c)); });
 }
 
-void Bench::measure_limits() {
+std::string server_of(const std::string& user) {
+  return user.substr(user.find(':') + 1);
+}
+
+Task<> Bench::measure_limits() {
   if (options_.database_url.empty() && !options_.data_directory.empty())
     options_.database_url = embedded_database_url(options_.data_directory);
   if (!options_.database_url.empty()) {
     commits_ = commits_per_second(options_.database_url, 3s);
     report("limit", fmt::format("{:.0f} commits/s by one client on the same PostgreSQL", commits_));
   }
-  report("limit", fmt::format("{:.0f} Ed25519 signatures/s on one core", signatures_per_second()));
+  report("limit", fmt::format("{:.0f} Ed25519 signatures/s and {:.0f} verifications/s on one core",
+                              signatures_per_second(), verifications_per_second()));
+  co_await measure_bare_requests();
+  report("limit", fmt::format("{:.0f} GET /versions per second, 64 connections", bare_requests_));
+}
+
+Task<> Bench::measure_bare_requests() {
+  const auto begin = Clock::now();
+  const auto end = begin + 2s;
+  auto count = std::make_shared<double>(0);
+  auto ask = [](std::shared_ptr<Client> client, Clock::time_point until, std::shared_ptr<double> asked) -> Task<> {
+    for (; Clock::now() < until; ++*asked)
+      co_await client->request("GET", "/_matrix/client/versions");
+  };
+  std::vector<Task<>> tasks;
+  for (int i = 0; i < 64; ++i)
+    tasks.push_back(ask(std::make_shared<Client>(context_.get_executor(), target_), end, count));
+  co_await all(std::move(tasks));
+  bare_requests_ = *count * 1000 / milliseconds_since(begin);
+}
+
+std::optional<double> Bench::restart() {
+  if (options_.control.empty()) return std::nullopt;
+  if (std::system((options_.control + " stop").c_str()) != 0) throw std::runtime_error("the server did not stop");
+  const auto begin = Clock::now();
+  FILE* starting = popen((options_.control + " start").c_str(), "r");
+  int pid = 0;
+  const bool started = starting && std::fscanf(starting, "%d", &pid) == 1;
+  const double seconds = milliseconds_since(begin) / 1000;
+  if (starting) pclose(starting);
+  if (!started) throw std::runtime_error("the server did not start");
+  options_.pid = pid;
+  if (!options_.data_directory.empty()) options_.database_url = embedded_database_url(options_.data_directory);
+  return seconds;
 }
 
 // --- users and rooms -----------------------------------------------------------------------------------------------

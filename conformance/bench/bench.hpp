@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,7 @@ struct Options {
   std::string other_url;       // a second server, for the federation's scenarios
   std::string data_directory;  // Causeway's, to reach its embedded PostgreSQL
   std::string database_url;
+  std::string control;    // a command that stops or starts the server when `stop` or `start` is added to it
   int pid = 0;            // the server under test; 0: nothing is said of CPU time and memory
   int other_pid = 0;      // the second server
   int seconds = 5;        // of each scenario that measures a rate
@@ -44,9 +46,15 @@ class Bench {
   // Differs from run to run and makes names unique.
   const std::string& run() const { return run_; }
 
-  void measure_limits();
+  Task<> measure_limits();
   // Of one client on the same PostgreSQL, in this run; 0 when that could not be reached.
   double commits() const { return commits_; }
+  // Of GET /versions over 64 connections: what HTTP alone costs server and load generator.
+  double bare_requests() const { return bare_requests_; }
+
+  // Stops the server and starts it again; returns the seconds from its start to its answer. Connections are lost.
+  // Nothing where no --control is given.
+  std::optional<double> restart();
 
   // --- users and rooms ---
   Task<ClientPtr> user(std::string name);
@@ -74,11 +82,13 @@ class Bench {
                    std::string_view aim = {});
 
  private:
+  Task<> measure_bare_requests();
   asio::io_context& context_;
   Options options_;
   Target target_;
   std::string run_;
   double commits_ = 0;
+  double bare_requests_ = 0;
   std::uint64_t transaction_ = 0;
 };
 
@@ -94,8 +104,11 @@ std::vector<Scenario> send_scenarios();
 std::vector<Scenario> sync_scenarios();
 std::vector<Scenario> waiter_scenarios();
 std::vector<Scenario> federation_scenarios();
+std::vector<Scenario> remote_join_scenarios();
 std::vector<Scenario> growth_scenarios();
+std::vector<Scenario> restart_scenarios();
 
+std::string server_of(const std::string& user);
 std::string sync_path(const std::string& since, int timeout_ms, const std::string& filter = "");
 std::string next_batch(const std::string& reply);
 

@@ -19,10 +19,6 @@ struct SharedRoom {
   std::string since;  // of `there`
 };
 
-std::string server_of(const std::string& user) {
-  return user.substr(user.find(':') + 1);
-}
-
 Task<SharedRoom> shared_room(Bench& bench, std::string name, std::size_t senders) {
   SharedRoom room;
   room.here = co_await bench.users(name, senders);

@@ -8,55 +8,97 @@ namespace causeway::bench {
 
 namespace {
 
-Task<> growth(Bench& bench) {
-  if (bench.options().database_url.empty()) {
-    bench.report("growth", "left out: the database can't be reached");
-    co_return;
-  }
-  // Rooms of 2, 20, 200 and 1,000 members, messages from four users in each.
-  std::vector<std::string> rooms;
-  std::vector<ClientPtr> senders;
-  for (const std::size_t members : {2, 20, 200, 1000}) {
-    auto owner = co_await bench.user("growth-" + std::to_string(members) + "-owner");
-    rooms.push_back(co_await bench.room_of(owner, "growth-" + std::to_string(members), members));
-    senders.push_back(owner);
-  }
-  const auto before = storage(bench.options().database_url);
-  const auto count = static_cast<std::size_t>(bench.options().history);
+constexpr std::size_t senders_at_once = 64;
+
+struct Room {
+  std::string id;
+  ClientPtr owner;
+};
+
+Task<> send_many(Bench& bench, std::vector<Room> rooms, std::size_t count) {
   std::vector<ClientPtr> connections;
-  for (std::size_t i = 0; i < 64; ++i)
-    connections.push_back(bench.twin(senders[i % senders.size()]));
-  const auto begin = Clock::now();
-  std::vector<Task<>> tasks;
+  for (std::size_t i = 0; i < senders_at_once; ++i)
+    connections.push_back(bench.twin(rooms[i % rooms.size()].owner));
   auto worker = [](Bench* b, ClientPtr who, std::string room_id, std::size_t messages) -> Task<> {
     for (std::size_t i = 0; i < messages; ++i)
       co_await b->send_message(who, room_id);
   };
-  for (std::size_t i = 0; i < connections.size(); ++i)
-    tasks.push_back(worker(&bench, connections[i], rooms[i % rooms.size()], count / connections.size()));
+  std::vector<Task<>> tasks;
+  for (std::size_t i = 0; i < senders_at_once; ++i) {
+    const std::size_t share = count / senders_at_once + (i < count % senders_at_once ? 1 : 0);
+    tasks.push_back(worker(&bench, connections[i], rooms[i % rooms.size()].id, share));
+  }
   co_await bench.all(std::move(tasks));
-  const double seconds = milliseconds_since(begin) / 1000;
-  const auto after = storage(bench.options().database_url);
-  const auto sent = static_cast<double>(count / connections.size() * connections.size());
-  bench.report(
-      "growth",
-      fmt::format("{:.0f} messages at {:.0f}/s: {:.0f} bytes each in the database, {:.0f} of "
-                  "write-ahead log",
-                  sent, sent / seconds, (after.database - before.database) / sent, (after.log - before.log) / sent),
-      "<= 2 x the raw JSON");
+}
+
+// What `count` things added to the database, by table.
+void report_growth(Bench& bench, std::string_view name, std::string_view thing, double count, double seconds,
+                   const Storage& before, const Storage& after) {
+  const double raw = after.raw_json - before.raw_json, grown = after.database - before.database;
+  std::string text = fmt::format("{:.0f} {}s at {:.0f}/s: {:.0f} bytes each in the database", count, thing,
+                                 count / seconds, grown / count);
+  if (raw > 0) text += fmt::format(", {:.2f} x the {:.0f} of raw JSON", grown / raw, raw / count);
+  bench.report(name, text + fmt::format(", {:.0f} of write-ahead log", (after.log - before.log) / count),
+               "<= 2 x the raw JSON");
   for (const auto& [table, bytes] : after.tables) {
     const auto earlier = before.tables.find(table);
-    const double each = (bytes - (earlier == before.tables.end() ? 0 : earlier->second)) / sent;
+    const double each = (bytes - (earlier == before.tables.end() ? 0 : earlier->second)) / count;
     if (each >= 1) bench.report("", fmt::format("{:>8.0f} bytes each in {}", each, table));
   }
-  if (after.raw_json > before.raw_json)
-    bench.report("", fmt::format("{:>8.0f} bytes of raw JSON each", (after.raw_json - before.raw_json) / sent));
+}
+
+bool can_be_measured(Bench& bench, std::string_view name) {
+  if (bench.options().database_url.empty()) bench.report(name, "left out: the database can't be reached");
+  return !bench.options().database_url.empty();
+}
+
+Task<> measure_messages(Bench& bench, std::string_view name, std::vector<Room> rooms, std::size_t count) {
+  const auto before = storage(bench.options().database_url);
+  const auto begin = Clock::now();
+  co_await send_many(bench, std::move(rooms), count);
+  const double seconds = milliseconds_since(begin) / 1000;
+  report_growth(bench, name, "message", static_cast<double>(count), seconds, before,
+                storage(bench.options().database_url));
+}
+
+Task<> growth(Bench& bench) {
+  if (!can_be_measured(bench, "growth")) co_return;
+  std::vector<Room> rooms;
+  for (const std::size_t members : {2, 20, 200, 1000}) {
+    auto owner = co_await bench.user("growth-" + std::to_string(members) + "-owner");
+    std::string room_id = co_await bench.room_of(owner, "growth-" + std::to_string(members), members);
+    rooms.push_back({std::move(room_id), std::move(owner)});
+  }
+  co_await measure_messages(bench, "growth", std::move(rooms), static_cast<std::size_t>(bench.options().history));
+}
+
+Task<> growth_10000(Bench& bench) {
+  if (!can_be_measured(bench, "growth_10000")) co_return;
+  constexpr std::size_t members = 10'000, messages = 100'000;
+  auto owner = co_await bench.user("growth-10000-owner");
+  std::string room_id = co_await bench.room(owner);
+  auto others = co_await bench.users("growth-10000", members - 1);
+  const auto before = storage(bench.options().database_url);
+  const auto begin = Clock::now();
+  std::function<Task<>(std::size_t)> enter = [&](std::size_t i) -> Task<> {
+    co_await bench.join(others[i], room_id);
+    others[i]->hang_up();
+  };
+  co_await bench.each(others.size(), 16, std::move(enter));
+  report_growth(bench, "growth_10000", "membership", static_cast<double>(others.size()),
+                milliseconds_since(begin) / 1000, before, storage(bench.options().database_url));
+  std::vector<Room> rooms;
+  rooms.push_back({std::move(room_id), std::move(owner)});
+  co_await measure_messages(bench, "growth_10000", std::move(rooms), messages);
 }
 
 }  // namespace
 
 std::vector<Scenario> growth_scenarios() {
-  return {{"growth", "bytes on the disk per message, by table", false, growth}};
+  return {
+      {"growth", "bytes on the disk per message, by table, in rooms of 2 to 1,000", false, growth},
+      {"growth_10000", "the same per membership and per message in a room of 10,000", false, growth_10000},
+  };
 }
 
 }  // namespace causeway::bench

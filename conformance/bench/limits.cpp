@@ -107,34 +107,76 @@ double memory_bytes(int pid) {
   return total;
 }
 
+namespace {
+
+// The table and column with the events' JSON, of the servers that are known here.
+void read_events(pqxx::nontransaction& now, Storage& storage) {
+  const auto column_exists = [&now](const char* table, const char* type) {
+    return !now.exec_params(
+                   "select from information_schema.columns "
+                   "where table_name = $1 and column_name = 'json' and data_type = $2",
+                   table, type)
+                .empty();
+  };
+  const char* totals = nullptr;
+  if (column_exists("events", "bytea"))
+    totals = "select coalesce(sum(octet_length(json)), 0), count(*) from events";
+  else if (column_exists("event_json", "text"))
+    totals = "select coalesce(sum(octet_length(json)), 0), count(*) from event_json";
+  if (!totals) return;
+  const auto row = now.exec1(totals);
+  storage.raw_json = row[0].as<double>();
+  storage.events = row[1].as<double>();
+}
+
+}  // namespace
+
+double log_bytes(const std::string& database_url) {
+  if (database_url.empty()) return 0;
+  pqxx::connection connection(database_url);
+  pqxx::nontransaction now(connection);
+  return now.exec1("select pg_current_wal_insert_lsn() - '0/0'")[0].as<double>();
+}
+
 Storage storage(const std::string& database_url) {
   pqxx::connection connection(database_url);
   pqxx::nontransaction now(connection);
   Storage storage;
   storage.database = now.exec1("select pg_database_size(current_database())")[0].as<double>();
-  storage.log = now.exec1("select pg_current_wal_insert_lsn() - '0/0'")[0].as<double>();
+  storage.log = log_bytes(database_url);
   for (const auto& row : now.exec("select relname, pg_total_relation_size(oid) from pg_class "
                                   "where relkind = 'r' and relnamespace = 'public'::regnamespace"))
     storage.tables[row[0].as<std::string>()] = row[1].as<double>();
-  if (!now.exec1("select to_regclass('events')")[0].is_null() &&
-      !now.exec("select from information_schema.columns where "
-                "table_name = 'events' and column_name = 'json' and data_type = 'bytea'")
-           .empty())
-    storage.raw_json = now.exec1("select coalesce(sum(octet_length(json)), 0) from events")[0].as<double>();
+  read_events(now, storage);
   return storage;
 }
 
-double signatures_per_second() {
-  crypto::initialise();
-  const auto key = crypto::SigningKey::generate("ed25519:bench");
-  const std::string message(400, 'm');
+namespace {
+
+constexpr std::chrono::milliseconds crypto_time{500};
+
+// Calls per second of something that only computes.
+template <class Call>
+double rate_of(Call call) {
   const auto begin = Clock::now();
   double count = 0;
-  while (Clock::now() - begin < std::chrono::milliseconds(500)) {
-    key.sign(message);
-    ++count;
-  }
+  for (; Clock::now() - begin < crypto_time; ++count)
+    call();
   return count / std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+}  // namespace
+
+double signatures_per_second() {
+  const auto key = crypto::SigningKey::generate("ed25519:bench");
+  const std::string message(400, 'm');
+  return rate_of([&] { key.sign(message); });
+}
+
+double verifications_per_second() {
+  const auto key = crypto::SigningKey::generate("ed25519:bench");
+  const std::string message(400, 'm'), signature = key.sign(message), public_key = key.public_key();
+  return rate_of([&] { crypto::verify(public_key, message, signature); });
 }
 
 }  // namespace causeway::bench

@@ -24,11 +24,14 @@ struct Storage {
   double database = 0;
   double log = 0;  // bytes of write-ahead log written since the cluster was made
   double raw_json = 0;
+  double events = 0;
   std::map<std::string, double> tables;
 };
 Storage storage(const std::string& database_url);
+double log_bytes(const std::string& database_url);  // Storage::log; 0 without a URL
 
-// Ed25519 signatures per second on one core.
+// Ed25519 signatures, and checks of them, per second on one core.
 double signatures_per_second();
+double verifications_per_second();
 
 }  // namespace causeway::bench

@@ -13,7 +13,8 @@ namespace {
 
 std::vector<Scenario> all_scenarios() {
   std::vector<Scenario> all;
-  for (auto part : {send_scenarios, sync_scenarios, waiter_scenarios, federation_scenarios, growth_scenarios})
+  for (auto part : {send_scenarios, sync_scenarios, waiter_scenarios, federation_scenarios, remote_join_scenarios,
+                    growth_scenarios, restart_scenarios})
     std::ranges::move(part(), std::back_inserter(all));
   return all;
 }
@@ -24,7 +25,7 @@ bool is_chosen(const Options& options, const Scenario& scenario) {
 }
 
 Task<> run(Bench& bench) {
-  bench.measure_limits();
+  co_await bench.measure_limits();
   for (const Scenario& scenario : all_scenarios())
     if (is_chosen(bench.options(), scenario)) co_await scenario.run(bench);
 }
@@ -50,6 +51,7 @@ int main(int argc, char** argv) {
   app.add_option("--other-url", options.other_url, "A second server, which federates with the first");
   app.add_option("--data", options.data_directory, "Causeway's data directory, to reach its embedded PostgreSQL");
   app.add_option("--database", options.database_url, "libpq connection string of the server's PostgreSQL");
+  app.add_option("--control", options.control, "Command that stops or starts the server, given `stop` or `start`");
   app.add_option("--pid", options.pid, "Process whose CPU time and memory, with its descendants', are reported");
   app.add_option("--other-pid", options.other_pid, "The second server's");
   app.add_option("--seconds", options.seconds, "Duration of each rate scenario");

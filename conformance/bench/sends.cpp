@@ -19,7 +19,7 @@ Task<> send_until(Bench& bench, ClientPtr who, std::string room_id, Clock::time_
 Task<> measure(Bench& bench, std::string_view name, std::vector<ClientPtr> senders, std::vector<std::string> rooms,
                std::string_view aim) {
   auto latencies = std::make_shared<std::vector<double>>();
-  const double cpu = cpu_seconds(bench.options().pid);
+  const double cpu = cpu_seconds(bench.options().pid), log = log_bytes(bench.options().database_url);
   const auto begin = Clock::now();
   const auto end = begin + std::chrono::seconds(bench.options().seconds);
   std::vector<Task<>> tasks;
@@ -27,6 +27,10 @@ Task<> measure(Bench& bench, std::string_view name, std::vector<ClientPtr> sende
     tasks.push_back(send_until(bench, senders[i], rooms[i % rooms.size()], end, latencies));
   co_await bench.all(std::move(tasks));
   bench.report_rate(name, milliseconds_since(begin) / 1000, cpu, *latencies, aim);
+  if (!bench.options().database_url.empty())
+    bench.report("",
+                 fmt::format("{:>7.0f} bytes of write-ahead log each",
+                             (log_bytes(bench.options().database_url) - log) / static_cast<double>(latencies->size())));
 }
 
 // The first `senders` of 64 members.

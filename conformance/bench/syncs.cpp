@@ -46,6 +46,8 @@ struct View {
 
 Task<> initial_syncs(std::string_view name, Bench& bench, ClientPtr who, std::vector<View> views) {
   for (const View& view : views) {
+    const bool cold = bench.restart().has_value();
+    who->hang_up();
     std::vector<double> times;
     std::size_t bytes = 0;
     for (int i = 0; i < 5; ++i) {
@@ -56,8 +58,8 @@ Task<> initial_syncs(std::string_view name, Bench& bench, ClientPtr who, std::ve
       bytes = reply.size();
     }
     bench.report(name,
-                 fmt::format("first {:6.1f} ms  best {:6.1f} ms  {:>9} bytes  ({})", times.front(),
-                             *std::ranges::min_element(times), bytes, view.label),
+                 fmt::format("{} {:6.1f} ms  best {:6.1f} ms  {:>9} bytes  ({})", cold ? "just restarted" : "first",
+                             times.front(), *std::ranges::min_element(times), bytes, view.label),
                  view.aim);
   }
 }
@@ -92,7 +94,8 @@ Task<> initial_200(Bench& bench) {
 Task<> initial_200x300(Bench& bench) {
   ClientPtr who = co_await bench.user("large");
   co_await fill_rooms(bench, who, "large-other", 200, 300);
-  std::vector<View> views{{"lazy, limit 1", lazy_1, "< 250 ms warm"}, {"lazy, limit 20", lazy_20, "< 250 ms warm"}};
+  std::vector<View> views{{"lazy, limit 1", lazy_1, "< 250 ms warm, < 1 s cold"},
+                          {"lazy, limit 20", lazy_20, "< 250 ms warm, < 1 s cold"}};
   co_await initial_syncs("initial_200x300", bench, who, std::move(views));
 }
 

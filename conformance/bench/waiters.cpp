@@ -57,6 +57,8 @@ Task<> wake(Bench& bench, std::string_view name, std::size_t waiters, std::size_
   co_await bench.all(std::move(tasks));
   std::string text = fmt::format("{} waiters   p50 {:6.2f} ms  p99 {:6.2f} ms from PUT to the reply of /sync", waiters,
                                  percentile(*latencies, 0.5), percentile(*latencies, 0.99));
+  text += fmt::format("   p99 {:.2f} x the time of as many bare requests",
+                      percentile(*latencies, 0.99) / (static_cast<double>(waiters) * 1000 / bench.bare_requests()));
   if (bench.options().pid != 0)
     text += fmt::format("   {:6.3f} ms CPU each",
                         (cpu_seconds(bench.options().pid) - cpu) * 1000 / static_cast<double>(latencies->size()));

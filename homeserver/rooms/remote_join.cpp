@@ -5,6 +5,7 @@
 
 #include "homeserver/rooms/outlier_judgement.hpp"
 #include "homeserver/rooms/room_service_impl.hpp"
+#include "homeserver/runtime/phase_timer.hpp"
 
 namespace causeway {
 
@@ -58,10 +59,12 @@ Task<Result<>> RoomService::Impl::join_remote_room(ChangeMembership request, boo
 
 Task<Result<>> RoomService::Impl::import_join(RoomId room_id, RemoteJoin joined) {
   if (auto checked = check_rooms(room_id, joined); !checked) co_return checked.error();
+  PhaseTimer timer = time_remote_join(services.metrics);
   // Nothing of an answer that can't be used stays behind.
   auto check = [joined] { return check_join_answer(joined); };
   auto usable = co_await services.cpu.run(std::move(check));
   if (!usable) co_return usable.error();
+  timer.end("judge");
   Inbound inbound;
   inbound.event = joined.join_event.event();
   inbound.only_if_accepted = true;
@@ -74,7 +77,12 @@ Task<Result<>> RoomService::Impl::import_join(RoomId room_id, RemoteJoin joined)
     const bool resident = lock->known() && lock->head().in_room(services.self.name);
     auto outliers = co_await store_snapshot(*lock, joined);
     if (!outliers) co_return outliers.error();
-    if (!resident) co_return co_await start_from_snapshot(std::move(*lock), joined, std::move(*outliers));
+    timer.end("store");
+    if (!resident) {
+      auto started = co_await start_from_snapshot(std::move(*lock), joined, std::move(*outliers));
+      timer.end("start");
+      co_return started;
+    }
     inbound.state_before.emplace();
     for (const auto& event : joined.state)
       if (outliers->known.contains(event.event()->id())) inbound.state_before->push_back(event.event()->id());
