@@ -62,7 +62,19 @@ Task<> Client::connect() {
 }
 
 Task<std::string> Client::request(std::string method, std::string path, std::string body) {
-  if (!connection_) co_await connect();
+  if (connection_) {
+    // The server may have closed it while it was idle.
+    try {
+      co_return co_await ask(method, path, body);
+    } catch (const boost::system::system_error&) {
+      hang_up();
+    }
+  }
+  co_await connect();
+  co_return co_await ask(std::move(method), std::move(path), std::move(body));
+}
+
+Task<std::string> Client::ask(std::string method, std::string path, std::string body) {
   if (connection_->secure)
     co_return co_await exchange(*connection_->secure, std::move(method), std::move(path), std::move(body));
   co_return co_await exchange(connection_->plain, std::move(method), std::move(path), std::move(body));

@@ -35,6 +35,7 @@ class Client {
  private:
   struct Connection;
   Task<> connect();
+  Task<std::string> ask(std::string method, std::string path, std::string body);
   template <class Stream>
   Task<std::string> exchange(Stream& stream, std::string method, std::string path, std::string body);
   asio::any_io_executor executor_;
