@@ -1,6 +1,5 @@
 """A power cut, simulated: of PostgreSQL's files only what was synced is left (synced_files.c says how that is known)."""
 
-import ctypes
 import os
 import shutil
 import subprocess

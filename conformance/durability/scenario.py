@@ -7,7 +7,6 @@ from clients import Roamer, Syncer, Writer
 from connection import Connection, path_of
 from history import History
 from observe import START, observe
-from servers import ok
 from verify import problems
 
 SETTLE_S = 180  # without progress

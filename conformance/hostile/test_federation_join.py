@@ -17,12 +17,6 @@ def is_in(user, room):
     return room.id in ok(user.get("/joined_rooms"))["joined_rooms"]
 
 
-@pytest.fixture
-def bob(server):
-    """Joins nothing, so that he sees what anybody sees."""
-    return server.register()
-
-
 @pytest.mark.parametrize("version", VERSIONS)
 def test_room_of_an_honest_server_is_joined_and_goes_on(server, fake, alice, version):
     room = fake.make_room(version)

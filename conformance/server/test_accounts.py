@@ -124,7 +124,7 @@ def test_login_refuses_wrong_passwords_and_unknown_users_alike(server, alice):
     wrong = error(login(server, alice.user_id, "wrong"), 403, "M_FORBIDDEN")
     unknown = error(login(server, "nobody.like.this", "wrong"), 403, "M_FORBIDDEN")
     assert wrong["error"] == unknown["error"]
-    error(login(server, f"@x:elsewhere.example", "wrong"), 403, "M_FORBIDDEN")
+    error(login(server, "@x:elsewhere.example", "wrong"), 403, "M_FORBIDDEN")
     error(server.anonymous().post("/login", {"type": "m.login.nonsense"}), 400, "M_UNKNOWN")
 
 

@@ -260,6 +260,10 @@ class Room:
         event = {key: value for key, value in event.items() if value is not None}
         return seal(event, self.version, self.server.name, self.server.key)
 
+    def resealed(self, event):
+        """An event that was changed, hashed and signed anew."""
+        return seal({**event, "signatures": {}}, self.version, self.server.name, self.server.key)
+
     def auth_events(self, event):
         if event["type"] == "m.room.create":
             return []

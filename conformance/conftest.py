@@ -1,12 +1,8 @@
-import sys
-from pathlib import Path
+"""What every black-box test may ask for."""
 
+import fake_homeserver
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-
-import fake_homeserver  # noqa: E402
-import servers  # noqa: E402
+import servers
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +42,15 @@ def bob(server):
 
 @pytest.fixture
 def fake(authority):
-    """Another server, whose requests and replies the test writes."""
+    """A homeserver that does what the test tells it to."""
+    made = fake_homeserver.FakeHomeserver(authority)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def other(authority):
+    """A second one."""
     made = fake_homeserver.FakeHomeserver(authority)
     yield made
     made.close()

@@ -1,0 +1,135 @@
+"""Joins, leaves and invites that other servers may not have."""
+
+import pytest
+
+from fake_homeserver import enc
+from matrix_events import SigningKey, seal, sign_event
+from servers import error, ok
+from views import VERSIONS, public_room
+
+
+def make_join(fake, server, room, user=None, versions=VERSIONS):
+    return fake.request(server, "GET", f"/v1/make_join/{enc(room)}/{enc(user or fake.user())}", **({"ver": versions} if versions else {}))
+
+
+def test_make_join_of_a_room_that_is_not_here_is_not_found(server, fake):
+    error(make_join(fake, server, "!nowhere:localhost"), 404, "M_NOT_FOUND")
+    assert make_join(fake, server, "nonsense").status_code in (400, 404)
+
+
+def test_make_join_for_a_user_of_another_server_is_forbidden(server, fake, other, alice):
+    room = public_room(alice)
+    for user in (other.user(), alice.user_id):
+        error(make_join(fake, server, room, user), 403, "M_FORBIDDEN")
+    error(make_join(fake, server, room, "nonsense"), 400, "M_INVALID_PARAM")
+
+
+def test_make_join_without_the_rooms_version_is_incompatible(server, fake, alice):
+    for version in VERSIONS:
+        room = public_room(alice, room_version=version)
+        for versions in (["1", "9"], [], ["v" + version]):
+            assert error(make_join(fake, server, room, versions=versions), 400, "M_INCOMPATIBLE_ROOM_VERSION")["room_version"] == version
+
+
+def test_make_join_and_send_join_of_the_banned_and_the_uninvited_are_forbidden(server, fake, alice):
+    room = fake.join(server, public_room(alice))
+    ok(alice.post(f"/rooms/{enc(room.id)}/ban", {"user_id": fake.user()}))
+    error(make_join(fake, server, room.id), 403, "M_FORBIDDEN")
+    join = room.event("m.room.member", {"membership": "join"}, None, fake.user())
+    error(send_join(fake, server, room, join), 403, "M_FORBIDDEN")
+    private = alice.create_room(preset="private_chat")
+    error(make_join(fake, server, private), 403, "M_FORBIDDEN")
+
+
+def send_join(fake, server, room, event, room_id=None, made=None, verb="send_join"):
+    return fake.request(server, "PUT", f"/v2/{verb}/{enc(room_id or room.id)}/{enc(made or room.id_of(event))}", event)
+
+
+def join_template(fake, server, room_id, user):
+    return ok(make_join(fake, server, room_id, user))["event"]
+
+
+def test_send_join_of_anything_but_the_users_own_signed_join_is_refused(server, fake, other, alice):
+    room = fake.join(server, public_room(alice))
+    user = fake.user("second")
+    template = join_template(fake, server, room.id, user)
+    elsewhere = public_room(alice)
+    good = room.resealed(template)
+    bad = {
+        "unsigned": {**good, "signatures": {}},
+        "wrong key": sign_event({**good, "signatures": {}}, room.version, fake.name, SigningKey(fake.key.id)),
+        "wrong hash": {**good, "content": {**good["content"], "displayname": "added"}},
+        "another's": room.resealed({**template, "sender": alice.user_id, "state_key": alice.user_id}),
+        "for another": room.resealed({**template, "state_key": fake.user("third")}),
+        "of another server": seal({**template, "sender": other.user(), "state_key": other.user(), "signatures": {}}, room.version, other.name, other.key),
+        "leave": room.resealed({**template, "content": {"membership": "leave"}}),
+        "no state": room.resealed({key: value for key, value in template.items() if key != "state_key"}),
+        "message": room.resealed({**template, "type": "m.room.message"}),
+        "another room": room.resealed({**template, "room_id": elsewhere}),
+        "unknown prev": room.resealed({**template, "prev_events": ["$" + "a" * 43]}),
+        "unknown auth": room.resealed({**template, "auth_events": ["$" + "a" * 43]}),
+    }
+    for what, event in bad.items():
+        reply = send_join(fake, server, room, event)
+        assert reply.status_code in (400, 403) and reply.json()["errcode"] in ("M_INVALID_PARAM", "M_BAD_JSON", "M_FORBIDDEN"), (what, reply.text)
+    error(send_join(fake, server, room, good, made="$" + "a" * 43), 400, "M_INVALID_PARAM")
+    error(send_join(fake, server, room, good, room_id=elsewhere), 400, "M_INVALID_PARAM")
+    members = ok(alice.get(f"/rooms/{enc(room.id)}/joined_members"))["joined"]
+    assert set(members) == {alice.user_id, fake.user()}
+    assert send_join(fake, server, room, good).status_code == 200
+
+
+def test_send_leave_for_another_user_is_refused(server, fake, other, alice):
+    room = fake.join(server, public_room(alice))
+    other.join(server, room.id)
+    template = ok(fake.request(server, "GET", f"/v1/make_leave/{enc(room.id)}/{enc(fake.user())}"))["event"]
+    kick = room.resealed({**template, "state_key": other.user()})
+    assert send_join(fake, server, room, kick, verb="send_leave").status_code in (400, 403)
+    unsigned = {**room.resealed(template), "signatures": {}}
+    assert send_join(fake, server, room, unsigned, verb="send_leave").status_code in (400, 403)
+    assert set(ok(alice.get(f"/rooms/{enc(room.id)}/joined_members"))["joined"]) == {alice.user_id, fake.user(), other.user()}
+    assert ok(send_join(fake, server, room, room.resealed(template), verb="send_leave")) == {}
+
+
+def invite(fake, server, room, event, room_id=None, made=None, version=None, state=None):
+    body = {"event": event, "room_version": version or room.version, "invite_room_state": room.state_events() if state is None else state}
+    return fake.request(server, "PUT", f"/v2/invite/{enc(room_id or room.id)}/{enc(made or room.id_of(event))}", body)
+
+
+def invited_to(user):
+    return set(user.sync()["rooms"].get("invite", {})) if "rooms" in user.sync() else set()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_invite_that_is_not_what_it_says_is_refused(server, fake, other, alice, version):
+    room = fake.make_room(version)
+    good = room.event("m.room.member", {"membership": "invite"}, None, alice.user_id)
+    bad = {
+        "unsigned": {**good, "signatures": {}},
+        "wrong key": sign_event({**good, "signatures": {}}, version, fake.name, SigningKey(fake.key.id)),
+        "wrong hash": {**good, "content": {**good["content"], "reason": "added"}},
+        "join": room.resealed({**good, "content": {"membership": "join"}}),
+        "not ours": room.resealed({**good, "state_key": other.user()}),
+        "no state": room.resealed({key: value for key, value in good.items() if key != "state_key"}),
+        "of another server": seal({**good, "sender": other.user(), "signatures": {}}, version, other.name, other.key),
+        "message": room.resealed({**good, "type": "m.room.message"}),
+    }
+    for what, event in bad.items():
+        reply = invite(fake, server, room, event)
+        assert reply.status_code in (400, 403) and reply.json()["errcode"] in ("M_INVALID_PARAM", "M_BAD_JSON", "M_FORBIDDEN"), (what, reply.text)
+    error(invite(fake, server, room, good, made="$" + "a" * 43), 400, "M_INVALID_PARAM")
+    error(invite(fake, server, room, good, room_id="!other:a.example"), 400, "M_INVALID_PARAM")
+    error(invite(fake, server, room, good, version="99"), 400, "M_INCOMPATIBLE_ROOM_VERSION")
+    assert invited_to(alice) == set()
+    signed = ok(invite(fake, server, room, good))["event"]
+    assert set(signed["signatures"]) == {fake.name, server.name} and invited_to(alice) == {room.id}
+
+
+def test_invite_state_of_version_12_must_be_events_of_the_room(server, fake, alice):
+    room, another = fake.make_room("12"), fake.make_room("12")
+    event = room.event("m.room.member", {"membership": "invite"}, None, alice.user_id)
+    create = room.state_events()[0]
+    for state in ([], another.state_events(), [{**create, "signatures": {}}], [{"type": "m.room.create", "state_key": "", "sender": fake.user(), "content": {}}]):
+        reply = invite(fake, server, room, event, state=state)
+        assert reply.status_code == 400 and reply.json()["errcode"] in ("M_MISSING_PARAM", "M_INVALID_PARAM"), reply.text
+    assert invited_to(alice) == set()
