@@ -24,7 +24,8 @@ constexpr std::size_t max_transactions_at_once = 128;
 // Destinations that fail wait for their time-outs among themselves.
 constexpr std::size_t max_retries_at_once = 16;
 constexpr std::size_t max_idle_destinations = 5'000;
-constexpr std::size_t owed_page = 500;
+constexpr std::size_t owed_page = 10'000;
+constexpr std::chrono::milliseconds recovery_pause = 1s;
 constexpr std::chrono::milliseconds save_interval = 500ms;
 constexpr std::chrono::milliseconds drain_time = 3s;
 
@@ -116,24 +117,37 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
       lost_news = true;
     }
     inbox.push_back(std::move(news));
+    wake_dispatcher();
+  }
+
+  void wake_dispatcher() {
     if (!std::exchange(dispatching, true))
       asio::co_spawn(services.reactor, dispatch(shared_from_this()), asio::detached);
   }
 
   static Task<> dispatch(std::shared_ptr<Impl> self) {
-    while (!self->inbox.empty() && !self->stopping) {
-      News news = std::move(self->inbox.front());
-      self->inbox.pop_front();
+    while ((self->lost_news || !self->inbox.empty()) && !self->stopping) {
+      bool failed = false;
       try {
         if (std::exchange(self->lost_news, false)) co_await self->recover();
+        if (self->inbox.empty()) continue;
+        News news = std::move(self->inbox.front());
+        self->inbox.pop_front();
         co_await self->hand_on(std::move(news));
       } catch (const std::exception& error) {
         // What was being handed on is in the database; everyone reads it there.
         spdlog::error("federation: the outbox could not be read: {}", error.what());
-        self->lost_news = true;
+        self->lost_news = failed = true;
       }
+      if (failed && !self->stopping) co_await self->pause();
     }
     self->dispatching = false;
+  }
+
+  Task<> pause() {
+    recovery_timer.expires_after(recovery_pause);
+    boost::system::error_code ignored;
+    co_await recovery_timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
 
   Task<> hand_on(News news) {
@@ -265,6 +279,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
       auto next = co_await make_transaction(destination);
       if (next.empty()) {
         destination->succeeded(next);
+        note_unsaved();
         co_return;
       }
       destination->current = std::move(next);
@@ -394,6 +409,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
   Task<> drain() {
     stopping = true;
     save_timer.cancel();
+    recovery_timer.cancel();
     for (auto& [nid, destination] : destinations)
       if (destination->backoff_wait) destination->backoff_wait->cancel();
     if (running > 0) {
@@ -410,6 +426,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
   ServersInRooms servers_in_rooms;
   Gate gate, retry_gate;
   asio::steady_timer save_timer;
+  asio::steady_timer recovery_timer{services.reactor};
   asio::steady_timer all_ended{services.reactor};
   const Timestamp epoch;
   prometheus::Counter& sent;
@@ -446,7 +463,8 @@ Task<> Sender::start() {
   names.push_back(impl_->services.self.name);
   auto nids = co_await impl_->services.interner.servers(std::move(names));
   impl_->self_nid = nids.front();
-  co_await impl_->recover();
+  impl_->lost_news = true;
+  impl_->wake_dispatcher();
 }
 
 void Sender::encourage(const ServerName& server) {

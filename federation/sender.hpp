@@ -32,7 +32,7 @@ class Sender {
   Sender(Services services, Backoff backoff, std::chrono::milliseconds request_timeout);
   ~Sender();
 
-  // Takes up every destination that is owed something.
+  // Begins to take up every destination that is owed something.
   Task<> start();
 
   // The server is alive: try it again at once if it was given up for a while.

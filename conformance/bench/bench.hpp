@@ -49,6 +49,8 @@ class Bench {
   Task<> measure_limits();
   // Of one client on the same PostgreSQL, in this run; 0 when that could not be reached.
   double commits() const { return commits_; }
+  // Signature checks per second on one core.
+  double verifications() const { return verifications_; }
   // Of GET /versions over 64 connections: what HTTP alone costs server and load generator.
   double bare_requests() const { return bare_requests_; }
 
@@ -88,6 +90,7 @@ class Bench {
   Target target_;
   std::string run_;
   double commits_ = 0;
+  double verifications_ = 0;
   double bare_requests_ = 0;
   std::uint64_t transaction_ = 0;
 };

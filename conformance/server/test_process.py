@@ -134,6 +134,20 @@ def test_sigterm_ends_long_polls_and_exits_0_within_5_seconds(own_server):
     assert ok(answers[0])["next_batch"]
 
 
+def test_what_other_servers_are_owed_is_sent_after_a_restart(own_server, fake):
+    alice = own_server.register()
+    room = fake.join(own_server, alice.create_room(preset="public_chat"))
+    fake.on("PUT", "/v1/send/([^/]*)", (503, {}))
+    bodies = [f"message {i}" for i in range(60)]
+    for body in bodies:
+        alice.send(room.id, body)
+    own_server.kill()
+    fake.asked.clear()
+    fake.on("PUT", "/v1/send/([^/]*)", (200, {"pdus": {}}))
+    own_server.start()
+    until(lambda: [pdu["content"].get("body") for pdu in fake.received_pdus() if pdu["type"] == "m.room.message"] == bodies)
+
+
 def test_what_was_acknowledged_survives_sigkill(own_server):
     alice = own_server.register()
     room = alice.create_room()

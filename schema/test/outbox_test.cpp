@@ -35,6 +35,19 @@ struct OutboxTest : testing::Test {
       positions.push_back(row.position);
     return positions;
   }
+  // How many rows of the table a query looks at.
+  std::int64_t events_read(const std::function<void(Connection&)>& query) {
+    std::int64_t rows = 0;
+    c.transaction([&](Connection& inside) {
+      query(inside);
+      rows = inside
+                 .exec(
+                     "select coalesce(idx_tup_fetch, 0) + seq_tup_read from pg_stat_xact_user_tables "
+                     "where relname = 'events'")[0][0]
+                 .as<std::int64_t>();
+    });
+    return rows;
+  }
   using Positions = std::vector<StreamPosition>;
 
   test::TestDatabase database;
@@ -84,17 +97,25 @@ TEST_F(OutboxTest, reads_no_more_events_than_it_returns_however_much_is_owed) {
       "insert into events (event_nid, room_nid, anchor, sender_nid, flags, event_id, json) "
       "select n, 10, n, 1, 8, int8send(n), '{}' from generate_series(1::bigint, 20000) n");
   std::size_t found = 0;
-  std::int64_t looked_at = 0;
-  c.transaction([&](Connection& inside) {
-    found = outbox(inside, peer, 5'000, 20'000, 50).size();
-    looked_at = inside
-                    .exec(
-                        "select coalesce(idx_tup_fetch, 0) + seq_tup_read from pg_stat_xact_user_tables "
-                        "where relname = 'events'")[0][0]
-                    .as<std::int64_t>();
-  });
+  EXPECT_LE(events_read([&](Connection& inside) { found = outbox(inside, peer, 5'000, 20'000, 50).size(); }), 100);
   EXPECT_EQ(found, 50u);
-  EXPECT_LE(looked_at, 100);
+}
+
+TEST_F(OutboxTest, looks_once_at_what_others_sent_to_a_room_however_many_servers_are_in_it) {
+  event(1, 10);
+  c.exec(
+      "insert into events (event_nid, room_nid, anchor, sender_nid, flags, event_id, json) "
+      "select n, 10, n, 2, 0, int8send(n), '{}' from generate_series(2::bigint, 1000) n");
+  c.exec("insert into servers (name) select int8send(n) from generate_series(1::bigint, 100) n");
+  c.exec(
+      "insert into room_servers (server_nid, room_nid, from_position, to_position) "
+      "select server_nid, 10, 0, 9223372036854775807 from servers where server_nid > 1");
+  c.exec(
+      "insert into destinations (server_nid, cursor, retry_interval_ms, retry_at_ts) "
+      "select server_nid, 1, 0, 0 from servers where server_nid > 3");
+  std::vector<ServerNid> found;
+  EXPECT_LE(events_read([&](Connection& inside) { found = servers_owed(inside, ServerNid{0}, 1'000, 100); }), 2'000);
+  EXPECT_EQ(found, (std::vector<ServerNid>{ServerNid{2}, ServerNid{3}}));
 }
 
 TEST_F(OutboxTest, servers_owed_are_those_with_something_after_their_cursor) {
@@ -107,6 +128,20 @@ TEST_F(OutboxTest, servers_owed_are_those_with_something_after_their_cursor) {
   rows.push_back({peer, 5, 0, 0});
   save_destinations(c, rows);
   EXPECT_TRUE(servers_owed(c, ServerNid{0}, 10, 100).empty());
+}
+
+TEST_F(OutboxTest, a_server_that_left_is_owed_what_came_before_and_no_more) {
+  stay(10, 0, 3);
+  stay(20, 4, 6);
+  event(2, 20);
+  event(7, 20);
+  event(9, 10);
+  EXPECT_TRUE(servers_owed(c, ServerNid{0}, 20, 100).empty());
+  event(5, 20);
+  EXPECT_EQ(servers_owed(c, ServerNid{0}, 20, 100), std::vector<ServerNid>{peer});
+  c.exec("delete from room_servers where room_nid = 20");
+  c.exec("insert into outbox_extra values (2, 9)");
+  EXPECT_EQ(servers_owed(c, ServerNid{0}, 20, 100), std::vector<ServerNid>{peer});
 }
 
 TEST_F(OutboxTest, a_cursor_never_goes_back_and_backoff_is_kept) {

@@ -65,20 +65,27 @@ std::vector<OwedReceipt> receipts_owed(Connection& connection, ServerNid self, S
   return out;
 }
 
+// Of each room the newest event that may be owed is looked for once, whatever the number of its servers; for a server
+// that left before that event it is looked whether there is an earlier one.
 std::vector<ServerNid> servers_owed(Connection& connection, ServerNid above, StreamPosition until, std::size_t limit) {
   std::vector<ServerNid> out;
-  for (const auto& row :
-       connection.exec("select s.server_nid from servers s left join destinations d using (server_nid)"
-                       " where s.server_nid > $1 and (exists (select from room_servers rs"
-                       "  join events e on e.room_nid = rs.room_nid and e.anchor > greatest(rs.from_position, "
-                       "coalesce(d.cursor, 0))"
-                       "   and e.anchor <= least(rs.to_position, $2)"
-                       "  where rs.server_nid = s.server_nid and rs.to_position > coalesce(d.cursor, 0)"
-                       "   and e.sub = 0 and e.flags & 8 <> 0 and e.flags & 3 = 0)"
-                       " or exists (select from outbox_extra x where x.server_nid = s.server_nid"
-                       "  and x.position > coalesce(d.cursor, 0) and x.position <= $2))"
-                       " order by s.server_nid limit $3",
-                       above, until, limit))
+  for (const auto& row : connection.exec(
+           "with lacking as (select rs.*, greatest(rs.from_position, coalesce(d.cursor, 0)) as after from room_servers "
+           "rs"
+           "  left join destinations d using (server_nid) where rs.to_position > coalesce(d.cursor, 0)),"
+           " newest as materialized (select r.room_nid, (select e.anchor from events e where e.room_nid = r.room_nid"
+           "   and e.anchor > r.after and e.anchor <= $2 and e.sub = 0 and e.flags & 8 <> 0 and e.flags & 3 = 0"
+           "   order by e.anchor desc limit 1) as position"
+           "  from (select room_nid, min(after) as after from lacking group by room_nid) r)"
+           " select l.server_nid from lacking l join newest n using (room_nid)"
+           "  where l.server_nid > $1 and n.position > l.after and (n.position <= l.to_position"
+           "   or exists (select from events e where e.room_nid = l.room_nid and e.anchor > l.after"
+           "    and e.anchor <= l.to_position and e.sub = 0 and e.flags & 8 <> 0 and e.flags & 3 = 0))"
+           " union"
+           " select x.server_nid from outbox_extra x left join destinations d using (server_nid)"
+           "  where x.server_nid > $1 and x.position > coalesce(d.cursor, 0) and x.position <= $2"
+           " order by server_nid limit $3",
+           above, until, limit))
     out.push_back(read_int<ServerNid>(row[0]));
   return out;
 }
