@@ -40,6 +40,7 @@ struct Config {
 
   std::string default_room_version;
   bool anyone_may_publish = false;
+  std::int64_t purge_forgotten_after_s = 0;
 
   std::string federation_ca;  // path
   std::vector<std::string> federation_allowed_ranges;

@@ -7,6 +7,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <iostream>
 #include <thread>
 
@@ -25,6 +26,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto drain_grace = 3s;
+constexpr auto between_purges = 10min;
 constexpr std::size_t max_message_bytes = 16u << 20;
 
 http::ServerSettings http_settings(const Config& config, const PrivateFiles& files) {
@@ -210,6 +212,19 @@ Task<> shut_down(ObjectGraph& graph) {
   graph.reactor.stop();
 }
 
+Task<> purge_rooms_now_and_then(ObjectGraph& graph, std::chrono::seconds retention) {
+  asio::steady_timer pause(graph.reactor);
+  for (;;) {
+    try {
+      co_await graph.rooms.purge_forgotten_rooms(retention);
+    } catch (const std::exception& error) {
+      spdlog::warn("forgotten rooms are not deleted for now: {}", error.what());
+    }
+    pause.expires_after(between_purges);
+    co_await pause.async_wait(asio::use_awaitable);
+  }
+}
+
 void rethrow(std::exception_ptr error) {
   if (error) std::rethrow_exception(error);
 }
@@ -261,6 +276,8 @@ int run_graph(const Config& config, const PrivateFiles& files, FileUpdates updat
   else
     asio::co_spawn(graph.reactor, follow_hangups(graph, config), end_quietly);
   asio::co_spawn(graph.reactor, serve(graph, config), rethrow);
+  const std::chrono::seconds retention(config.purge_forgotten_after_s);
+  asio::co_spawn(graph.reactor, purge_rooms_now_and_then(graph, retention), rethrow);
   graph.reactor.run();
   return graph.exit_status;
 }

@@ -35,6 +35,10 @@ void EventCache::put(StoredEventPtr event) {
     drop(std::prev(entries_.end()));
 }
 
+void EventCache::erase(EventNid nid) {
+  if (auto found = by_nid_.find(nid); found != by_nid_.end()) drop(found->second);
+}
+
 void EventCache::drop(Entries::iterator entry) {
   bytes_ -= cost(**entry);
   by_nid_.erase((*entry)->nid);

@@ -15,6 +15,7 @@ class EventCache {
   StoredEventPtr find(EventNid nid) const;  // nullptr: not here
   StoredEventPtr find(const EventId& id) const;
   void put(StoredEventPtr event);  // takes the place of what has the same number
+  void erase(EventNid nid);
   std::size_t bytes() const { return bytes_; }
 
  private:

@@ -56,9 +56,16 @@ struct EventStore::Impl {
     auto events = co_await database.run(std::move(read));
     for (StoredEventPtr& event : events) {
       if (auto newer = loading.replaced.find(event->nid); newer != loading.replaced.end()) event = newer->second;
-      cache.put(event);
+      if (!loading.forgotten.contains(event->nid)) cache.put(event);
     }
     co_return events;
+  }
+
+  void forget(const std::vector<EventNid>& nids) {
+    for (EventNid nid : nids)
+      cache.erase(nid);
+    for (Loading* loading : in_flight)
+      loading->forgotten.insert(nids.begin(), nids.end());
   }
 
   void committed(const std::vector<WriteUnitPtr>& units) {
@@ -107,7 +114,7 @@ struct EventStore::Impl {
     return true;
   }
 
-  // A query under way, and what was redacted since it began.
+  // A query under way, and what was redacted or deleted since it began.
   struct Loading {
     explicit Loading(Impl& i) : impl(i), place(i.in_flight.insert(i.in_flight.end(), this)) {}
     ~Loading() { impl.in_flight.erase(place); }
@@ -116,6 +123,7 @@ struct EventStore::Impl {
     Impl& impl;
     std::list<Loading*>::iterator place;
     std::unordered_map<EventNid, StoredEventPtr> replaced;
+    std::unordered_set<EventNid> forgotten;
   };
 
   db::Database& database;
@@ -282,6 +290,10 @@ Task<std::vector<StoredEventPtr>> EventStore::redactions_of(std::vector<EventId>
     }
   }
   co_return co_await by_nid(std::move(nids));
+}
+
+void EventStore::forget(const std::vector<EventNid>& nids) {
+  impl_->forget(nids);
 }
 
 Task<StoredEventPtr> EventStore::redaction_of(EventId target) {

@@ -62,6 +62,9 @@ class EventStore {
   Task<std::vector<StoredEventPtr>> redactions_of(std::vector<EventId> targets);
   Task<StoredEventPtr> redaction_of(EventId target);
 
+  // They were deleted from the database.
+  void forget(const std::vector<EventNid>& nids);
+
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;

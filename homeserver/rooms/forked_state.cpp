@@ -245,7 +245,7 @@ Task<Result<>> ForkedState::plan(ResolutionPtr resolution, std::shared_ptr<AuthG
     auto work = [resolution, graph] { return resolution->plan(*graph); };
     auto unknown = co_await services_.cpu.run(std::move(work));
     const std::size_t judged = resolution->events_to_judge().size();
-    if (graph->size() + unknown.size() > max_graph_events || judged > max_judged_events)
+    if (graph->size() + unknown.size() > services_.bounds.graph_events || judged > services_.bounds.judged_events)
       co_return out_of_bounds(head_, graph->size() + unknown.size(), judged);
     if (unknown.empty()) co_return Result<>{};
     co_await learn(graph, std::move(unknown));

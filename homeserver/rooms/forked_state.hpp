@@ -25,10 +25,8 @@ class ForkedState {
     RoomBuilder& builder;
     AuthGraphs& graphs;
     CpuPool& cpu;
+    ResolutionBounds bounds;
   };
-  // Beyond these a resolution is not attempted; what needs it is refused.
-  static constexpr std::size_t max_graph_events = 2'000'000;
-  static constexpr std::size_t max_judged_events = 100'000;
   ForkedState(const Services& services, RoomHead& head, WriteUnit& unit)
       : services_(services), head_(head), unit_(unit) {}
 

@@ -187,10 +187,18 @@ Task<Result<EventPtr>> RoomService::Impl::accept_invite(ServerName origin, Verif
   if (!lock) co_return lock.error();
   // In a room that this server is in, the invite comes with the room's other events.
   if (lock->known() && lock->head().in_room(services.self.name)) co_return invite;
+  // Only a join shows which version is the true one. Until then what was told first holds while it matters to somebody.
+  if (lock->known() && lock->head().version != &event.version()) {
+    const std::string version(lock->head().version->id);
+    const bool gave_way = co_await begin_purge(*lock, db::PurgeIf::declined);
+    if (!gave_way)
+      co_return make_error(ErrorCode::forbidden, "The room is known here as one of version " + version + ".");
+  }
   auto unit = std::make_shared<WriteUnit>();
   if (lock->known()) {
     unit->room = lock->head().nid;
   } else {
+    co_await finish_purge(event.room_id());
     unit->room = co_await services.interner.next_room();
     unit->new_room.emplace();
     unit->new_room->room_id = event.room_id();

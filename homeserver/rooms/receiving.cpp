@@ -64,9 +64,10 @@ Task<std::vector<ReceiveOutcome>> RoomService::Impl::receive(ServerName origin, 
     outcomes.assign(events.size(), outcome(Received::refused, refusal));
     co_return outcomes;
   }
-  auto appended = co_await append_inbound(std::move(room_id), std::move(events));
+  auto appended = co_await append_inbound(room_id, std::move(events));
   for (Appended& one : appended)
     outcomes.push_back(std::move(one.outcome));
+  co_await merge_extremities(std::move(room_id));
   co_return outcomes;
 }
 
@@ -239,6 +240,7 @@ Task<NewEventPtr> RoomService::Impl::stored_form(RoomHead& head, const Inbound& 
   stored->event = inbound.event;
   stored->sender = co_await services.interner.user(inbound.event->sender());
   if (inbound.local) stored->flags = stored->flags | db::EventFlags::local;
+  if (is_merge_event(*inbound.event)) stored->flags = stored->flags | db::EventFlags::withheld;
   if (inbound.hash_mismatch) stored->flags = stored->flags | db::EventFlags::hash_mismatch;
   // What was known as an outlier keeps its number and gets its place now.
   if (around.existing) {

@@ -71,9 +71,12 @@ Task<Result<>> RoomService::Impl::import_join(RoomId room_id, RemoteJoin joined)
   {
     auto lock = co_await heads.enter(room_id);
     if (!lock) co_return lock.error();
-    // An invite may have told another version.
-    if (lock->known() && lock->head().version != joined.version)
-      co_return bad_answer("The room is known here as one of version " + std::string(lock->head().version->id) + ".");
+    if (lock->known() && lock->head().version != joined.version) {
+      // An invite may have told another version: what is known by it alone gives way.
+      const std::string version(lock->head().version->id);
+      const bool gave_way = co_await begin_purge(*lock, db::PurgeIf::never_accepted);
+      if (!gave_way) co_return bad_answer("The room is known here as one of version " + version + ".");
+    }
     const bool resident = lock->known() && lock->head().in_room(services.self.name);
     auto outliers = co_await store_snapshot(*lock, joined);
     if (!outliers) co_return outliers.error();
@@ -103,6 +106,7 @@ Task<Result<RoomService::Impl::StoredOutliers>> RoomService::Impl::store_snapsho
   if (lock.known()) {
     nid = lock.head().nid;
   } else {
+    co_await finish_purge(joined.join_event.event()->room_id());
     nid = co_await services.interner.next_room();
     new_room.emplace();
     new_room->room_id = joined.join_event.event()->room_id();

@@ -23,6 +23,7 @@ NewEventPtr make_stored(const RoomHead& head, UserNid sender, EventPtr event) {
   stored->sender = sender;
   stored->before = head.current();
   stored->flags = db::EventFlags::local;
+  if (is_merge_event(*event)) stored->flags = stored->flags | db::EventFlags::withheld;
   stored->event = std::move(event);
   return stored;
 }

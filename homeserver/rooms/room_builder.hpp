@@ -70,6 +70,13 @@ class RoomBuilder {
   const LocalServer& self_;
 };
 
+// An event that does nothing but merge branches; other servers make them too. No client is shown one.
+// NOTSPEC: the specification has no such event, but servers have agreed on this type.
+inline constexpr std::string_view merge_event_type = "org.matrix.dummy_event";
+inline bool is_merge_event(const Event& event) {
+  return event.is(merge_event_type) && !event.is_state();
+}
+
 // M_FORBIDDEN with the reason of a refusal.
 MatrixError forbidden(const Refusal& refusal);
 

@@ -249,6 +249,11 @@ Task<StoredEventPtr> RoomHeads::holder(RoomHead& head, StateKey key) {
   co_return found.front();
 }
 
+void RoomHeads::forget(RoomLock& lock) {
+  CAUSEWAY_ASSERT(lock.slot_->head && lock.slot_->head->in_flight == 0);
+  lock.slot_->head = nullptr;
+}
+
 Task<> RoomHeads::drain() {
   std::vector<std::shared_ptr<RoomSlot>> all;
   for (const auto& [id, slot] : slots_)

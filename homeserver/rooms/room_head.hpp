@@ -66,6 +66,9 @@ class RoomHead {
   bool is_uncommitted(EventNid event) const { return uncommitted_.contains(event); }
   void replace(const StoredEventPtr& redacted);
 
+  // Its extremities were merged lately; not again before.
+  Timestamp next_merge = 0;
+
   // Changed, and not yet handed to the writer.
   bool dirty = false;
   // Units handed to the writer that it has not answered for.
@@ -131,6 +134,9 @@ class RoomHeads {
   // The events that hold these keys now, nullptr where none does.
   Task<std::vector<StoredEventPtr>> holders(RoomHead& head, std::vector<StateKeyNid> keys);
   Task<StoredEventPtr> holder(RoomHead& head, StateKey key);
+
+  // The room has no row any more. Nothing of it is in flight.
+  void forget(RoomLock& lock);
 
   std::shared_ptr<RoomSlot> slot(const RoomId& room);
   Task<> drain();

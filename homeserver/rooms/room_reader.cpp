@@ -184,4 +184,11 @@ Task<std::vector<RoomAlias>> RoomReader::aliases(RoomNid room) {
   co_return co_await impl_->database.run(std::move(read));
 }
 
+void RoomReader::forget(const RoomId& id, RoomNid room, const std::vector<UserNid>& users) {
+  impl_->rooms.forget(id, room);
+  impl_->members.forget(room);
+  for (UserNid user : users)
+    impl_->memberships.forget(user);
+}
+
 }  // namespace causeway

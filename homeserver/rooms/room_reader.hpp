@@ -106,6 +106,9 @@ class RoomReader {
   Task<RoomInfoPtr> by_alias(RoomAlias alias);
   Task<std::vector<RoomAlias>> aliases(RoomNid room);
 
+  // The room has no row any more, nor what these users had to do with it.
+  void forget(const RoomId& id, RoomNid room, const std::vector<UserNid>& users);
+
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;

@@ -138,6 +138,10 @@ Task<Result<EventPtr>> RoomService::accept_invite(ServerName origin, VerifiedEve
   return impl_->accept_invite(std::move(origin), std::move(invite), std::move(stripped_state));
 }
 
+Task<std::size_t> RoomService::purge_forgotten_rooms(std::chrono::milliseconds retention) {
+  return impl_->purge_forgotten_rooms(retention);
+}
+
 Task<> RoomService::drain() {
   return impl_->heads.drain();
 }

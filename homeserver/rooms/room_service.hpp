@@ -94,6 +94,12 @@ struct ReceiveOutcome {
   std::vector<EventId> missing_auth;  // for missing: auth_events not here
 };
 
+// Beyond these the resolution of a state is not attempted; what needs it is refused.
+struct ResolutionBounds {
+  std::size_t graph_events = 2'000'000;  // of the room's auth graph that are looked at
+  std::size_t judged_events = 100'000;   // that are in dispute
+};
+
 class RoomService {
  public:
   struct Services {
@@ -108,6 +114,7 @@ class RoomService {
     const Clock& clock;
     Metrics& metrics;
     const LocalServer& self;
+    ResolutionBounds bounds = {};
   };
   explicit RoomService(Services services);
   ~RoomService();
@@ -172,6 +179,10 @@ class RoomService {
   Task<Result<>> accept_leave(ServerName origin, VerifiedEvent leave);
   // Invite of one of our users by another server: signed by us and returned; the room may be unknown here.
   Task<Result<EventPtr>> accept_invite(ServerName origin, VerifiedEvent invite, boost::json::array stripped_state);
+
+  // Deletes what is stored of rooms that all their local users have forgotten, the last of them at least `retention`
+  // ago, and goes on with what an earlier life of the process left unfinished. The number of rooms that are gone.
+  Task<std::size_t> purge_forgotten_rooms(std::chrono::milliseconds retention);
 
   // Ends after every job in a lane is done.
   Task<> drain();

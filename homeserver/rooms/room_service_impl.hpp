@@ -10,6 +10,7 @@
 #include "homeserver/rooms/room_head.hpp"
 #include "homeserver/rooms/room_service.hpp"
 #include "homeserver/rooms/transaction_log.hpp"
+#include "schema/db/tables/room_purges.hpp"
 
 namespace causeway {
 
@@ -61,7 +62,7 @@ struct RoomService::Impl {
   prometheus::Counter& unresolved_events;  // a state resolution is out of bounds
 
   ForkedState::Services services_of_forks() {
-    return {services.events, services.states, services.interner, heads, builder, graphs, services.cpu};
+    return {services.events, services.states, services.interner, heads, builder, graphs, services.cpu, services.bounds};
   }
   bool is_local(const UserId& user) const { return user.server() == services.self.name.str(); }
 
@@ -221,6 +222,21 @@ struct RoomService::Impl {
   Task<NewEventPtr> place_backfilled(RoomHead& head, WriteUnit& unit, ForkedState& forked, const VerifiedEvent& event,
                                      const RootStates& states, const EventsById& known, const EventsById& placed,
                                      const WaitingRedactions& redactions);
+
+  // merging.cpp
+  // Where a room has many forward extremities, merges them by events that no client sees.
+  Task<> merge_extremities(RoomId room);
+  Task<Result<EventPtr>> build_merge(RoomId room);
+  Task<std::optional<LocalDraft>> draft_merge(RoomHead& head);
+
+  // purging.cpp
+  Task<std::size_t> purge_forgotten_rooms(std::chrono::milliseconds retention);
+  Task<bool> begin_purge(db::RoomPurge purge);
+  // In the lane. True: the room is unknown now.
+  Task<bool> begin_purge(RoomLock& lock, db::PurgeIf condition);
+  Task<> finish_purge(RoomNid room);
+  // Before a room of that ID is made anew.
+  Task<> finish_purge(RoomId room);
 
   // aliases.cpp
   Task<Result<>> create_alias(Sender user, RoomAlias alias, RoomId room);

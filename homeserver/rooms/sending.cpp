@@ -83,6 +83,9 @@ Task<Result<EventId>> RoomService::Impl::send_once(SendEvent request, std::optio
 }
 
 Task<Result<EventId>> RoomService::Impl::commit_in_lane(RoomId room, LocalJob job) {
+  // No event can name more; then it would not stand on the current state.
+  auto committed = co_await services.reader.room(room);
+  if (committed && committed->extremities.size() > max_prev_events) co_await merge_extremities(room);
   for (int attempt = 1;; ++attempt) {
     auto lock = co_await heads.enter(room);
     if (!lock) co_return lock.error();

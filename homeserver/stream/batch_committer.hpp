@@ -50,6 +50,7 @@ class BatchCommitter {
   // known is waited for beyond it.
   BatchOutcome commit(const std::vector<WriteUnitPtr>& units, Deadline deadline, const std::stop_token& stop);
 
+  const db::WriterId& id() const { return id_; }
   bool fenced() const { return fenced_.load(std::memory_order_relaxed); }
   std::uint64_t round_trips() const { return round_trips_.load(std::memory_order_relaxed); }
 

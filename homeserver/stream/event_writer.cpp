@@ -296,6 +296,9 @@ bool EventWriter::is_duplicate_transaction(const MatrixError& error) {
 bool EventWriter::fenced() const {
   return impl_->committer.fenced();
 }
+const db::WriterId& EventWriter::id() const {
+  return impl_->committer.id();
+}
 std::uint64_t EventWriter::round_trips() const {
   return impl_->committer.round_trips();
 }

@@ -14,6 +14,7 @@
 #include "homeserver/runtime/task.hpp"
 #include "homeserver/stream/write_unit.hpp"
 #include "schema/db/database.hpp"
+#include "schema/db/tables/writer.hpp"
 #include "schema/matrix/error.hpp"
 
 namespace causeway {
@@ -58,6 +59,8 @@ class EventWriter {
 
   // Another process has become the writer: every commit is 503 from now on, this process should end.
   bool fenced() const;
+  // Names this writer in the database, for other changes that only the process that writes may make.
+  const db::WriterId& id() const;
   // Statements sent since start, for tests and metrics.
   std::uint64_t round_trips() const;
 

@@ -28,7 +28,7 @@ void RoomsKit::start() {
   states = std::make_unique<StateStore>(*database);
   reader = std::make_unique<RoomReader>(*database, *hub, *interner, *events, *states);
   const RoomService::Services services{*database, *hub, *writer, *interner, *events, *states,
-                                       *reader,   cpu,  clock,   metrics,   self};
+                                       *reader,   cpu,  clock,   metrics,   self,    bounds_};
   rooms = std::make_unique<RoomService>(services);
   rooms->set_remote(remote);
 }

@@ -16,6 +16,7 @@ class MemberListCache {
   Task<MembersPtr> of_room(RoomNid room);
   Task<std::vector<MembersPtr>> of_rooms(std::vector<RoomNid> rooms);
   void committed(const WriteUnit& unit);
+  void forget(RoomNid room) { rooms_.drop(room); }
 
  private:
   // The list and what is needed to change it in place.

@@ -15,6 +15,7 @@ class MembershipCache {
   Task<std::shared_ptr<const List>> of_user(UserNid user);
   Task<std::optional<RoomMembership>> find(UserNid user, RoomNid room);
   void committed(const WriteUnit& unit);
+  void forget(UserNid user) { users_.drop(user); }
 
  private:
   Task<std::shared_ptr<List>> load(UserNid user);

@@ -81,6 +81,11 @@ void RoomCache::committed(const WriteUnit& unit) {
   rooms_.change(unit.room, [&unit](RoomInfo& info) { advance(info, unit); });
 }
 
+void RoomCache::forget(const RoomId& id, RoomNid room) {
+  nids_.drop(id);
+  rooms_.drop(room);
+}
+
 Task<std::shared_ptr<RoomInfo>> RoomCache::load(RoomNid nid) {
   auto read = [nid](db::Connection& connection) { return db::find_room(connection, nid); };
   const auto row = co_await database_.run(std::move(read));

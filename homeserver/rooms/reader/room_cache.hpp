@@ -14,6 +14,7 @@ class RoomCache {
   Task<RoomInfoPtr> room(RoomNid nid);
   Task<std::vector<RoomInfoPtr>> rooms(std::vector<RoomNid> nids);
   void committed(const WriteUnit& unit);
+  void forget(const RoomId& id, RoomNid room);
 
  private:
   using Loaded = std::vector<std::pair<RoomNid, std::shared_ptr<RoomInfo>>>;
@@ -23,7 +24,7 @@ class RoomCache {
 
   db::Database& database_;
   LoadingCache<RoomNid, RoomInfo> rooms_;
-  LoadingCache<RoomId, RoomNid> nids_;  // never changes
+  LoadingCache<RoomId, RoomNid> nids_;  // changes only when a room is forgotten
 };
 
 }  // namespace causeway

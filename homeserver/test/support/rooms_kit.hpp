@@ -29,7 +29,7 @@ namespace causeway::test {
 class RoomsKit;
 
 // The other servers of a test, called directly.
-class DirectRemote final : public RemoteServers {
+class DirectRemote : public RemoteServers {
  public:
   explicit DirectRemote(RoomsKit& self) : self_(self) {}
   void add(RoomsKit& other);
@@ -66,6 +66,8 @@ class RoomsKit {
   Sender user(const std::string& localpart);
   // What a process that starts on this database would have.
   void restart();
+  // From the next start on.
+  void set_bounds(ResolutionBounds bounds) { bounds_ = bounds; }
 
   RoomId create_room(const Sender& creator, CreateRoom request = {});
   RoomId create_public_room(const Sender& creator, std::string version = std::string(default_room_version));
@@ -93,6 +95,7 @@ class RoomsKit {
 
  private:
   TestDatabase database_;
+  ResolutionBounds bounds_;
   void start();
   static db::Settings settings_of(const TestDatabase& database);
 

@@ -42,6 +42,10 @@ std::optional<StreamState> renew_stream(Connection& connection, const WriterId& 
   return take_over(connection, me, true);
 }
 
+bool is_writer(Connection& connection, const WriterId& me) {
+  return !connection.exec("select from stream where writer = $1::uuid", uuid_text(me)).empty();
+}
+
 StreamPosition write_batch(Connection& connection, std::int64_t generation, WriteBatch& batch) {
   const BinaryInt my_generation(generation), positions(batch.positions);
   std::vector<Bytes> parameters = {my_generation.parameter(), positions.parameter()};

@@ -24,6 +24,8 @@ struct StreamState {
 StreamState take_over_stream(Connection& connection, const WriterId& me);
 // The same if nobody else took over since this writer did; else nothing.
 std::optional<StreamState> renew_stream(Connection& connection, const WriterId& me);
+// Nobody took over since.
+bool is_writer(Connection& connection, const WriterId& me);
 
 // What a batch writes: rows for each table, columns in the order of write_batch's parameters.
 // An "offset" counts from the last position before the batch: 1 is the first of the batch.
