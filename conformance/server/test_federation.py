@@ -9,10 +9,11 @@ import pytest
 import requests
 
 from fake_homeserver import enc, now_ms
-from matrix_events import base64_of, canonical, seal, without
+from matrix_events import base64_of, canonical, redact, seal, without
 from servers import error, ok
 
 NO_EVENT = "$" + "A" * 43
+NUMBERS = itertools.count(1)
 
 
 @pytest.fixture
@@ -295,6 +296,47 @@ def test_invites_are_signed_and_shown(server, fake, alice, version):
     assert room.id_of(signed) == room.id_of(event) and set(signed["signatures"]) == {fake.name, server.name}
     shown = alice.sync()["rooms"]["invite"][room.id]["invite_state"]["events"]
     assert {"type": "m.room.member", "state_key": alice.user_id, "sender": fake.user(), "content": {"membership": "invite"}} in shown
+
+
+def v1_invite(fake, user, version):
+    """A room of a version in which servers choose IDs, and an invite into it. Its redacted form is as in later versions."""
+    room = f"!v1-{next(NUMBERS)}:{fake.name}"
+    cited = [[f"$create:{fake.name}", {"sha256": base64_of(bytes(32))}]]
+    event = {"event_id": f"$invite-{next(NUMBERS)}:{fake.name}", "room_id": room, "type": "m.room.member", "state_key": user, "sender": fake.user(),
+             "content": {"membership": "invite"}, "origin": fake.name, "origin_server_ts": now_ms(), "depth": 5, "prev_events": cited, "auth_events": cited}
+    seal(event, "10", fake.name, fake.key)
+    create = {"type": "m.room.create", "state_key": "", "sender": fake.user(), "content": {"creator": fake.user(), "room_version": version}}
+    return event, create
+
+
+def send_v1_invite(fake, server, event, create):
+    body = {**event, "unsigned": {"invite_room_state": [create]}}
+    return fake.request(server, "PUT", f"/v1/invite/{enc(event['room_id'])}/{enc(event['event_id'])}", body)
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_invites_of_the_first_kind_are_signed_and_shown(server, fake, alice, version):
+    event, create = v1_invite(fake, alice.user_id, version)
+    status, body = ok(send_v1_invite(fake, server, event, create))
+    assert status == 200
+    signed = body["event"]
+    assert without(signed, "signatures", "unsigned") == without(event, "signatures")
+    assert signed["signatures"][fake.name] == event["signatures"][fake.name]
+    ((key_id, key),) = own_keys(server)["verify_keys"].items()
+    verify(redact(signed, "10"), server.name, key_id, key["key"])
+    shown = alice.sync()["rooms"]["invite"][event["room_id"]]["invite_state"]["events"]
+    assert create in shown
+    assert {"type": "m.room.member", "state_key": alice.user_id, "sender": fake.user(), "content": {"membership": "invite"}} in shown
+    assert ok(send_v1_invite(fake, server, event, create))[1]["event"]["event_id"] == event["event_id"], "the same again"
+    ok(alice.post(f"/rooms/{enc(event['room_id'])}/leave"))
+    assert event["room_id"] not in alice.sync().get("rooms", {}).get("invite", {})
+
+
+def test_invites_of_the_first_kind_are_refused_that_make_no_sense(server, fake, alice):
+    event, create = v1_invite(fake, alice.user_id, "1")
+    error(send_v1_invite(fake, server, {**event, "depth": 6}, create), 400, "M_INVALID_PARAM")
+    error(send_v1_invite(fake, server, {**event, "state_key": fake.user()}, create), 400, "M_INVALID_PARAM")
+    error(send_v1_invite(fake, server, {**event, "signatures": {}}, create), 400, "M_INVALID_PARAM")
 
 
 def test_invites_are_refused_that_make_no_sense(server, fake, alice):

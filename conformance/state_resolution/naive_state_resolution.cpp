@@ -211,6 +211,7 @@ class Naive {
 }  // namespace
 
 NaiveState resolve_naively(const RoomVersion& version, const std::vector<NaiveState>& states, const NaiveGraph& graph) {
+  if (version.state_resolution == StateResolution::v1) return resolve_naively_v1(states, graph);
   return Naive(version, states, graph).resolve();
 }
 

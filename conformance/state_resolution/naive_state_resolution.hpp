@@ -20,6 +20,7 @@ struct NaiveEvent {
 using NaiveGraph = std::map<std::string, NaiveEvent>;  // by ID
 using NaiveState = std::map<StateKey, std::string>;    // to IDs
 
+NaiveState resolve_naively_v1(const std::vector<NaiveState>& states, const NaiveGraph& graph);
 NaiveState resolve_naively(const RoomVersion& version, const std::vector<NaiveState>& states, const NaiveGraph& graph);
 
 }  // namespace causeway::test

@@ -162,8 +162,7 @@ class Federation {
 std::vector<const RoomVersion*> versions() {
   std::vector<const RoomVersion*> found;
   for (const RoomVersion& version : supported_room_versions())
-    if (version.state_resolution == StateResolution::v2 || version.state_resolution == StateResolution::v2_1)
-      found.push_back(&version);
+    found.push_back(&version);
   return found;
 }
 

@@ -75,8 +75,10 @@ EventText SimulatedRoom::random_power_levels(const std::string& sender) {
 EventPtr SimulatedRoom::make(const EventText& text, const Places& prev, const NaiveState& before) {
   EventPlace place{.id = "$" + std::to_string(random_()), .room_id = room_id_of(version_), .prev_events = {}};
   place.ts = static_cast<Timestamp>(roll(6));  // few, so that ties are common
-  for (Place named : prev)
+  for (Place named : prev) {
     place.prev_events.push_back(events_[named].event->id().str());
+    place.depth = std::max(place.depth, events_[named].event->depth() + 1);
+  }
   for (const StateKey& key : auth_event_keys(version_, text.type, text.state_key, UserId::trusted(text.sender),
                                              json::parse_object(text.content).value()))
     if (const auto held = before.find(key); held != before.end()) place.auth_events.push_back(held->second);
