@@ -25,6 +25,7 @@ class Client {
   Task<std::string> request(std::string method, std::string path, std::string body = "");
   Task<boost::json::object> json(std::string method, std::string path, boost::json::object body = {});
 
+  Task<> connect();                       // else the first request does
   Task<> log_in_fresh(std::string name);  // registers with the dummy stage
   void use_token(std::string token) { token_ = std::move(token); }
   void hang_up();  // the next request connects anew
@@ -34,7 +35,6 @@ class Client {
 
  private:
   struct Connection;
-  Task<> connect();
   Task<std::string> ask(std::string method, std::string path, std::string body);
   template <class Stream>
   Task<std::string> exchange(Stream& stream, std::string method, std::string path, std::string body);

@@ -1,6 +1,8 @@
 // Those who wait: how fast a message wakes them, and what a parked connection costs.
 #include <fmt/format.h>
 
+#include <boost/asio/redirect_error.hpp>
+
 #include "conformance/bench/bench.hpp"
 #include "conformance/bench/limits.hpp"
 
@@ -80,42 +82,68 @@ Task<> park(ClientPtr who, std::string since) {
   co_await who->request("GET", std::move(path));
 }
 
+// The polls that are under way.
+struct Polls {
+  explicit Polls(asio::io_context& context) : ended(context, Clock::time_point::max()) {}
+  std::size_t open = 0;
+  std::exception_ptr failure;
+  asio::steady_timer ended;
+};
+using PollsPtr = std::shared_ptr<Polls>;
+
+Task<> open_polls(Bench& bench, PollsPtr polls, Target target, ClientPtr user, std::size_t count) {
+  const std::string since = co_await bench.position(user);
+  for (std::size_t i = 0; i < count; ++i) {
+    auto connection = std::make_shared<Client>(bench.context().get_executor(), target);
+    connection->use_token(user->token());
+    co_await connection->connect();
+    ++polls->open;
+    asio::co_spawn(bench.context(), park(std::move(connection), since), [polls](std::exception_ptr error) {
+      if (error) polls->failure = error;
+      if (--polls->open == 0) polls->ended.cancel();
+    });
+  }
+}
+
+// Once it stands still.
+Task<double> memory_at_rest(Bench& bench, double before) {
+  double last = 0;
+  for (double now = before; now != last || now == before; now = memory_bytes(bench.options().pid)) {
+    last = now;
+    asio::steady_timer pause(bench.context(), 3s);
+    co_await pause.async_wait(asio::use_awaitable);
+  }
+  co_return last;
+}
+
 // A hundred users with a hundredth of the connections each; account data of theirs ends the polls.
 Task<> parked(Bench& bench, std::string_view name, const std::string& url, std::string_view aim) {
   constexpr std::size_t user_count = 100;
+  if (bench.options().pid == 0) {
+    bench.report(name, "left out: no --pid");
+    co_return;
+  }
   bench.restart();  // so that no memory is used again that an earlier scenario gave back
   auto users = co_await bench.users(std::string(name), user_count);
   const auto each = static_cast<std::size_t>(bench.options().idle) / user_count;
   const double before = memory_bytes(bench.options().pid);
-  std::vector<Task<>> tasks;
-  for (const auto& user : users) {
-    std::string since = co_await bench.position(user);
-    for (std::size_t i = 0; i < each; ++i) {
-      auto connection = std::make_shared<Client>(bench.context().get_executor(), Target::parse(url));
-      connection->use_token(user->token());
-      tasks.push_back(park(std::move(connection), since));
-    }
-  }
-  const auto count = tasks.size();
-  auto measure = [](Bench* b, std::string_view label, std::string_view goal, double base, std::size_t n,
-                    const std::vector<ClientPtr>* owners) -> Task<> {
-    double last = 0;
-    // Until all are parked: the memory stands still.
-    for (double now = memory_bytes(b->options().pid); now != last || now == base;
-         now = memory_bytes(b->options().pid)) {
-      last = now;
-      asio::steady_timer pause(b->context(), 3s);
-      co_await pause.async_wait(asio::use_awaitable);
-    }
-    b->report(label, fmt::format("{} parked /sync: {:.1f} KiB each", n, (last - base) / 1024 / static_cast<double>(n)),
-              goal);
-    for (const auto& owner : *owners) {
-      std::string path = "/_matrix/client/v3/user/" + percent_encode(owner->user()) + "/account_data/org.example.bench";
-      co_await owner->request("PUT", std::move(path), "{}");
-    }
+  auto polls = std::make_shared<Polls>(bench.context());
+  std::function<Task<>(std::size_t)> open = [&](std::size_t i) {
+    return open_polls(bench, polls, Target::parse(url), users[i], each);
   };
-  tasks.push_back(measure(&bench, name, aim, before, count, &users));
-  co_await bench.all(std::move(tasks));
+  co_await bench.each(users.size(), 16, std::move(open));
+  const double after = co_await memory_at_rest(bench, before);
+  bench.report(name,
+               fmt::format("{} parked /sync: {:.1f} KiB each", polls->open,
+                           (after - before) / 1024 / static_cast<double>(polls->open)),
+               aim);
+  for (const auto& user : users) {
+    std::string path = "/_matrix/client/v3/user/" + percent_encode(user->user()) + "/account_data/org.example.bench";
+    co_await user->request("PUT", std::move(path), "{}");
+  }
+  boost::system::error_code ignored;
+  if (polls->open > 0) co_await polls->ended.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  if (polls->failure) std::rethrow_exception(polls->failure);
 }
 
 Task<> parked_plain(Bench& bench) {
