@@ -1,7 +1,10 @@
 // JSON text: what we make of it against Boost.JSON, and against a second writer of canonical JSON.
 #include "schema/json/canonical.hpp"
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
+#include <cctype>
+#include <cstdlib>
 
 #include "conformance/fuzz/fuzzer.hpp"
 #include "schema/json/json.hpp"
@@ -82,6 +85,33 @@ void check_scanner(const json::object& object, std::string_view text) {
   CAUSEWAY_ASSERT(members == object.size());
 }
 
+// What old rooms were hashed with: floats by their shortest digits that lead back to them, integers as they are.
+void check_number(const json::value& number) {
+  const std::string text = json::canonical(number);
+  if (number.is_uint64()) CAUSEWAY_ASSERT(text == std::to_string(number.get_uint64()));
+  if (number.is_int64()) CAUSEWAY_ASSERT(text == std::to_string(number.get_int64()));
+  if (!number.is_double()) return;
+  const double value = number.get_double();
+  CAUSEWAY_ASSERT(std::strtod(text.c_str(), nullptr) == value);
+  char shorter[40];
+  const auto digits = static_cast<int>(std::ranges::count_if(text.substr(0, text.find('e')), isdigit));
+  const bool is_whole = text.ends_with(".0") || text.starts_with("0.") || text.starts_with("-0.");
+  if (is_whole || digits < 2) return;  // with zeros that are no digits of it
+  std::snprintf(shorter, sizeof shorter, "%.*e", digits - 2, value);
+  CAUSEWAY_ASSERT(std::strtod(shorter, nullptr) != value);
+}
+
+void check_numbers(const json::value& value) {
+  if (const auto* elements = value.if_array())
+    for (const auto& element : *elements)
+      check_numbers(element);
+  else if (const auto* members = value.if_object())
+    for (const auto& member : *members)
+      check_numbers(member.value());
+  else if (value.is_number())
+    check_number(value);
+}
+
 }  // namespace
 
 void run(std::string_view input) {
@@ -93,11 +123,13 @@ void run(std::string_view input) {
   CAUSEWAY_ASSERT(value.has_value() == !error);
   if (!value) return;
   const std::string text = json::canonical(*value);
+  if (!json::check_finite(*value)) return;  // numbers that can't be written at all
   const auto again = json::parse(text);
-  if (!json::check_canonical(*value)) return;  // numbers that have no canonical form
-  CAUSEWAY_ASSERT(*value == expected);
-  CAUSEWAY_ASSERT(again && *again == expected);
+  CAUSEWAY_ASSERT(again && *again == *value);
   CAUSEWAY_ASSERT(json::canonical(*again) == text);
+  check_numbers(*value);
+  if (!json::check_canonical(*value)) return;  // numbers that rooms of old versions alone may have
+  CAUSEWAY_ASSERT(*value == expected);
   CAUSEWAY_ASSERT(second_opinion(expected) == text);
   if (value->is_object()) check_scanner(value->get_object(), text);
 }
