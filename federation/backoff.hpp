@@ -16,6 +16,9 @@ struct Backoff {
   std::int64_t next_ms(std::int64_t current_ms) const;
   // When to try again: the interval and up to a fifth more, by `chance` in [0, 1), so that destinations spread out.
   Timestamp retry_at(Timestamp now, std::int64_t interval_ms, double chance) const;
+  // How long that is from now. A time that is further away than any interval comes from a clock that has been set back
+  // since, and is over.
+  std::int64_t left_ms(Timestamp retry_at, Timestamp now) const;
 };
 
 }  // namespace causeway::federation

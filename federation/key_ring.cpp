@@ -16,9 +16,9 @@ constexpr std::chrono::milliseconds pause_after_success = 10s;
 constexpr std::chrono::milliseconds first_pause_after_failure = 5s;
 constexpr std::chrono::milliseconds max_pause_after_failure = 1h;
 
-Timestamp pause(unsigned failures) {
+std::chrono::milliseconds pause(unsigned failures) {
   const auto grown = first_pause_after_failure * (std::int64_t{1} << std::min(failures, 20u));
-  return std::min<std::chrono::milliseconds>(grown, max_pause_after_failure).count();
+  return std::min<std::chrono::milliseconds>(grown, max_pause_after_failure);
 }
 
 }  // namespace
@@ -29,7 +29,7 @@ struct KeyRing::Impl {
     bool loaded = false;  // from the database
     boost::json::object document;
     unsigned failures = 0;
-    Timestamp ask_again_at = 0;
+    std::chrono::steady_clock::time_point ask_again_at{};
     std::shared_ptr<Flag> fetching;
   };
   using EntryPtr = std::shared_ptr<Entry>;
@@ -81,7 +81,7 @@ struct KeyRing::Impl {
       co_await underway->wait();
       co_return;
     }
-    if (clock.now_ms() < entry->ask_again_at) co_return;
+    if (clock.steady() < entry->ask_again_at) co_return;
     auto done = std::make_shared<Flag>();
     entry->fetching = done;
     try {
@@ -98,12 +98,12 @@ struct KeyRing::Impl {
     const auto now = clock.now_ms();
     auto keys = document ? read_server_keys(*document, server, now) : Result<VerifyKeys>(document.error());
     if (!keys) {
-      entry->ask_again_at = now + pause(entry->failures++);
+      entry->ask_again_at = clock.steady() + pause(entry->failures++);
       spdlog::info("federation: keys of {}: {}", server.str(), keys.error().message);
       co_return;
     }
     entry->failures = 0;
-    entry->ask_again_at = now + pause_after_success.count();
+    entry->ask_again_at = clock.steady() + pause_after_success;
     entry->document = std::move(*document);
     for (const auto& [id, fetched] : *keys)
       entry->keys.insert_or_assign(id, fetched);

@@ -263,8 +263,8 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
 
   Task<> wait_for_retry(DestinationPtr destination) {
     for (;;) {
-      const auto left = destination->retry_at() - services.clock.now_ms();
-      if (left <= 0 || stopping) co_return;
+      const auto left = backoff.left_ms(destination->retry_at(), services.clock.now_ms());
+      if (left == 0 || stopping) co_return;
       auto timer = std::make_shared<asio::steady_timer>(services.reactor, std::chrono::milliseconds(left));
       destination->backoff_wait = timer;
       boost::system::error_code ignored;

@@ -40,6 +40,10 @@ TEST(Backoff, doubles_from_first_to_most) {
   EXPECT_EQ(backoff.next_ms(std::numeric_limits<std::int64_t>::max()), 10'000);
   EXPECT_EQ(backoff.retry_at(100, 1'000, 0), 1'100);
   EXPECT_EQ(backoff.retry_at(100, 1'000, 0.5), 1'200);
+  EXPECT_EQ(backoff.left_ms(1'100, 400), 700);
+  EXPECT_EQ(backoff.left_ms(1'100, 1'200), 0);
+  EXPECT_EQ(backoff.left_ms(12'000, 0), 12'000);
+  EXPECT_EQ(backoff.left_ms(12'001, 0), 0) << "no wait is so long: the clock was set back";
 }
 
 TEST(Destination, starts_behind_and_reads_the_database) {
