@@ -94,16 +94,12 @@ Task<std::vector<RoomService::Impl::Appended>> RoomService::Impl::append_inbound
   std::size_t at_once = batch.size();
   for (int attempt = 1; !open.empty();) {
     auto lock = co_await heads.enter(room);
-    std::string refusal;
-    if (!lock)
-      refusal = lock.error().message;
-    else if (!lock->known() || !lock->head().in_room(services.self.name))
-      refusal = not_in_room;
-    else if (attempt > max_attempts)
-      refusal = "The room is busy.";
-    if (!refusal.empty()) {
+    // Nothing is wrong with the events then. A reply that refuses them would be the last that is heard of them.
+    if (!lock) throw db::Unavailable(lock.error().message);
+    if (attempt > max_attempts) throw db::Unavailable("The room is busy.");
+    if (!lock->known() || !lock->head().in_room(services.self.name)) {
       for (const std::size_t index : open)
-        ended[index].outcome = outcome(Received::refused, refusal);
+        ended[index].outcome = outcome(Received::refused, std::string(not_in_room));
       break;
     }
     const bool settled = co_await heads.settle(*lock);
@@ -121,6 +117,7 @@ Task<std::vector<RoomService::Impl::Appended>> RoomService::Impl::append_inbound
         ++attempt;
         continue;
       }
+      if (!written && written.error().status == 503) throw db::Unavailable(written.error().message);
       if (!written && run.appended.size() > 1) {
         at_once = 1;  // so that the one that can't be stored does not take the others along
         continue;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "homeserver/test/support/federated_rooms.hpp"
+#include "schema/db/tables/writer.hpp"
 #include "schema/json/json.hpp"
 
 namespace causeway::test {
@@ -9,6 +10,16 @@ namespace {
 
 using Kind = ChangeMembership::Kind;
 using boost::json::object;
+
+TEST_F(FederatedRoomsTest, event_that_can_not_be_written_for_now_is_not_refused_and_is_accepted_later) {
+  start();
+  const EventId sent = here.send(alice, room, "later").value();
+  auto fence = [](db::Connection& c) { return db::take_over_stream(c, db::WriterId()); };
+  there.database->run_blocking(fence);
+  EXPECT_THROW(deliver(here, there, sent), db::Unavailable);
+  there.restart();
+  EXPECT_EQ(deliver(here, there, sent).result, Received::accepted);
+}
 
 TEST_F(FederatedRoomsTest, remote_join_imports_the_room) {
   for (const char* version : {"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"}) {
