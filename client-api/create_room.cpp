@@ -103,7 +103,7 @@ Task<Result<Response>> create_room(ClientApi& api, Request& request) {
 
 constexpr Endpoint endpoints[] = {
     {Verb::post, "/_matrix/client/v3/createRoom", "createRoom", Auth::access_token, RateClass::write, 1024 * kib,
-     create_room},
+     create_room, remote_work},
 };
 
 }  // namespace

@@ -103,7 +103,7 @@ constexpr Endpoint endpoints[] = {
     {Verb::put, "/_matrix/client/v3/directory/room/{roomAlias}", "setRoomAlias", Auth::access_token, RateClass::write,
      body_limit, set_room_alias},
     {Verb::get, "/_matrix/client/v3/directory/room/{roomAlias}", "getRoomIdByAlias", Auth::none, RateClass::read, 0,
-     get_room_id_by_alias},
+     get_room_id_by_alias, remote_work},
     {Verb::delete_, "/_matrix/client/v3/directory/room/{roomAlias}", "deleteRoomAlias", Auth::access_token,
      RateClass::write, body_limit, delete_room_alias},
     {Verb::get, "/_matrix/client/v3/rooms/{roomId}/aliases", "getLocalAliases", Auth::access_token, RateClass::read, 0,

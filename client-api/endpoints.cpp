@@ -29,7 +29,7 @@ void add_table(http::Router& router, EndpointTable table, ClientApi& api) {
     if (!existed_in_r0(row.path)) continue;
     const std::string path = std::string(r0) + std::string(row.path.substr(v3.size()));
     auto handler = [handle = row.handler, &api](http::Request& request) { return handle(api, request); };
-    router.add(http::Route{row.verb, path, row.operation_id, row.auth, row.rate, row.body_limit, handler});
+    router.add(http::Route{row.verb, path, row.operation_id, row.auth, row.rate, row.body_limit, handler, row.work});
   }
 }
 

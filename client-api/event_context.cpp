@@ -102,7 +102,7 @@ Task<Result<Response>> get_event_context(ClientApi& api, Request& request) {
 
 constexpr Endpoint endpoints[] = {
     {Verb::get, "/_matrix/client/v3/rooms/{roomId}/context/{eventId}", "getEventContext", Auth::access_token,
-     RateClass::read, 0, get_event_context},
+     RateClass::read, 0, get_event_context, heavy_work},
 };
 
 }  // namespace

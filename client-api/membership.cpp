@@ -173,13 +173,13 @@ constexpr std::size_t body_limit = 64 * kib;
 
 constexpr Endpoint endpoints[] = {
     {Verb::post, "/_matrix/client/v3/rooms/{roomId}/invite", "inviteUser", Auth::access_token, RateClass::write,
-     body_limit, invite_user},
+     body_limit, invite_user, remote_work},
     {Verb::post, "/_matrix/client/v3/rooms/{roomId}/join", "joinRoomById", Auth::access_token, RateClass::join,
      body_limit, join_room_by_id},
     {Verb::post, "/_matrix/client/v3/join/{roomIdOrAlias}", "joinRoom", Auth::access_token, RateClass::join, body_limit,
      join_room},
     {Verb::post, "/_matrix/client/v3/rooms/{roomId}/leave", "leaveRoom", Auth::access_token, RateClass::write,
-     body_limit, leave_room},
+     body_limit, leave_room, remote_work},
     {Verb::post, "/_matrix/client/v3/rooms/{roomId}/forget", "forgetRoom", Auth::access_token, RateClass::write,
      body_limit, forget_room},
     {Verb::post, "/_matrix/client/v3/rooms/{roomId}/kick", "kick", Auth::access_token, RateClass::write, body_limit,

@@ -80,7 +80,7 @@ Task<Result<Response>> get_room_events(ClientApi& api, Request& request) {
 
 constexpr Endpoint endpoints[] = {
     {Verb::get, "/_matrix/client/v3/rooms/{roomId}/messages", "getRoomEvents", Auth::access_token, RateClass::read, 0,
-     get_room_events},
+     get_room_events, remote_work},
 };
 
 }  // namespace

@@ -89,9 +89,9 @@ Task<Result<Response>> delete_profile_field(ClientApi& api, Request& request) {
 
 constexpr Endpoint endpoints[] = {
     {Verb::get, "/_matrix/client/v3/profile/{userId}", "getUserProfile", Auth::none, RateClass::read, 0,
-     get_user_profile},
+     get_user_profile, remote_work},
     {Verb::get, "/_matrix/client/v3/profile/{userId}/{keyName}", "getProfileField", Auth::none, RateClass::read, 0,
-     get_profile_field},
+     get_profile_field, remote_work},
     {Verb::put, "/_matrix/client/v3/profile/{userId}/{keyName}", "setProfileField", Auth::access_token,
      RateClass::write, 64 * kib, set_profile_field},
     {Verb::delete_, "/_matrix/client/v3/profile/{userId}/{keyName}", "deleteProfileField", Auth::access_token,

@@ -29,7 +29,7 @@ Task<Result<Response>> upgrade_room(ClientApi& api, Request& request) {
 
 constexpr Endpoint endpoints[] = {
     {Verb::post, "/_matrix/client/v3/rooms/{roomId}/upgrade", "upgradeRoom", Auth::access_token, RateClass::write,
-     64 * kib, upgrade_room},
+     64 * kib, upgrade_room, remote_work},
 };
 
 }  // namespace

@@ -170,15 +170,15 @@ constexpr Endpoint endpoints[] = {
     {Verb::get, "/_matrix/client/v3/rooms/{roomId}/event/{eventId}", "getOneRoomEvent", Auth::access_token,
      RateClass::read, 0, get_one_room_event},
     {Verb::get, "/_matrix/client/v3/rooms/{roomId}/state", "getRoomState", Auth::access_token, RateClass::read, 0,
-     get_room_state},
+     get_room_state, heavy_work},
     {Verb::get, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}", "getRoomStateWithKey", Auth::access_token,
      RateClass::read, 0, get_room_state_with_key},
     {Verb::get, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}", "getRoomStateWithKey",
      Auth::access_token, RateClass::read, 0, get_room_state_with_key},
     {Verb::get, "/_matrix/client/v3/rooms/{roomId}/members", "getMembersByRoom", Auth::access_token, RateClass::read, 0,
-     get_members_by_room},
+     get_members_by_room, heavy_work},
     {Verb::get, "/_matrix/client/v3/rooms/{roomId}/joined_members", "getJoinedMembersByRoom", Auth::access_token,
-     RateClass::read, 0, get_joined_members_by_room},
+     RateClass::read, 0, get_joined_members_by_room, heavy_work},
 };
 
 }  // namespace

@@ -31,6 +31,7 @@ Result<SyncRequest> read_sync_request(Request& request) {
   SyncRequest sync;
   sync.requester = *request.requester;
   sync.disconnect = &request.disconnect;
+  sync.place = &request.place;
   sync.filter = request.query_parameter("filter").value_or("");
   sync.since = request.query_parameter("since");
   // NOTSPEC: some clients send an empty token when they have none.
@@ -58,8 +59,15 @@ Task<Result<Response>> sync(ClientApi& api, Request& request) {
   co_return Response::json_text(std::move(*reply));
 }
 
+// All rooms, or what has changed in some.
+WorkClass work_of_sync(const Request& request) {
+  const auto since = request.query_parameter("since");
+  const bool everything = !since || since->empty() || request.query_parameter("full_state") == "true";
+  return everything ? WorkClass::heavy : WorkClass::read;
+}
+
 constexpr Endpoint endpoints[] = {
-    {Verb::get, "/_matrix/client/v3/sync", "sync", Auth::access_token, RateClass::read, 0, sync},
+    {Verb::get, "/_matrix/client/v3/sync", "sync", Auth::access_token, RateClass::read, 0, sync, work_of_sync},
 };
 
 }  // namespace

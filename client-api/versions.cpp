@@ -19,7 +19,8 @@ Task<Result<Response>> get_versions(ClientApi&, Request&) {
 }
 
 constexpr Endpoint endpoints[] = {
-    {Verb::get, "/_matrix/client/versions", "getVersions", Auth::none, RateClass::read, 0, get_versions},
+    {Verb::get, "/_matrix/client/versions", "getVersions", Auth::none, RateClass::read, 0, get_versions,
+     unbounded_work},
 };
 
 }  // namespace

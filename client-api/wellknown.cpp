@@ -25,8 +25,10 @@ Task<Result<Response>> get_wellknown_server(ClientApi& api, Request&) {
 }
 
 constexpr Endpoint endpoints[] = {
-    {Verb::get, "/.well-known/matrix/client", "getWellknown", Auth::none, RateClass::read, 0, get_wellknown},
-    {Verb::get, "/.well-known/matrix/server", "getWellKnown", Auth::none, RateClass::read, 0, get_wellknown_server},
+    {Verb::get, "/.well-known/matrix/client", "getWellknown", Auth::none, RateClass::read, 0, get_wellknown,
+     unbounded_work},
+    {Verb::get, "/.well-known/matrix/server", "getWellKnown", Auth::none, RateClass::read, 0, get_wellknown_server,
+     unbounded_work},
 };
 
 }  // namespace

@@ -74,13 +74,15 @@ Reply bulk_perspectives_key_query(FederationApi& api, Request& request) {
 }
 
 constexpr Endpoint endpoints[] = {
-    {Verb::get, "/_matrix/key/v2/server", "getServerKey", Auth::none, RateClass::read, 0, get_server_key},
+    {Verb::get, "/_matrix/key/v2/server", "getServerKey", Auth::none, RateClass::read, 0, get_server_key,
+     unbounded_work},
     // NOTSPEC: older servers name the key they want.
-    {Verb::get, "/_matrix/key/v2/server/{keyId}", "getServerKey", Auth::none, RateClass::read, 0, get_server_key},
+    {Verb::get, "/_matrix/key/v2/server/{keyId}", "getServerKey", Auth::none, RateClass::read, 0, get_server_key,
+     unbounded_work},
     {Verb::get, "/_matrix/key/v2/query/{serverName}", "perspectivesKeyQuery", Auth::none, RateClass::read, 0,
-     perspectives_key_query},
+     perspectives_key_query, remote_work},
     {Verb::post, "/_matrix/key/v2/query", "bulkPerspectivesKeyQuery", Auth::none, RateClass::read, 64 * kib,
-     bulk_perspectives_key_query},
+     bulk_perspectives_key_query, remote_work},
 };
 
 }  // namespace

@@ -56,7 +56,8 @@ Reply query_room_directory(FederationApi& api, Request& request) {
 }
 
 constexpr Endpoint endpoints[] = {
-    {Verb::get, "/_matrix/federation/v1/version", "getVersion", Auth::none, RateClass::read, 0, get_version},
+    {Verb::get, "/_matrix/federation/v1/version", "getVersion", Auth::none, RateClass::read, 0, get_version,
+     unbounded_work},
     {Verb::get, "/_matrix/federation/v1/query/profile", "queryProfile", Auth::federation, RateClass::federation, 0,
      query_profile},
     {Verb::get, "/_matrix/federation/v1/query/directory", "queryRoomDirectory", Auth::federation, RateClass::federation,

@@ -110,6 +110,7 @@ std::vector<Scenario> federation_scenarios();
 std::vector<Scenario> remote_join_scenarios();
 std::vector<Scenario> growth_scenarios();
 std::vector<Scenario> restart_scenarios();
+std::vector<Scenario> overload_scenarios();
 
 std::string server_of(const std::string& user);
 std::string sync_path(const std::string& since, int timeout_ms, const std::string& filter = "");

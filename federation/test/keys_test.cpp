@@ -171,19 +171,19 @@ TEST_F(RequestAuthTest, a_rightly_signed_request_tells_its_origin) {
 TEST_F(RequestAuthTest, anything_changed_on_the_way_is_refused) {
   auto body = signed_request(R"({"a":1})");
   body.body = R"({"a":2})";
-  expect_refused(body);
+  expect_refused(std::move(body));
   auto no_body = signed_request(R"({"a":1})");
   no_body.body.clear();
-  expect_refused(no_body);
+  expect_refused(std::move(no_body));
   auto target = signed_request(std::nullopt);
   target.target += "z";
-  expect_refused(target);
+  expect_refused(std::move(target));
   auto verb = signed_request(std::nullopt);
   verb.verb = http::Verb::post;
-  expect_refused(verb);
+  expect_refused(std::move(verb));
   auto not_json = signed_request("{}");
   not_json.body = "{";
-  expect_refused(not_json);
+  expect_refused(std::move(not_json));
 }
 
 TEST_F(RequestAuthTest, a_request_for_another_server_is_refused) {
@@ -195,13 +195,13 @@ TEST_F(RequestAuthTest, an_origin_is_not_taken_from_another_servers_signature) {
   auto& header = request.headers["authorization"];
   header.replace(header.find("\"peer\""), 6, "\"liar\"");
   source.publish(test::make_server("liar"), after(1h));
-  expect_refused(request);
+  expect_refused(std::move(request));
 }
 
 TEST_F(RequestAuthTest, a_request_without_a_header_is_refused) {
   http::Request request;
   request.target = "/";
-  expect_refused(request);
+  expect_refused(std::move(request));
 }
 
 // --- PDUs

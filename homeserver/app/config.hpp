@@ -51,6 +51,16 @@ struct Config {
   bool rate_limits_enabled = false;
   http::RateLimits rate_limits;
 
+  // Requests worked on at a time; 0: http::usual_admission.
+  std::int64_t read_places = 0;
+  std::int64_t heavy_places = 0;
+  std::int64_t write_places = 0;
+  std::int64_t remote_places = 0;
+  std::int64_t login_places = 0;
+  std::int64_t federation_places = 0;
+  std::int64_t place_wait_ms = 0;
+  std::int64_t max_unsent_mb = 0;
+
   std::string log_level;
   std::string log_format;
 };

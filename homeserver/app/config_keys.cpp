@@ -209,6 +209,27 @@ std::vector<ConfigKey> rate_limit_keys() {
   };
 }
 
+std::vector<ConfigKey> overload_keys() {
+  const auto places = [](std::string_view name, std::int64_t Config::*member, std::string_view help) {
+    return key<std::int64_t>(name, member, 0, "0 to 100000", between(0, 100'000), help);
+  };
+  return {
+      places("overload.reads", &Config::read_places,
+             "Cheap reads worked on at a time; more wait or are refused. 0: 16 for each of database.connections."),
+      places("overload.heavy_reads", &Config::heavy_places,
+             "Initial syncs, room states and member lists. 0: 4 for each of database.connections."),
+      places("overload.writes", &Config::write_places, "Messages and other writes. 0: 512."),
+      places("overload.remote", &Config::remote_places, "What may wait for another server, like joins. 0: 128."),
+      places("overload.logins", &Config::login_places, "Logins and registrations. 0: 4 for each processor."),
+      places("overload.federation", &Config::federation_places,
+             "Requests of other servers. 0: 16 for each of database.connections."),
+      key<std::int64_t>("overload.wait_ms", &Config::place_wait_ms, 1000, "1 to 60000", between(1, 60'000),
+                        "How long a request waits for its turn; much shorter once that many have waited that long."),
+      key<std::int64_t>("overload.unsent_mb", &Config::max_unsent_mb, 256, "16 to 1000000", between(16, 1'000'000),
+                        "Memory for replies that clients are slow to take; beyond, the slowest are cut off."),
+  };
+}
+
 std::vector<ConfigKey> log_keys() {
   return {
       key<std::string>("log.level", &Config::log_level, "info", "debug, info, warn or error",
@@ -223,8 +244,8 @@ std::vector<ConfigKey> log_keys() {
 const std::vector<ConfigKey>& config_keys() {
   static const std::vector<ConfigKey> all = [] {
     std::vector<ConfigKey> keys;
-    for (auto part :
-         {server_keys, http_keys, database_keys, account_keys, room_and_federation_keys, rate_limit_keys, log_keys})
+    for (auto part : {server_keys, http_keys, database_keys, account_keys, room_and_federation_keys, rate_limit_keys,
+                      overload_keys, log_keys})
       std::ranges::move(part(), std::back_inserter(keys));
     return keys;
   }();

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read.hpp>
@@ -29,6 +30,28 @@ constexpr auto drain_grace = 3s;
 constexpr auto between_purges = 10min;
 constexpr std::size_t max_message_bytes = 16u << 20;
 
+http::AdmissionSettings admission_settings(const Config& config) {
+  using http::WorkClass;
+  auto settings = http::usual_admission(std::max(1u, std::thread::hardware_concurrency()),
+                                        static_cast<std::size_t>(config.database_connections));
+  for (const auto& [work, places] :
+       {std::pair{WorkClass::read, config.read_places}, std::pair{WorkClass::heavy, config.heavy_places},
+        std::pair{WorkClass::write, config.write_places}, std::pair{WorkClass::remote, config.remote_places},
+        std::pair{WorkClass::login, config.login_places}, std::pair{WorkClass::federation, config.federation_places}})
+    if (places > 0) settings[work] = static_cast<std::size_t>(places);
+  settings.patience = std::chrono::milliseconds(config.place_wait_ms);
+  return settings;
+}
+
+// As many as are configured, if the process may have so many files open: some are for other servers and the database.
+std::size_t max_connections(const Config& config) {
+  constexpr rlim_t besides_clients = 1024;
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const rlim_t left = limit.rlim_cur - std::min(besides_clients, limit.rlim_cur / 4);
+  return std::min(static_cast<std::size_t>(config.max_connections), static_cast<std::size_t>(left));
+}
+
 http::ServerSettings http_settings(const Config& config, const PrivateFiles& files) {
   http::ServerSettings settings;
   if (config.http_port != 0)
@@ -36,10 +59,12 @@ http::ServerSettings http_settings(const Config& config, const PrivateFiles& fil
   if (config.tls_port != 0)
     settings.listeners.push_back(
         {config.http_address, static_cast<std::uint16_t>(config.tls_port), true, files.tls_certificate, files.tls_key});
-  settings.max_connections = static_cast<std::size_t>(config.max_connections);
+  settings.max_connections = max_connections(config);
   settings.trusted_proxies = config.trusted_proxies;
   settings.rate_limits_enabled = config.rate_limits_enabled;
   settings.rate_limits = config.rate_limits;
+  settings.admission = admission_settings(config);
+  settings.max_unsent_bytes = static_cast<std::size_t>(config.max_unsent_mb) << 20;
   return settings;
 }
 

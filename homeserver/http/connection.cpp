@@ -60,10 +60,12 @@ Task<> Connection::run() {
   core_->connections.remove(this);
 }
 
-void Connection::close() {
+bool Connection::close() {
   error_code ignored;
+  const bool was_open = stream_.socket().is_open();
   stream_.socket().close(ignored);
   timer_.cancel();
+  return was_open;
 }
 
 Task<bool> Connection::handshake() {
@@ -149,6 +151,7 @@ Task<error_code> Connection::read_body(RequestReader& reader, const Exchange& ex
 
 Task<Response> Connection::answer(std::shared_ptr<Exchange> exchange) {
   answering_ = exchange;
+  exchange->client_has_gone = [this] { return peer_has_closed(stream_.socket()); };
   set_deadline(watch_disconnect_after);
   auto response = co_await core_->pipeline.answer(exchange);
   answering_.reset();
@@ -165,10 +168,13 @@ Task<bool> Connection::write(const Response& response, bool head_only) {
   std::string_view body = head_only ? std::string_view() : response.body;
   if (body.size() < join_body_below) head.append(std::exchange(body, {}));
   bool written = co_await write_bytes(head);
+  if (body.empty()) co_return written;
+  UnsentReplies::Reply unsent(core_->unsent, *this, body.size());
   while (written && !body.empty()) {
     const auto step = body.substr(0, write_step_bytes);
     body.remove_prefix(step.size());
     written = co_await write_bytes(step);
+    unsent.progress();
   }
   co_return written;
 }

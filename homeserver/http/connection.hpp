@@ -6,6 +6,7 @@
 #include "homeserver/http/pipeline.hpp"
 #include "homeserver/http/reply_head.hpp"
 #include "homeserver/http/request_reader.hpp"
+#include "homeserver/http/unsent_replies.hpp"
 
 namespace causeway::http {
 
@@ -15,10 +16,12 @@ struct ServerCore {
              FederationAuthenticator& servers, CpuPool& cpu, const Clock& clock, Metrics& metrics)
       : settings(std::move(s)),
         pipeline(executor, settings, router, users, servers, cpu, clock, metrics),
-        connections(metrics) {}
+        connections(metrics),
+        unsent(settings.max_unsent_bytes, metrics) {}
   const ServerSettings settings;
   Pipeline pipeline;
   ConnectionTable connections;
+  UnsentReplies unsent;
   bool draining = false;
 };
 
@@ -29,8 +32,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Serves until the client leaves, a limit is broken or the server drains. The caller keeps the connection alive.
   Task<> run();
-  // At once: what is being read or written breaks off. A handler under way runs to its end.
-  void close();
+  // At once: what is being read or written breaks off. A handler under way runs to its end. False: it was closed.
+  bool close();
 
  private:
   Task<bool> handshake();

@@ -33,6 +33,19 @@ enum class RateClass {
 
 inline constexpr std::size_t kib = 1024;
 
+// What the rate class says, unless the row of an endpoint says otherwise.
+WorkClass work_class_of(RateClass rate);
+// For rows.
+inline WorkClass heavy_work(const Request&) {
+  return WorkClass::heavy;
+}
+inline WorkClass remote_work(const Request&) {
+  return WorkClass::remote;
+}
+inline WorkClass unbounded_work(const Request&) {
+  return WorkClass::unbounded;
+}
+
 // One row. `path` is the spec's, with {placeholders}: one path segment each. `Api` is the handlers' context: a struct
 // of references to services.
 template <class Api>
@@ -44,6 +57,7 @@ struct Endpoint {
   RateClass rate;
   std::size_t body_limit;  // a few KiB are accepted of every request
   Task<Result<Response>> (*handler)(Api&, Request&);
+  WorkClass (*work)(const Request&) = nullptr;  // nullptr: work_class_of(rate)
 };
 
 // A row without its context's type, as the router holds it.
@@ -55,6 +69,7 @@ struct Route {
   RateClass rate;
   std::size_t body_limit;
   std::function<Task<Result<Response>>(Request&)> handler;
+  WorkClass (*work)(const Request&) = nullptr;
 };
 
 // All routes of the process. Matching is by segment; fixed segments win over placeholders. Segments are percent-decoded
@@ -73,7 +88,7 @@ class Router {
       auto handler = row.handler;
       Api* context = &api;
       add(Route{row.verb, std::string(row.path), row.operation_id, row.auth, row.rate, row.body_limit,
-                [handler, context](Request& request) { return handler(*context, request); }});
+                [handler, context](Request& request) { return handler(*context, request); }, row.work});
     }
   }
   // Asserts that no other route has this verb and path.

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "homeserver/http/place.hpp"
 #include "schema/json/json.hpp"
 #include "schema/matrix/error.hpp"
 #include "schema/matrix/ids.hpp"
@@ -64,6 +65,7 @@ struct Request {
   std::optional<ServerName> origin;    // Auth::federation
 
   Disconnect disconnect;
+  Place place;
 
   const std::string& path_parameter(std::size_t index) const { return path_parameters.at(index); }
   std::optional<std::string> query_parameter(std::string_view name) const;  // the first of this name

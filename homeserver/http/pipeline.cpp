@@ -11,6 +11,7 @@
 #include "homeserver/http/request_counters.hpp"
 #include "homeserver/http/uri.hpp"
 #include "schema/db/database.hpp"
+#include "schema/db/failures.hpp"
 
 namespace causeway::http {
 namespace {
@@ -86,20 +87,39 @@ std::optional<std::string> access_token(const Request& request) {
   return request.query_parameter("access_token");
 }
 
+MatrixError try_again(std::string sentence) {
+  auto error = make_error(ErrorCode::unknown, 503, std::move(sentence));
+  error.extra["retry_after_ms"] = 2000;
+  return error;
+}
+
 MatrixError internal_error(const Request& request, std::exception_ptr thrown) {
   try {
     std::rethrow_exception(thrown);
   } catch (const db::Unavailable& error) {
     spdlog::warn("{} the database is unavailable: {}", request.id, error.what());
-    auto unavailable = make_error(ErrorCode::unknown, 503, "The server's database is unavailable. Try again shortly.");
-    unavailable.extra["retry_after_ms"] = 2000;
-    return unavailable;
+    return try_again("The server's database is unavailable. Try again shortly.");
   } catch (const std::exception& error) {
     spdlog::error("{} failed: {}", request.id, error.what());
+    if (db::lacks_resources(error)) return try_again("The server's database has no space left. Try again later.");
   } catch (...) {
     spdlog::error("{} failed: unknown exception", request.id);
   }
   return make_error(ErrorCode::unknown, 500, "An internal error occurred. The server's log says more.");
+}
+
+// For whose account a request goes.
+std::string requester_of(const Exchange& exchange) {
+  const Request& request = exchange.request;
+  if (request.origin) return request.origin->str();
+  // Logging in is limited per address whoever asks: the user is what an attacker varies.
+  if (request.requester && exchange.match.route->rate != RateClass::login) return request.requester->user.str();
+  return rate_limit_key(exchange.client);
+}
+
+WorkClass work_class_of(const Exchange& exchange) {
+  const Route& route = *exchange.match.route;
+  return route.work ? route.work(exchange.request) : work_class_of(route.rate);
 }
 
 bool compressible(std::string_view content_type) {
@@ -134,6 +154,7 @@ Pipeline::Pipeline(asio::any_io_executor executor, const ServerSettings& setting
       address_limiter_(settings.rate_limits.address),
       class_limiters_(make_limiters(settings.rate_limits)),
       counters_(std::make_shared<RequestCounters>(metrics)),
+      admission_(std::make_shared<Admission>(executor, settings.admission, metrics)),
       id_prefix_(fmt::format("{:08x}", std::random_device{}())) {}
 Pipeline::~Pipeline() = default;
 
@@ -204,20 +225,34 @@ Task<Result<Response>> Pipeline::pass_checks_and_run(std::shared_ptr<Exchange> e
   if (auto taken = take_from_address(*exchange); !taken) co_return taken.error();
   auto authenticated = co_await authenticate(exchange);
   if (!authenticated) co_return authenticated.error();
-  if (auto taken = take_from_class(*exchange); !taken) co_return taken.error();
+  std::string who = requester_of(*exchange);
+  if (auto taken = take_from_class(*exchange, who); !taken) co_return taken.error();
+  const WorkClass work = work_class_of(*exchange);
+  if (auto place = admission_->try_enter(work, who)) {
+    exchange->request.place = std::move(*place);
+  } else {
+    const auto waited = co_await wait_for_place(exchange, work, std::move(who));
+    if (!waited) co_return waited.error();
+  }
   co_return co_await run_handler(exchange);
+}
+
+Task<Result<>> Pipeline::wait_for_place(std::shared_ptr<Exchange> exchange, WorkClass work, std::string who) {
+  auto place = co_await admission_->wait(work, std::move(who));
+  if (!place) co_return place.error();
+  if (exchange->client_has_gone && exchange->client_has_gone()) {
+    admission_->count_gone(work);
+    co_return make_error(ErrorCode::unknown, 503, "Nobody waits for this any more.");
+  }
+  exchange->request.place = std::move(*place);
+  co_return Result<>();
 }
 
 Task<Result<>> Pipeline::authenticate(std::shared_ptr<Exchange> exchange) {
   Request& request = exchange->request;
   const Auth auth = exchange->match.route->auth;
   if (auth == Auth::none) co_return Result<>();
-  if (auth == Auth::federation) {
-    auto origin = co_await servers_.authenticate_origin(request);
-    if (!origin) co_return origin.error();
-    request.origin = std::move(*origin);
-    co_return Result<>();
-  }
+  if (auth == Auth::federation) co_return co_await authenticate_origin(exchange);
   auto token = access_token(request);
   if (!token || token->empty()) {
     if (auth == Auth::optional_access_token) co_return Result<>();
@@ -226,6 +261,23 @@ Task<Result<>> Pipeline::authenticate(std::shared_ptr<Exchange> exchange) {
   auto requester = co_await users_.authenticate_token(std::move(*token), request);
   if (!requester) co_return requester.error();
   request.requester = std::move(*requester);
+  co_return Result<>();
+}
+
+// Until that is known it is an address that asks, whatever origin it claims: it could be anybody's.
+Task<Result<>> Pipeline::authenticate_origin(std::shared_ptr<Exchange> exchange) {
+  Request& request = exchange->request;
+  std::string address = rate_limit_key(exchange->client);
+  if (auto place = admission_->try_enter(WorkClass::authentication, address)) {
+    request.place = std::move(*place);
+  } else {
+    const auto waited = co_await wait_for_place(exchange, WorkClass::authentication, std::move(address));
+    if (!waited) co_return waited.error();
+  }
+  auto origin = co_await servers_.authenticate_origin(request);
+  request.place.leave();
+  if (!origin) co_return origin.error();
+  request.origin = std::move(*origin);
   co_return Result<>();
 }
 
@@ -244,16 +296,11 @@ Result<> Pipeline::take_from_address(const Exchange& exchange) {
   return take(address_limiter_, rate_limit_key(exchange.client), "address");
 }
 
-Result<> Pipeline::take_from_class(const Exchange& exchange) {
+Result<> Pipeline::take_from_class(const Exchange& exchange, const std::string& who) {
   const RateClass rate = exchange.match.route->rate;
   const auto limiter = class_limiters_.find(rate);
   if (limiter == class_limiters_.end()) return {};
-  const Request& request = exchange.request;
-  std::string key = rate_limit_key(exchange.client);
-  // Logging in is limited per address whoever asks: the user is what an attacker varies.
-  if (rate != RateClass::login && request.requester) key = request.requester->user.str();
-  if (request.origin) key = request.origin->str();
-  return take(limiter->second, key, name(rate));
+  return take(limiter->second, who, name(rate));
 }
 
 Task<Result<Response>> Pipeline::run_handler(std::shared_ptr<Exchange> exchange) {
@@ -278,6 +325,7 @@ Task<> Pipeline::call_handler(std::shared_ptr<Call> call) {
     call->error = std::current_exception();
   }
   call->exchange->request.disconnect.forget();
+  call->exchange->request.place.leave();
   call->counters->handler_ended();
   call->ended.cancel();
 }

@@ -4,6 +4,7 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "homeserver/http/address.hpp"
+#include "homeserver/http/admission.hpp"
 #include "homeserver/http/rate_limiter.hpp"
 #include "homeserver/http/server.hpp"
 
@@ -18,6 +19,7 @@ struct Exchange {
   std::optional<MatrixError> refusal;  // known from the header alone: no such endpoint, unreadable query
   boost::asio::ip::address client;     // behind proxies too
   std::chrono::steady_clock::time_point started{};
+  std::function<bool()> client_has_gone;  // asked before the handler runs, if that had to wait
 };
 
 class Pipeline {
@@ -38,6 +40,9 @@ class Pipeline {
   // Runs the handler and whatever stands before and after it. Errors and exceptions end here, as replies.
   Task<Response> answer(std::shared_ptr<Exchange> exchange);
 
+  // Before what it refers to goes.
+  void close() { admission_->close(); }
+
   // The reply to what could not be read as a request.
   Response refuse(const MatrixError& error);
 
@@ -46,11 +51,13 @@ class Pipeline {
   Task<Result<Response>> decide(std::shared_ptr<Exchange> exchange);
   Task<Result<Response>> pass_checks_and_run(std::shared_ptr<Exchange> exchange);
   Task<Result<>> authenticate(std::shared_ptr<Exchange> exchange);
+  Task<Result<>> authenticate_origin(std::shared_ptr<Exchange> exchange);
+  Task<Result<>> wait_for_place(std::shared_ptr<Exchange> exchange, WorkClass work, std::string who);
   Task<Result<Response>> run_handler(std::shared_ptr<Exchange> exchange);
   static Task<> call_handler(std::shared_ptr<Call> call);
   Task<Response> encode(std::shared_ptr<Exchange> exchange, Response response);
   Result<> take_from_address(const Exchange& exchange);
-  Result<> take_from_class(const Exchange& exchange);
+  Result<> take_from_class(const Exchange& exchange, const std::string& who);
   Result<> take(RateLimiter& limiter, const std::string& key, std::string_view limit_name);
   void record(const Exchange& exchange, const Response& response);
 
@@ -65,6 +72,7 @@ class Pipeline {
   RateLimiter address_limiter_;
   std::map<RateClass, RateLimiter> class_limiters_;
   std::shared_ptr<RequestCounters> counters_;
+  std::shared_ptr<Admission> admission_;
   std::string id_prefix_;
   std::uint64_t next_id_ = 1;
 };

@@ -4,6 +4,25 @@
 
 namespace causeway::http {
 
+WorkClass work_class_of(RateClass rate) {
+  switch (rate) {
+    case RateClass::unlimited:
+      return WorkClass::unbounded;
+    case RateClass::read:
+      return WorkClass::read;
+    case RateClass::write:
+    case RateClass::message:
+      return WorkClass::write;
+    case RateClass::login:
+      return WorkClass::login;
+    case RateClass::join:
+      return WorkClass::remote;
+    case RateClass::federation:
+      return WorkClass::federation;
+  }
+  return WorkClass::read;
+}
+
 // One segment deep. A route hangs at the node of its last segment.
 struct Router::Node {
   std::map<std::string, std::unique_ptr<Node>, std::less<>> fixed;

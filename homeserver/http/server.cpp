@@ -68,7 +68,9 @@ Task<> Server::Impl::accept(std::shared_ptr<Listener> listener) {
     if (!error) {
       admit(std::move(socket), listener->tls);
     } else if (error != asio::error::operation_aborted && error != asio::error::connection_aborted) {
+      // Mostly for want of file descriptors: those that wait for nothing give theirs up.
       spdlog::warn("accepting a connection failed: {}", error.message());
+      if (core->connections.close_oldest_idle()) continue;
       pause.expires_after(accept_pause);
       co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
     }
@@ -125,6 +127,7 @@ Server::~Server() {
   impl_->core->draining = true;
   impl_->stop_accepting();
   impl_->core->connections.close_all();
+  impl_->core->pipeline.close();
 }
 
 std::vector<std::uint16_t> Server::listen() {

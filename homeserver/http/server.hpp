@@ -1,8 +1,8 @@
 // The HTTP server: listeners, connections and the pipeline that every request goes through.
 //
 // Order, for every request: parse with limits -> OPTIONS and unknown paths -> request id -> limit per address ->
-// authentication -> limit per user or origin -> handler with a deadline -> one place turns errors into replies ->
-// compression, CORS, log line, metrics.
+// authentication -> limit per user or origin -> a place among what is worked on -> handler with a deadline -> one place
+// turns errors into replies -> compression, CORS, log line, metrics.
 #pragma once
 
 #include <chrono>
@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "homeserver/http/admission.hpp"
 #include "homeserver/http/endpoint.hpp"
 #include "homeserver/http/message.hpp"
 #include "homeserver/runtime/clock.hpp"
@@ -56,6 +57,9 @@ struct ServerSettings {
   std::vector<std::string> trusted_proxies;  // addresses or CIDR ranges whose X-Forwarded-For counts
   bool rate_limits_enabled = true;
   RateLimits rate_limits;
+  AdmissionSettings admission = usual_admission(2, 4);
+  // Replies that clients are slow to take: beyond, those who take theirs the slowest are cut off.
+  std::size_t max_unsent_bytes = 256 * 1024 * kib;
 };
 
 // How the pipeline learns who is asking. Implemented by accounts and by federation.

@@ -23,6 +23,12 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 constexpr std::string_view stale_head_message = "The room changed while this was being written; try again.";
 constexpr std::string_view duplicate_message = "This transaction identifier was used before.";
 
+MatrixError unavailable() {
+  auto error = make_error(ErrorCode::unknown, 503, "The database is not available; try again later.");
+  error.extra["retry_after_ms"] = 2000;
+  return error;
+}
+
 MatrixError to_error(WriteFailure failure) {
   switch (failure) {
     case WriteFailure::duplicate_transaction:
@@ -32,7 +38,7 @@ MatrixError to_error(WriteFailure failure) {
     case WriteFailure::stale_head:
       return make_error(ErrorCode::unknown, 503, std::string(stale_head_message));
     case WriteFailure::unavailable:
-      return make_error(ErrorCode::unknown, 503, "The database is not available; try again later.");
+      return unavailable();
     case WriteFailure::refused:
       break;
   }

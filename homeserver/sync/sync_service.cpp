@@ -142,8 +142,10 @@ Task<Result<std::string>> SyncService::sync(SyncRequest request) {
       since = builder.until();
     }
     const Waiting counted(impl.waiting);
+    if (request.place) request.place->leave();
     const bool woken = co_await impl.s.notifier.wait(nid, ticket, deadline);
     if (!woken || (request.disconnect && request.disconnect->happened())) break;
+    if (request.place && !request.place->try_enter_again()) co_await request.place->enter_again();
   }
   if (impl.nothing_new(*user, *since)) since = impl.now();
   impl.timed_out.Increment();

@@ -38,6 +38,7 @@ struct SyncRequest {
   bool use_state_after = false;
   bool use_state_after_unstable = false;   // org.matrix.msc4222.use_state_after
   http::Disconnect* disconnect = nullptr;  // ends the wait; outlives the request
+  http::Place* place = nullptr;            // others have it during the wait; outlives the request
 };
 
 class SyncService {

@@ -186,9 +186,10 @@ void HttpTest::on_reactor(std::function<void()> work) {
 }
 
 Task<Result<Requester>> HttpTest::authenticate_token(std::string token, const Request&) {
-  if (token != "good") co_return make_error(ErrorCode::unknown_token, "Unknown access token.");
+  if (!token.starts_with("good")) co_return make_error(ErrorCode::unknown_token, "Unknown access token.");
   Requester requester;
-  requester.user = UserId::trusted("@user:test");
+  const std::size_t colon = token.find(':');
+  requester.user = UserId::trusted("@" + (colon == token.npos ? "user" : token.substr(colon + 1)) + ":test");
   co_return requester;
 }
 

@@ -80,7 +80,7 @@ class HttpTest : public testing::Test, public AccessTokenAuthenticator, public F
   Server& server() { return *server_; }
   std::string metrics_text() const { return metrics_.text(); }
 
-  // "good" is @user:test's token; X-Matrix means peer.test.
+  // "good" is @user:test's token, "good:other" is @other:test's; X-Matrix means peer.test.
   Task<Result<Requester>> authenticate_token(std::string token, const Request& request) override;
   Task<Result<ServerName>> authenticate_origin(const Request& request) override;
 

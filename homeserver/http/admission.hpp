@@ -1,0 +1,66 @@
+// How much is worked on at a time. Beyond that requests wait, shortly and in turns; beyond that they are refused, so
+// that those that are admitted take no longer than on a quiet day.
+//
+// Each class of work has places. Who asks (a user, a server, an address) may hold a quarter of them (of those for
+// logins all); whoever has more to ask waits behind himself alone, because places go round among those who ask. A wait
+// has an end, and a near one while the class has been full for a while: then waiting longer would help nobody, it would
+// only make every answer late.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "homeserver/http/place.hpp"
+#include "homeserver/runtime/metrics.hpp"
+#include "schema/matrix/error.hpp"
+
+namespace causeway::http {
+
+struct AdmissionSettings {
+  // By class; unbounded needs none.
+  std::array<std::size_t, work_classes> places{};
+  std::chrono::milliseconds patience{1000};      // how long a request waits for its place
+  std::chrono::milliseconds short_patience{50};  // the same once a class has been full for `patience`
+  std::size_t& operator[](WorkClass work) { return places[static_cast<std::size_t>(work)]; }
+};
+
+// What keeps the machine busy, and little more.
+AdmissionSettings usual_admission(std::size_t processors, std::size_t database_connections);
+
+// Belongs to the reactor thread.
+class Admission : public std::enable_shared_from_this<Admission> {
+ public:
+  Admission(asio::any_io_executor executor, const AdmissionSettings& settings, Metrics& metrics);
+  ~Admission();
+
+  // Nothing if the request has to wait.
+  std::optional<Place> try_enter(WorkClass work, std::string_view who);
+  // 429 M_LIMIT_EXCEEDED if the requester has too much under way, 503 if the class is full; both say when to come back.
+  Task<Result<Place>> wait(WorkClass work, std::string who);
+  // A request got a place, but its client had gone while it waited.
+  void count_gone(WorkClass work);
+  // The server is being destroyed; what is still there of requests afterwards gives nothing back.
+  void close() { closed_ = true; }
+
+ private:
+  friend class Place;
+  struct Class;
+  struct Waiter;
+  Class& of(WorkClass work) { return *classes_[static_cast<std::size_t>(work)]; }
+  std::uint64_t hash(std::string_view who) const;
+  bool try_occupy(Class& c, std::uint64_t key);
+  void leave(WorkClass work, std::uint64_t key);
+  Task<> enter_again(WorkClass work, std::uint64_t key);
+  MatrixError refusal(bool own_share);
+
+  asio::any_io_executor executor_;
+  const std::chrono::milliseconds patience_, short_patience_;
+  std::array<unsigned char, 16> hash_key_;  // random: nobody can choose to share a place with somebody else
+  std::array<std::unique_ptr<Class>, work_classes> classes_;
+  bool closed_ = false;
+};
+
+}  // namespace causeway::http

@@ -1,0 +1,137 @@
+// Requests while others hold all the places, and clients that do not take their replies.
+#include "homeserver/test/http_fixture.hpp"
+
+namespace causeway::http::test {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+std::string get(std::string_view path, std::string_view token = "") {
+  std::string out = "GET " + std::string(path) + " HTTP/1.1\r\nHost: x\r\n";
+  if (!token.empty()) out += "Authorization: Bearer " + std::string(token) + "\r\n";
+  return out + "\r\n";
+}
+
+class HttpOverloadTest : public HttpTest {
+ protected:
+  HttpOverloadTest() {
+    settings.rate_limits_enabled = false;
+    settings.admission.places.fill(1);
+    gate = std::make_shared<Gate>(executor());
+    add(
+        Verb::get, "/busy", [this](Request& request) { return wait_at_gate(request); }, Auth::access_token,
+        RateClass::read);
+    add(
+        Verb::get, "/quick", [this](Request& request) { return count(request); }, Auth::access_token, RateClass::read);
+    add(
+        Verb::get, "/poll", [this](Request& request) { return poll(request); }, Auth::access_token, RateClass::read);
+    add(Verb::get, "/health", echo);
+  }
+
+  Task<Result<Response>> wait_at_gate(Request& request) {
+    co_await gate->wait();
+    co_return co_await echo(request);
+  }
+  Task<Result<Response>> count(Request& request) {
+    ++quick;
+    co_return co_await echo(request);
+  }
+  Task<Result<Response>> poll(Request& request) {
+    request.place.leave();
+    co_await gate->wait();
+    co_await request.place.enter_again();
+    co_return co_await echo(request);
+  }
+  void wait_for_metric(const std::string& line) {
+    while (metrics_text().find(line) == std::string::npos)
+      on_reactor([] {});
+  }
+
+  std::shared_ptr<Gate> gate;
+  int quick = 0;
+};
+
+TEST_F(HttpOverloadTest, request_without_a_place_waits_and_is_then_answered) {
+  start();
+  RawClient busy(port()), waiting(port());
+  busy.send(get("/busy", "good"));
+  wait_for_metric("causeway_http_admitted{class=\"read\"} 1");
+  waiting.send(get("/quick", "good"));
+  wait_for_metric("causeway_http_waiting{class=\"read\"} 1");
+  EXPECT_EQ(RawClient(port()).roundtrip(get("/health")).status, 200);
+  on_reactor([this] { gate->open(); });
+  EXPECT_EQ(busy.read_reply().status, 200);
+  EXPECT_EQ(waiting.read_reply().status, 200);
+  wait_for_metric("causeway_http_admitted{class=\"read\"} 0");
+}
+
+TEST_F(HttpOverloadTest, one_who_asks_too_much_gets_429_and_is_told_when_to_come_back) {
+  settings.admission.patience = 0ms;
+  start();
+  RawClient busy(port());
+  busy.send(get("/busy", "good"));
+  wait_for_metric("causeway_http_admitted{class=\"read\"} 1");
+  const auto refused = RawClient(port()).roundtrip(get("/quick", "good"));
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(refused.errcode(), "M_LIMIT_EXCEEDED");
+  EXPECT_THAT(refused.body, HasSubstr("\"retry_after_ms\":"));
+  EXPECT_GE(std::stoi(refused.headers.at("retry-after")), 1);
+  const auto other = RawClient(port()).roundtrip(get("/quick", "good:other"));
+  EXPECT_EQ(other.status, 503) << "the class is full";
+  EXPECT_GE(std::stoi(other.headers.at("retry-after")), 1);
+  EXPECT_EQ(quick, 0);
+  on_reactor([this] { gate->open(); });
+  EXPECT_EQ(busy.read_reply().status, 200);
+}
+
+TEST_F(HttpOverloadTest, what_nobody_waits_for_any_more_is_not_done) {
+  start();
+  RawClient busy(port());
+  busy.send(get("/busy", "good"));
+  wait_for_metric("causeway_http_admitted{class=\"read\"} 1");
+  {
+    RawClient gone(port());
+    gone.send(get("/quick", "good:other"));
+    wait_for_metric("causeway_http_waiting{class=\"read\"} 1");
+  }
+  on_reactor([this] { gate->open(); });
+  wait_for_metric("causeway_http_shed_total{class=\"read\",reason=\"gone\"} 1");
+  EXPECT_EQ(busy.read_reply().status, 200);
+  EXPECT_EQ(quick, 0);
+}
+
+TEST_F(HttpOverloadTest, parked_request_holds_no_place) {
+  start();
+  RawClient first(port()), second(port());
+  for (RawClient* client : {&first, &second}) {
+    client->send(get("/poll", "good"));
+  }
+  wait_for_metric("causeway_http_handlers_running 2");
+  EXPECT_EQ(RawClient(port()).roundtrip(get("/quick", "good")).status, 200);
+  on_reactor([this] { gate->open(); });
+  EXPECT_EQ(first.read_reply().status, 200);
+  EXPECT_EQ(second.read_reply().status, 200);
+}
+
+TEST_F(HttpOverloadTest, slowest_readers_are_cut_off_when_replies_hold_too_much_memory) {
+  const std::string large(16 << 20, 'x');
+  settings.max_unsent_bytes = 40 << 20;
+  settings.compress_from_bytes = 1 << 30;
+  add(Verb::get, "/large", [&](Request&) -> Task<Result<Response>> { co_return Response::json_text(large); });
+  start();
+  RawClient first(port()), second(port()), third(port());
+  first.send(get("/large"));
+  wait_for_metric("causeway_http_unsent_bytes 16777216");
+  second.send(get("/large"));
+  wait_for_metric("causeway_http_unsent_bytes 33554432");
+  EXPECT_EQ(third.roundtrip(get("/large")).body.size(), large.size());
+  EXPECT_LT(first.read_to_end().size(), large.size());
+  EXPECT_EQ(second.read_reply().body.size(), large.size());
+  wait_for_metric("causeway_http_slow_readers_total 1");
+  wait_for_metric("causeway_http_unsent_bytes 0");
+}
+
+}  // namespace
+}  // namespace causeway::http::test
