@@ -132,7 +132,7 @@ Task<> RoomService::Impl::append_backfilled(RoomId room_id, OrderKey later, std:
     arriving.push_back(event.event());
   const auto known = co_await named_by(arriving);
   const auto redactions = co_await waiting_redactions(std::move(arriving));
-  EventsById placed;
+  KnownEvents placed;
   std::vector<NewEventPtr> in_order;
   for (const auto& event : events) {
     auto stored = co_await place_backfilled(head, *unit, forked, event, states, known, placed, redactions);
@@ -156,7 +156,7 @@ Task<> RoomService::Impl::append_backfilled(RoomId room_id, OrderKey later, std:
 // nullptr: it is here already, or what it builds on is not.
 Task<NewEventPtr> RoomService::Impl::place_backfilled(RoomHead& head, WriteUnit& unit, ForkedState& forked,
                                                       const VerifiedEvent& event, const RootStates& states,
-                                                      const EventsById& known, const EventsById& placed,
+                                                      const KnownEvents& known, const KnownEvents& placed,
                                                       const WaitingRedactions& redactions) {
   Inbound inbound = Inbound::of(event);
   auto root = states.find(inbound.event->id());

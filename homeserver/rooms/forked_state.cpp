@@ -112,9 +112,13 @@ Task<Result<StateRef>> ForkedState::before(std::vector<StoredEventPtr> prev_even
     auto parent = co_await at(refs.back());
     result = add_line(refs.back(), *parent, *resolved);
   }
-  if (head_.resolutions.size() >= max_remembered_resolutions) head_.resolutions.clear();
-  head_.resolutions[refs] = result;
+  remember_resolution(std::move(refs), result);
   co_return result;
+}
+
+void ForkedState::remember_resolution(std::vector<StateRef> of, StateRef result) {
+  if (head_.resolutions.size() >= max_remembered_resolutions) head_.resolutions.clear();
+  head_.resolutions[std::move(of)] = result;
 }
 
 Task<StateRef> ForkedState::from_snapshot(StateMap snapshot) {
@@ -125,45 +129,39 @@ Task<StateRef> ForkedState::from_snapshot(StateMap snapshot) {
 }
 
 StateRef ForkedState::add_line(std::optional<StateRef> parent, const StateMap& parent_state, StateMapPtr state) {
-  NewLine line;
-  line.line = head_.next_line++;
-  line.parent = parent;
-  unit_.lines.push_back(line);
-  head_.dirty = true;
-  const StateRef ref{line.line, 1};
-  for (const auto& [key, event] : difference(parent_state, *state)) {
-    StateChange change;
-    change.line = ref.line;
-    change.from_version = ref.version;
-    change.key = key;
-    change.event = event;
-    unit_.state.push_back(change);
-  }
-  head_.line_ends[ref.line] = ref.version;
+  const StateRef ref = begin_line(parent);
+  for (const auto& [key, event] : difference(parent_state, *state))
+    write(ref, key, event);
   fresh_[ref] = std::move(state);
   return ref;
 }
 
-StateRef ForkedState::after(StateRef before, StateKeyNid key, EventNid event) {
-  StateRef ref;
-  auto end = head_.line_ends.find(before.line);
-  if (end != head_.line_ends.end() && end->second == before.version) {
-    ref = {before.line, before.version + 1};
-  } else {
-    NewLine line;
-    line.line = head_.next_line++;
-    line.parent = before;
-    unit_.lines.push_back(line);
-    ref = {line.line, 1};
-  }
+StateRef ForkedState::begin_line(std::optional<StateRef> parent) {
+  NewLine line;
+  line.line = head_.next_line++;
+  line.parent = parent;
+  unit_.lines.push_back(line);
+  head_.line_ends[line.line] = 1;
   head_.dirty = true;
-  head_.line_ends[ref.line] = ref.version;
+  return {line.line, 1};
+}
+
+void ForkedState::write(StateRef at, StateKeyNid key, EventNid event) {
   StateChange change;
-  change.line = ref.line;
-  change.from_version = ref.version;
+  change.line = at.line;
+  change.from_version = at.version;
   change.key = key;
   change.event = event;
   unit_.state.push_back(change);
+  head_.line_ends[at.line] = at.version;
+  head_.dirty = true;
+}
+
+StateRef ForkedState::after(StateRef before, StateKeyNid key, EventNid event) {
+  const auto end = head_.line_ends.find(before.line);
+  const bool at_end = end != head_.line_ends.end() && end->second == before.version;
+  const StateRef ref = at_end ? StateRef{before.line, before.version + 1} : begin_line(before);
+  write(ref, key, event);
   derived_[ref] = Derived{before, key, event};
   return ref;
 }
@@ -292,8 +290,7 @@ Task<Result<>> ForkedState::resolve_extremities(std::size_t event_index) {
     resolved = std::move(*found);
   }
   co_await replace_current(std::move(resolved), event_index);
-  if (head_.resolutions.size() >= max_remembered_resolutions) head_.resolutions.clear();
-  head_.resolutions[refs] = head_.current();
+  remember_resolution(std::move(refs), head_.current());
   co_return Result<>{};
 }
 

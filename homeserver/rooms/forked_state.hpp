@@ -60,6 +60,9 @@ class ForkedState {
   Task<std::vector<EventNid>> agreed_on(const Resolution& resolution, const EventGraph& events);
   Task<std::vector<StoredEventPtr>> events_of(std::vector<EventNid> nids);
   StateRef add_line(std::optional<StateRef> parent, const StateMap& parent_state, StateMapPtr state);
+  StateRef begin_line(std::optional<StateRef> parent);
+  void write(StateRef at, StateKeyNid key, EventNid event);
+  void remember_resolution(std::vector<StateRef> of, StateRef result);
 
   const Services& services_;
   RoomHead& head_;

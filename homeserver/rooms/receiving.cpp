@@ -144,7 +144,7 @@ Task<RoomService::Impl::Run> RoomService::Impl::append_run(RoomHead& head, std::
   run.unit = std::make_shared<WriteUnit>();
   const ForkedState::Services forked_services = services_of_forks();
   ForkedState forked(forked_services, head, *run.unit);
-  EventsById placed;
+  KnownEvents placed;
   for (const Inbound* inbound : events) {
     if (meets_redaction(*inbound->event, *run.unit, placed)) break;
     auto around = look_around(head, *inbound, known, placed);
@@ -170,7 +170,7 @@ void RoomService::Impl::count_received(Received result) {
 }
 
 // What is here of these events and of all that they name; one round trip at most.
-Task<RoomService::Impl::EventsById> RoomService::Impl::named_by(std::vector<EventPtr> events) {
+Task<KnownEvents> RoomService::Impl::named_by(std::vector<EventPtr> events) {
   std::vector<EventId> ids;
   for (const auto& event : events) {
     ids.push_back(event->id());
@@ -181,16 +181,16 @@ Task<RoomService::Impl::EventsById> RoomService::Impl::named_by(std::vector<Even
   const auto repeated = std::ranges::unique(ids);
   ids.erase(repeated.begin(), repeated.end());
   auto found = co_await services.events.by_id(ids);
-  EventsById known;
+  KnownEvents known;
   for (std::size_t i = 0; i < ids.size(); ++i)
     if (found[i]) known.emplace(ids[i], std::move(found[i]));
   co_return known;
 }
 
 RoomService::Impl::Surroundings RoomService::Impl::look_around(const RoomHead& head, const Inbound& inbound,
-                                                               const EventsById& known, const EventsById& placed) {
+                                                               const KnownEvents& known, const KnownEvents& placed) {
   const Event& event = *inbound.event;
-  const auto find = [](const EventsById& events, const EventId& id) {
+  const auto find = [](const KnownEvents& events, const EventId& id) {
     auto found = events.find(id);
     return found == events.end() ? nullptr : found->second;
   };

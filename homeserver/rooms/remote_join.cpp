@@ -139,7 +139,7 @@ Task<Result<>> RoomService::Impl::start_from_snapshot(RoomLock lock, const Remot
   inbound.event = joined.join_event.event();
   std::vector<EventPtr> arriving(1, inbound.event);
   const auto known = co_await named_by(std::move(arriving));
-  const EventsById nothing_else;
+  const KnownEvents nothing_else;
   auto around = look_around(head, inbound, known, nothing_else);
   auto stored = co_await stored_form(head, inbound, around);
   stored->before = head.current();

@@ -6,6 +6,7 @@
 
 #include "homeserver/rooms/auth_state.hpp"
 #include "homeserver/rooms/forked_state.hpp"
+#include "homeserver/rooms/outlier_judgement.hpp"
 #include "homeserver/rooms/room_builder.hpp"
 #include "homeserver/rooms/room_head.hpp"
 #include "homeserver/rooms/room_service.hpp"
@@ -128,9 +129,8 @@ struct RoomService::Impl {
   Task<Result<std::optional<UserId>>> authorise_restricted_join(RoomHead& head, UserId user, db::Membership current);
 
   // outliers.cpp
-  using EventsById = std::unordered_map<EventId, StoredEventPtr>;
   struct StoredOutliers {
-    EventsById known;               // what was given, and what that cites, stored now or before
+    KnownEvents known;              // what was given, and what that cites, stored now or before
     std::vector<EventId> left_out;  // auth events are not here
   };
   // In the room's lane, or of a room that nobody else knows yet.
@@ -187,10 +187,10 @@ struct RoomService::Impl {
   Task<Appended> append_inbound(Inbound inbound);
   Task<std::vector<Appended>> append_inbound(RoomId room, std::vector<Inbound> batch);
   Task<Run> append_run(RoomHead& head, std::vector<const Inbound*> events);
-  Task<EventsById> named_by(std::vector<EventPtr> events);
+  Task<KnownEvents> named_by(std::vector<EventPtr> events);
   // `placed`: events of the same unit.
-  Surroundings look_around(const RoomHead& head, const Inbound& inbound, const EventsById& known,
-                           const EventsById& placed);
+  Surroundings look_around(const RoomHead& head, const Inbound& inbound, const KnownEvents& known,
+                           const KnownEvents& placed);
   Task<NewEventPtr> stored_form(RoomHead& head, const Inbound& inbound, const Surroundings& around);
   Task<Result<StateRef>> find_state_before(ForkedState& forked, const Inbound& inbound, const Surroundings& around);
   Task<Appended> judge_and_append(RoomHead& head, ForkedState& forked, WriteUnit& unit, const Inbound& inbound,
@@ -220,7 +220,7 @@ struct RoomService::Impl {
                                                                std::vector<ServerName> servers);
   Task<> append_backfilled(RoomId room, OrderKey later, std::vector<VerifiedEvent> events, RootStates states);
   Task<NewEventPtr> place_backfilled(RoomHead& head, WriteUnit& unit, ForkedState& forked, const VerifiedEvent& event,
-                                     const RootStates& states, const EventsById& known, const EventsById& placed,
+                                     const RootStates& states, const KnownEvents& known, const KnownEvents& placed,
                                      const WaitingRedactions& redactions);
 
   // merging.cpp
