@@ -55,7 +55,9 @@ class Federation {
       receive(server, *merge);
       if (!server.extremities().contains(*merge)) continue;  // soft-failed there
       ASSERT_EQ(server.extremities(), Places{*merge});
-      if (agreed) ASSERT_EQ(server.current(), *agreed);
+      if (agreed) {
+        ASSERT_EQ(server.current(), *agreed);
+      }
       agreed = server.current();
       ++merged_;
     }

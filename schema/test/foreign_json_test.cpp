@@ -16,7 +16,8 @@ TEST(ForeignJson, canonical_text_is_what_canonical_json_is_where_that_is_defined
         R"({"b":[1,{"z":{},"a":[]},"x"],"a":{"é":null,"c":false}})",
         R"( { "b" : 1 , "a" : [ 1 , 2 , [ ] , { "y" : 1, "x" : { "q" : 2, "p" : 3 } } ] , "" : "" } )"}) {
     ASSERT_TRUE(canonical_text(text)) << text;
-    if (std::string_view(text) != "-0") EXPECT_EQ(*canonical_text(text), canonical(parse(text).value())) << text;
+    if (std::string_view(text) == "-0") continue;
+    EXPECT_EQ(*canonical_text(text), canonical(parse(text).value())) << text;
   }
 }
 
