@@ -4,11 +4,11 @@ import servers
 
 @pytest.fixture(scope="session")
 def small(authority):
-    """A server with few places: 16 writes, of which one user gets 4, 8 requests of other servers, of which one gets 2, and so on;
-    twice as many may wait, for as long as a test takes."""
+    """A server with few places: 8 writes, of which one user gets 2, and as many requests of other servers. 64 writes and 16 of those
+    requests may wait, for as long as a test takes."""
     made = servers.Server(authority)
     made.stop()
-    made.reconfigure({"overload.writes": "16", "overload.reads": "8", "overload.heavy_reads": "4", "overload.federation": "8",
+    made.reconfigure({"overload.writes": "8", "overload.reads": "8", "overload.heavy_reads": "4", "overload.federation": "8",
                       "overload.wait_ms": "60000", "overload.unsent_mb": "16"})
     made.start()
     yield made

@@ -1,4 +1,4 @@
-"""More is asked of the server than it can do. Numbers are of the fixture `small`: 16 writes at a time and 32 that wait."""
+"""More is asked of the server than it can do. Numbers are of the fixture `small`: 8 writes at a time and 64 that wait."""
 
 import itertools
 
@@ -6,8 +6,10 @@ import pytest
 from crowd import Crowd, Standstill, bodies, message, refused, wait_until
 from servers import ok
 
-RUNNING, WAITING, SHARE = 16, 32, 4
+RUNNING, WAITING = 8, 64
 CAPACITY = RUNNING + WAITING
+SHARE = RUNNING // 4  # of one user
+MOST = CAPACITY // 4  # of one user, those that wait included
 numbers = itertools.count(1)
 
 
@@ -62,26 +64,26 @@ def test_recovery_is_at_once_and_what_was_refused_succeeds_when_it_is_sent_again
 
 
 def test_greedy_user_gets_no_more_than_a_share_and_others_all_they_ask(small, users):
-    greedy, *modest = users[:9]
+    greedy, *modest = users[:1 + RUNNING - SHARE]
     rooms = rooms_of([greedy, *modest])
     flood = 5 * CAPACITY
     with Standstill(small):
         crowd = Crowd(message(greedy, rooms[0], body()) for _ in range(flood))
-        crowd.wait_for_answers(flood - 3 * SHARE)
+        crowd.wait_for_answers(flood - MOST)
         others = Crowd(message(user, room_id, body()) for user, room_id in zip(modest, rooms[1:]))
         wait_until(lambda: small.count("http_admitted", **{"class": "write"}) == SHARE + len(modest))
         assert others.answered() == 0, others.statuses()
-    assert crowd.join() == {200: 3 * SHARE, 429: flood - 3 * SHARE}
+    assert crowd.join() == {200: MOST, 429: flood - MOST}
     assert all(refused(reply) for reply in crowd.replies if reply.status_code != 200)
     assert others.join() == {200: len(modest)}
 
 
 def test_greedy_users_make_room_for_others_even_where_they_fill_the_queue(small, users):
-    """Four users fill all places, and eight shares of those who wait."""
+    """Four users fill all places, and the queue."""
     greedy, modest = users[:4], users[4]
     rooms = rooms_of([*greedy, modest])
     with Standstill(small):
-        crowd = Crowd(message(user, room_id, body()) for user, room_id in zip(greedy, rooms) for _ in range(3 * SHARE))
+        crowd = Crowd(message(user, room_id, body()) for user, room_id in zip(greedy, rooms) for _ in range(MOST))
         wait_until(lambda: small.count("http_waiting", **{"class": "write"}) == WAITING)
         modest_one = Crowd([message(modest, rooms[4], body())])
         crowd.wait_for_answers(1)

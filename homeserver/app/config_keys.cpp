@@ -218,13 +218,15 @@ std::vector<ConfigKey> overload_keys() {
              "Cheap reads worked on at a time; more wait or are refused. 0: 16 for each of database.connections."),
       places("overload.heavy_reads", &Config::heavy_places,
              "Initial syncs, room states and member lists. 0: 4 for each of database.connections."),
-      places("overload.writes", &Config::write_places, "Messages and other writes. 0: 512."),
+      places("overload.writes", &Config::write_places, "Messages and other writes. 0: 128."),
       places("overload.remote", &Config::remote_places, "What may wait for another server, like joins. 0: 128."),
       places("overload.logins", &Config::login_places, "Logins and registrations. 0: 4 for each processor."),
       places("overload.federation", &Config::federation_places,
              "Requests of other servers. 0: 16 for each of database.connections."),
-      key<std::int64_t>("overload.wait_ms", &Config::place_wait_ms, 1000, "1 to 60000", between(1, 60'000),
-                        "How long a request waits for its turn; much shorter once that many have waited that long."),
+      key<std::int64_t>(
+          "overload.wait_ms", &Config::place_wait_ms, 500, "1 to 60000", between(1, 60'000),
+          "How long a cheap read or a write waits for its turn before it is refused; others ten times as long. A tenth "
+          "of that once somebody has been waiting all that time."),
       key<std::int64_t>("overload.unsent_mb", &Config::max_unsent_mb, 256, "16 to 1000000", between(16, 1'000'000),
                         "Memory for replies that clients are slow to take; beyond, the slowest are cut off."),
   };

@@ -40,6 +40,7 @@ http::AdmissionSettings admission_settings(const Config& config) {
         std::pair{WorkClass::login, config.login_places}, std::pair{WorkClass::federation, config.federation_places}})
     if (places > 0) settings[work] = static_cast<std::size_t>(places);
   settings.patience = std::chrono::milliseconds(config.place_wait_ms);
+  settings.short_patience = settings.patience / 10;
   return settings;
 }
 

@@ -25,9 +25,15 @@ static_assert(crypto_shorthash_BYTES == sizeof(std::uint64_t) && crypto_shorthas
 constexpr std::size_t shares_of(WorkClass work) {
   return work == WorkClass::login ? 1 : 4;
 }
-// A class with so many waiting is full. Those who log in are patient.
+// A class with so many waiting is full: bursts of what is small may be large.
 constexpr std::size_t waiting_per_place(WorkClass work) {
-  return work == WorkClass::login ? 8 : 2;
+  const bool is_small = work == WorkClass::read || work == WorkClass::write || work == WorkClass::login;
+  return is_small ? 8 : 2;
+}
+// What takes longer itself may wait for longer.
+constexpr int patience_factor(WorkClass work) {
+  const bool is_quick = work == WorkClass::read || work == WorkClass::write || work == WorkClass::authentication;
+  return is_quick ? 1 : 10;
 }
 constexpr std::int64_t earliest_return_ms = 1000;
 constexpr std::int64_t latest_return_ms = 3000;  // not all at the same moment
@@ -41,7 +47,7 @@ AdmissionSettings usual_admission(std::size_t processors, std::size_t database_c
   AdmissionSettings settings;
   settings[WorkClass::read] = settings[WorkClass::federation] = 16 * database_connections;
   settings[WorkClass::heavy] = 4 * database_connections;
-  settings[WorkClass::write] = 512;  // the batch that is being committed, and the next
+  settings[WorkClass::write] = 128;  // more at a time are not written any faster
   settings[WorkClass::remote] = 128;
   settings[WorkClass::login] = 4 * processors;
   settings[WorkClass::authentication] = 256;
@@ -74,11 +80,13 @@ struct Admission::Waiter {
 };
 
 struct Admission::Class {
-  Class(WorkClass work, std::size_t n, Metrics& metrics)
-      : places(std::max<std::size_t>(n, 1)),
+  Class(WorkClass work, const AdmissionSettings& settings, Metrics& metrics)
+      : places(std::max<std::size_t>(settings.places[static_cast<std::size_t>(work)], 1)),
         share((places + shares_of(work) - 1) / shares_of(work)),
         max_waiting(places * waiting_per_place(work)),
         max_waiting_of_one(share * waiting_per_place(work)),
+        patience(settings.patience * patience_factor(work)),
+        short_patience(settings.short_patience * patience_factor(work)),
         running_gauge(gauge(metrics, work, "http_admitted", "Requests that hold a place.")),
         waiting_gauge(gauge(metrics, work, "http_waiting", "Requests that wait for a place.")),
         shed_share(shed(metrics, work, "share")),
@@ -183,6 +191,7 @@ struct Admission::Class {
   }
 
   const std::size_t places, share, max_waiting, max_waiting_of_one;
+  const std::chrono::milliseconds patience, short_patience;
   std::size_t running = 0;
   std::size_t waiting = 0;  // of those that may be shed
   TimePoint waiting_since;  // somebody has waited at any time since then
@@ -202,10 +211,10 @@ Admission::Waiter::~Waiter() {
 }
 
 Admission::Admission(asio::any_io_executor executor, const AdmissionSettings& settings, Metrics& metrics)
-    : executor_(std::move(executor)), patience_(settings.patience), short_patience_(settings.short_patience) {
+    : executor_(std::move(executor)) {
   randombytes_buf(hash_key_.data(), hash_key_.size());
   for (std::size_t i = 1; i < work_classes; ++i)
-    classes_[i] = std::make_unique<Class>(static_cast<WorkClass>(i), settings.places[i], metrics);
+    classes_[i] = std::make_unique<Class>(static_cast<WorkClass>(i), settings, metrics);
 }
 Admission::~Admission() = default;
 
@@ -243,8 +252,8 @@ Task<Result<Place>> Admission::wait(WorkClass work, std::string who) {
     co_return refusal(false);
   }
   const auto now = std::chrono::steady_clock::now();
-  const bool long_full = c.waiting > 0 && now - c.waiting_since > patience_;
-  Waiter waiter(*this, c, now + (long_full ? short_patience_ : patience_), key, true);
+  const bool long_full = c.waiting > 0 && now - c.waiting_since > c.patience;
+  Waiter waiter(*this, c, now + (long_full ? c.short_patience : c.patience), key, true);
   co_await waiter.wait();
   if (waiter.outcome == Waiter::Outcome::admitted) co_return Place(self, work, key);
   const bool displaced = waiter.outcome == Waiter::Outcome::displaced;

@@ -22,8 +22,9 @@ namespace causeway::http {
 struct AdmissionSettings {
   // By class; unbounded needs none.
   std::array<std::size_t, work_classes> places{};
-  std::chrono::milliseconds patience{1000};      // how long a request waits for its place
-  std::chrono::milliseconds short_patience{50};  // the same once a class has been full for `patience`
+  // How long a cheap read or a write waits for its place; ten times as long what takes longer itself.
+  std::chrono::milliseconds patience{500};
+  std::chrono::milliseconds short_patience{50};  // the same once a class has been full for that long
   std::size_t& operator[](WorkClass work) { return places[static_cast<std::size_t>(work)]; }
 };
 
@@ -57,7 +58,6 @@ class Admission : public std::enable_shared_from_this<Admission> {
   MatrixError refusal(bool own_share);
 
   asio::any_io_executor executor_;
-  const std::chrono::milliseconds patience_, short_patience_;
   std::array<unsigned char, 16> hash_key_;  // random: nobody can choose to share a place with somebody else
   std::array<std::unique_ptr<Class>, work_classes> classes_;
   bool closed_ = false;

@@ -15,7 +15,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr auto work = WorkClass::read;
+constexpr auto work = WorkClass::federation;  // two may wait for each place
 
 class AdmissionTest : public testing::Test {
  protected:
@@ -118,7 +118,7 @@ TEST_F(AdmissionTest, too_many_of_ones_own_are_refused_at_once_and_others_are_no
   for (int i = 0; i < 3; ++i)
     wait("a");
   EXPECT_THAT(log, ElementsAre("a: 429"));
-  EXPECT_THAT(metrics(), HasSubstr("causeway_http_shed_total{class=\"read\",reason=\"share\"} 1"));
+  EXPECT_THAT(metrics(), HasSubstr("causeway_http_shed_total{class=\"federation\",reason=\"share\"} 1"));
   EXPECT_TRUE(admission().try_enter(work, "b"));
 }
 
@@ -128,7 +128,7 @@ TEST_F(AdmissionTest, full_class_refuses_at_once) {
   for (const auto* who : {"a", "b", "c"})
     wait(who);
   EXPECT_THAT(log, ElementsAre("c: 503"));
-  EXPECT_THAT(metrics(), HasSubstr("causeway_http_shed_total{class=\"read\",reason=\"full\"} 1"));
+  EXPECT_THAT(metrics(), HasSubstr("causeway_http_shed_total{class=\"federation\",reason=\"full\"} 1"));
 }
 
 TEST_F(AdmissionTest, who_fills_the_queue_makes_room_for_others) {
@@ -172,7 +172,7 @@ TEST_F(AdmissionTest, a_wait_has_an_end) {
   while (log.size() < 2)
     settle();
   EXPECT_THAT(log, ElementsAre("a: 503", "x: 429"));
-  EXPECT_THAT(metrics(), HasSubstr("causeway_http_shed_total{class=\"read\",reason=\"waited\"} 2"));
+  EXPECT_THAT(metrics(), HasSubstr("causeway_http_shed_total{class=\"federation\",reason=\"waited\"} 2"));
   running.leave();
   EXPECT_TRUE(admission().try_enter(work, "b")) << "nothing is left of those who waited";
 }
