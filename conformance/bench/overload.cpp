@@ -8,7 +8,7 @@ namespace causeway::bench {
 
 namespace {
 
-constexpr std::size_t capacity = 128;  // writes that Causeway has under way at a time, unless configured otherwise
+constexpr std::size_t capacity = 512;  // writes that Causeway has under way at a time, unless configured otherwise
 constexpr std::size_t user_count = 128;
 // Clients are told a second or more.
 constexpr std::chrono::milliseconds pause_after_refusal{100};
@@ -88,7 +88,7 @@ Task<> overload(Bench& bench) {
 }  // namespace
 
 std::vector<Scenario> overload_scenarios() {
-  return {{"overload", "128, 256 and 640 senders at once", false, overload}};
+  return {{"overload", "512, 1,024 and 2,560 senders at once", false, overload}};
 }
 
 }  // namespace causeway::bench

@@ -218,7 +218,7 @@ std::vector<ConfigKey> overload_keys() {
              "Cheap reads worked on at a time; more wait or are refused. 0: 16 for each of database.connections."),
       places("overload.heavy_reads", &Config::heavy_places,
              "Initial syncs, room states and member lists. 0: 4 for each of database.connections."),
-      places("overload.writes", &Config::write_places, "Messages and other writes. 0: 128."),
+      places("overload.writes", &Config::write_places, "Messages and other writes. 0: 512."),
       places("overload.remote", &Config::remote_places, "What may wait for another server, like joins. 0: 128."),
       places("overload.logins", &Config::login_places, "Logins and registrations. 0: 4 for each processor."),
       places("overload.federation", &Config::federation_places,
