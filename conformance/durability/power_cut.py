@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from faults import Target, descendants, kill_and_wait
@@ -121,24 +123,32 @@ class OwnPostgres:
         assert done.returncode == 0, done.stdout
 
     def start(self):
+        """As a child, so that it is reaped here: a dead postmaster whose zombie lingers looks alive to the next one."""
         options = [part for setting in self.settings for part in ("-c", setting)]
-        self.command_quietly("pg_ctl", "-D", self.cluster, "-w", "-l", self.directory / "log", "-o", " ".join(f"'{part}'" for part in options), "start")
+        with (self.directory / "log").open("ab") as log:
+            self.postmaster = subprocess.Popen([*self.as_user, self.BIN / "postgres", "-D", self.cluster, *options], cwd="/", stdin=subprocess.DEVNULL,
+                                               stdout=log, stderr=log, env={**os.environ, **self.disk.environment()})
+        while subprocess.run([self.BIN / "pg_isready", "-q", "-h", self.directory, "-U", "causeway"]).returncode != 0:
+            assert self.postmaster.poll() is None, (self.directory / "log").read_text()[-2000:]
+            time.sleep(0.02)
 
-    def command_quietly(self, program, *arguments):
-        """PostgreSQL would keep a pipe open."""
-        subprocess.run([*self.as_user, self.BIN / program, *arguments], cwd="/", check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                       env={**os.environ, **self.disk.environment()})
+    def end(self, how):
+        self.postmaster.send_signal(how)
+        self.postmaster.wait()
 
     def stop(self):
-        self.command_quietly("pg_ctl", "-D", self.cluster, "-m", "fast", "-w", "stop")
+        self.end(signal.SIGINT)
+
+    def lose_memory(self):
+        """After the disk was cut and all was killed. To be started again."""
+        self.postmaster.wait()
+        self.disk.lose_memory()
 
     def processes(self):
-        return list(descendants(int((self.cluster / "postmaster.pid").read_text().split("\n")[0])))
+        return list(descendants(self.postmaster.pid))
 
     def remove(self):
-        try:
-            self.command_quietly("pg_ctl", "-D", self.cluster, "-m", "immediate", "-w", "stop")
-        except subprocess.CalledProcessError:
-            pass
+        if self.postmaster.poll() is None:
+            self.end(signal.SIGQUIT)
         self.disk.remove()
         shutil.rmtree(self.directory, ignore_errors=True)

@@ -36,7 +36,7 @@ def test_a_database_that_does_not_wait_for_the_disk_is_found_out(setting):
         server.process.wait()
         for client in [*scenario.writers, *scenario.syncers[0]]:
             client.end()
-        postgres.disk.lose_memory()
+        postgres.lose_memory()
         postgres.start()
         server.start()
         for client in [*scenario.writers, *scenario.syncers[0]]:
