@@ -62,8 +62,10 @@ class OptionalMembers {
   Result<> result_;
 };
 
-Result<CreateRoom> read_create_room(const boost::json::object& body, const Requester& requester) {
+Result<CreateRoom> read_create_room(const boost::json::object& body, const Requester& requester,
+                                    const Settings& settings) {
   CreateRoom room;
+  room.version = settings.default_room_version;
   room.creator = Sender::of(requester);
   auto published = read_published(body);
   if (!published) return published.error();
@@ -93,7 +95,7 @@ Result<CreateRoom> read_create_room(const boost::json::object& body, const Reque
 Task<Result<Response>> create_room(ClientApi& api, Request& request) {
   const auto body = request.json_object();
   if (!body) co_return body.error();
-  auto room = read_create_room(*body, *request.requester);
+  auto room = read_create_room(*body, *request.requester, api.settings);
   if (!room) co_return room.error();
   if (room->published && !may_publish(api, request)) co_return may_not_publish();
   const auto created = co_await api.rooms.create_room(std::move(*room));

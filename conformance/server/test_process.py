@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -89,6 +90,18 @@ def test_the_default_file_changes_nothing_and_every_line_of_it_is_valid(tmp_path
         assert done.returncode == 0, done.stderr
 
 
+def test_rooms_are_made_with_the_default_version_unless_another_is_asked_for(authority):
+    server = Server(authority, ROOM_VERSION="10")
+    try:
+        alice = server.register()
+        assert ok(alice.get("/capabilities"))["capabilities"]["m.room_versions"]["default"] == "10"
+        versions = [ok(alice.get(f"/rooms/{quote(room, safe='')}/state/m.room.create/"))["room_version"]
+                    for room in (alice.create_room(), alice.create_room(room_version="11"))]
+        assert versions == ["10", "11"]
+    finally:
+        server.remove()
+
+
 def test_help_and_version_answer():
     assert "serve" in causeway("--help").stdout
     assert causeway("version").stdout.startswith("causeway ")
@@ -126,7 +139,7 @@ def test_sigterm_ends_long_polls_and_exits_0_within_5_seconds(own_server):
     answers = []
     poll = threading.Thread(target=lambda: answers.append(alice.get("/sync", params={"since": since, "timeout": 60000})))
     poll.start()
-    until(lambda: "causeway_sync_waiting 1" in requests.get(own_server.url + "/metrics").text)
+    until(lambda: own_server.count("sync_waiting") == 1)
     begun = time.monotonic()
     assert own_server.stop() == 0
     assert time.monotonic() - begun < 5
