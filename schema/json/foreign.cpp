@@ -12,7 +12,8 @@ namespace {
 using boost::system::error_code;
 using Text = boost::json::string_view;
 
-// Writes what is parsed into one buffer, and puts the members of each object in order when it ends.
+// Writes what is parsed into one text as it comes, and notes which objects have their members in another order than the
+// canonical one; the canonical text is then put together at the end, at one go.
 class CanonicalWriter {
  public:
   static constexpr std::size_t max_object_size = std::numeric_limits<std::size_t>::max();
@@ -26,14 +27,14 @@ class CanonicalWriter {
   bool on_array_end(std::size_t, error_code&) { return close(']'); }
   bool on_object_begin(error_code&) { return open('{'); }
   bool on_object_end(std::size_t, error_code&) {
-    sort_members();
+    order_members();
     return close('}');
   }
   bool on_key_part(Text part, std::size_t, error_code&) { return keep(part); }
   bool on_key(Text last, std::size_t, error_code&) {
     auto& members = open_.back().members;
     separate();
-    members.push_back({pending_.append(last), out_.size(), 0});
+    members.push_back({pending_.append(last), {out_.size(), 0}});
     append_quoted(out_, pending_);
     out_ += ':';
     pending_.clear();
@@ -56,17 +57,33 @@ class CanonicalWriter {
   bool on_comment_part(Text, error_code&) { return true; }
   bool on_comment(Text, error_code&) { return true; }
 
-  std::string take() { return std::move(out_); }
+  std::string take() {
+    if (reordered_.empty()) return std::move(out_);
+    std::ranges::sort(reordered_, {}, begin_of);
+    std::string ordered;
+    ordered.reserve(out_.size());
+    write({0, out_.size()}, ordered);
+    return ordered;
+  }
 
  private:
+  struct Range {  // of out_
+    std::size_t begin, end;
+  };
   struct Member {
     std::string key;
-    std::size_t begin, end;  // in out_, key included
+    Range range;  // key included
   };
   struct Container {
     std::size_t begin;  // of what is inside
     std::vector<Member> members;
   };
+  // An object whose members have another order than in out_.
+  struct Reordered {
+    Range inside;
+    std::vector<Range> members;
+  };
+  static std::size_t begin_of(const Reordered& object) { return object.inside.begin; }
 
   bool keep(Text part) {
     pending_.append(part);
@@ -98,24 +115,37 @@ class CanonicalWriter {
     return ended();
   }
   bool ended() {
-    if (!open_.empty() && !open_.back().members.empty()) open_.back().members.back().end = out_.size();
+    if (!open_.empty() && !open_.back().members.empty()) open_.back().members.back().range.end = out_.size();
     return true;
   }
-  void sort_members() {
+  // Of members with the same key the last stays.
+  void order_members() {
     auto& [begin, members] = open_.back();
-    const auto ordered = [](const Member& a, const Member& b) { return a.key >= b.key; };
-    if (std::ranges::adjacent_find(members, ordered) == members.end()) return;
+    const auto out_of_order = [](const Member& a, const Member& b) { return a.key >= b.key; };
+    if (std::ranges::adjacent_find(members, out_of_order) == members.end()) return;
     std::ranges::stable_sort(members, {}, &Member::key);
-    std::string sorted;
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      if (i + 1 < members.size() && members[i].key == members[i + 1].key) continue;
-      if (!sorted.empty()) sorted += ',';
-      sorted.append(out_, members[i].begin, members[i].end - members[i].begin);
+    Reordered& object = reordered_.emplace_back();
+    object.inside = {begin, out_.size()};
+    for (std::size_t i = 0; i < members.size(); ++i)
+      if (i + 1 == members.size() || members[i].key != members[i + 1].key) object.members.push_back(members[i].range);
+  }
+  // Appends a range of out_, with the objects in it as they should be. No deeper than the objects are nested.
+  void write(Range range, std::string& into) const {
+    auto object = std::ranges::upper_bound(reordered_, range.begin, {}, begin_of);
+    while (object != reordered_.end() && object->inside.begin < range.end) {
+      into.append(out_, range.begin, object->inside.begin - range.begin);
+      for (const Range& member : object->members) {
+        if (&member != &object->members.front()) into += ',';
+        write(member, into);
+      }
+      range.begin = object->inside.end;
+      object = std::ranges::upper_bound(object, reordered_.end(), range.begin, {}, begin_of);
     }
-    out_.replace(begin, std::string::npos, sorted);
+    into.append(out_, range.begin, range.end - range.begin);
   }
 
-  std::string out_;
+  std::string out_;  // with the members of objects as they came
+  std::vector<Reordered> reordered_;
   std::string pending_;  // what is there of a key, string or number that comes in parts
   std::vector<Container> open_;
   bool after_key_ = false;

@@ -21,6 +21,27 @@ TEST(ForeignJson, canonical_text_is_what_canonical_json_is_where_that_is_defined
   }
 }
 
+// An object with its members the wrong way round, in itself at both ends, `depth` times.
+std::string turned(std::size_t depth) {
+  if (depth == 0) return "1";
+  return "{\"c\":" + turned(depth - 1) + ",\"b\":[{\"y\":2,\"x\":3}],\"c\":" + turned(depth - 1) + ",\"a\":0}";
+}
+std::string ordered(std::size_t depth) {
+  if (depth == 0) return "1";
+  return "{\"a\":0,\"b\":[{\"x\":3,\"y\":2}],\"c\":" + ordered(depth - 1) + "}";
+}
+
+TEST(ForeignJson, canonical_text_orders_objects_within_objects) {
+  for (std::size_t depth = 0; depth <= 10; ++depth)
+    EXPECT_EQ(canonical_text(turned(depth)), ordered(depth));
+  std::string deep = "1", deep_ordered = "1";
+  for (std::size_t i = 0; i < max_foreign_depth; ++i) {
+    deep = "{\"b\":" + deep + ",\"a\":0}";
+    deep_ordered = "{\"a\":0,\"b\":" + deep_ordered + "}";
+  }
+  EXPECT_EQ(canonical_text(deep), deep_ordered);
+}
+
 TEST(ForeignJson, canonical_text_leaves_numbers_as_they_are_written) {
   EXPECT_EQ(canonical_text("{\"b\":1.50,\"a\":100000000000000000000000000000,\"c\":-1E+300}"),
             "{\"a\":100000000000000000000000000000,\"b\":1.50,\"c\":-1E+300}");
