@@ -110,9 +110,9 @@ def test_long_polls_that_wait_hold_no_places(small, users):
     user, waiters = users[0], 40
     room_id = user.create_room()
     since = user.sync()["next_batch"]
-    before = small.count("causeway_sync_waiting")
+    before = small.count("sync_waiting")
     crowd = Crowd([lambda: user.get("/sync", params={"since": since, "timeout": 30000})] * waiters)
-    wait_until(lambda: small.count("causeway_sync_waiting") == before + waiters)
+    wait_until(lambda: small.count("sync_waiting") == before + waiters)
     assert user.get("/account/whoami").status_code == 200
     event = user.send(room_id, body())
     assert crowd.join() == {200: waiters}

@@ -66,7 +66,7 @@ def test_tokens_limits_waits_and_order_survive_a_jump(server, clock, jump):
     assert 429 in spent.join(), spent.statuses()
     since = user.sync()["next_batch"]
     poll = Crowd([lambda: user.get("/sync", params={"since": since, "timeout": 2000})])
-    wait_until(lambda: server.count("causeway_sync_waiting") == 1)
+    wait_until(lambda: server.count("sync_waiting") == 1)
     clock.set(jump)
     assert poll.join() == {200: 1}, "it ends when its time is up"
     # Who is over a limit now is not so for a day, nor is the limit gone.

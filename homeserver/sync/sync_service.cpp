@@ -36,9 +36,9 @@ struct SyncService::Impl {
         users(s.database, s.hub, s.reader, s.typing, s.notifier),
         versions(s.hub),
         filters(max_cached_filters),
-        told(s.metrics.counter("causeway_sync_replies_total", "Replies to /sync that told something")),
-        timed_out(s.metrics.counter("causeway_sync_timeouts_total", "Replies to /sync that had nothing to tell")),
-        waiting(s.metrics.gauge("causeway_sync_waiting", "Requests to /sync that wait for news")) {}
+        told(s.metrics.counter("sync_replies_total", "Replies to /sync that told something")),
+        timed_out(s.metrics.counter("sync_timeouts_total", "Replies to /sync that had nothing to tell")),
+        waiting(s.metrics.gauge("sync_waiting", "Requests to /sync that wait for news")) {}
 
   Task<Result<FilterPtr>> filter(UserNid user, std::string text);
   Task<Result<std::string>> filter_text(UserNid user, std::string text);
