@@ -31,6 +31,15 @@ def peer(authority):
 
 
 @pytest.fixture
+def pair(authority):
+    """Two servers for one test, which may kill them."""
+    made = [servers.Server(authority), servers.Server(authority)]
+    yield made
+    for server in made:
+        server.remove()
+
+
+@pytest.fixture
 def alice(server):
     return server.register()
 

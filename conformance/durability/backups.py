@@ -1,30 +1,20 @@
 """A backup is made under load, the server goes on and is lost, and the backup becomes a server again."""
 
-import os
 import random
 import shutil
 import stat
-import subprocess
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 from clients import Syncer, Writer
 from connection import Connection
 from faults import Target
 from observe import timeline
-from scenario import Scenario, until
-from servers import LAUNCHER, Server, TestAuthority
-
-
-def causeway_binary():
-    built = [LAUNCHER.parents[1] / f"build/{preset}/bin/causeway" for preset in ("release", "dev")]
-    return os.environ.get("CAUSEWAY_BIN") or str(next(path for path in built if path.exists()))
-
-
-def causeway(*arguments, **options):
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.run([causeway_binary(), *map(str, arguments)], text=True, timeout=120, **pipes)
+from scenario import Scenario, two_servers
+from servers import causeway
+from waiting import eventually
 
 
 class Backup:
@@ -47,7 +37,7 @@ class Backup:
     def restore(self, **options):
         return causeway("restore", self.file, "--config", self.config, **options)
 
-    def remove(self):
+    def close(self):
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
@@ -109,10 +99,7 @@ def lose(server):
 def run(seed, before_s=3.0, after_s=1.0, log=None):
     """Returns what is wrong, one sentence each."""
     print(f"seed {seed}", flush=True)
-    authority = TestAuthority()
-    servers = [Server(authority) for _ in range(2)]
-    backup = Backup(servers[0])
-    try:
+    with two_servers(log) as servers, closing(Backup(servers[0])) as backup:
         # Nobody leaves and comes back: who did so in the life that is lost may be out of the room by what the peers still know.
         # And state is read from state_after: replaying a timeline in which lost events come back does not give the state.
         scenario = Scenario(servers, seed, rooms=4, writers=4, roamers=0)
@@ -127,15 +114,16 @@ def run(seed, before_s=3.0, after_s=1.0, log=None):
         time.sleep(after_s)
         scenario.stop_writers()
         scenario.barriers()
-        late = until(lambda: not scenario.missing_somewhere(), 120, "acknowledged events had not arrived everywhere before the loss")
+        if not eventually(lambda: not scenario.missing_somewhere(), 120):
+            return ["acknowledged events had not arrived everywhere before the loss"]
         for syncer in scenario.syncers[0]:
             syncer.end()
         for syncer in scenario.syncers[0]:
             syncer.join(60)
         lose(servers[0])
         done = backup.restore()
-        if late or done.returncode != 0:
-            return late + [f"restore: {done.stderr}"]
+        if done.returncode != 0:
+            return [f"restore: {done.stderr}"]
         if backup.restore().returncode == 0:
             return ["a second restore was not refused"]
         servers[0].start()
@@ -148,15 +136,6 @@ def run(seed, before_s=3.0, after_s=1.0, log=None):
         found += scenario.problems()
         print(f"{len(promises.event_ids)} events acknowledged before the backup, {scenario.summary()}", flush=True)
         return found
-    finally:
-        if log:
-            with open(log, "w", encoding="utf-8") as out:
-                for server in servers:
-                    out.write(f"--- {server.name}\n" + "".join(server.log))
-        for server in servers:
-            server.remove()
-        backup.remove()
-        authority.remove()
 
 
 def missing_after_restore(scenario, promises):

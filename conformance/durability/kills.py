@@ -2,24 +2,22 @@
 
 import random
 import time
+from contextlib import ExitStack
 
 from faults import Killer, Target
 from power_cut import CuttableTarget
-from scenario import Scenario
-from servers import Server, TestAuthority
+from scenario import Scenario, two_servers
 
 
 def run(kills, seconds, seed, power=False, log=None):
     """Returns what is wrong, one sentence each. `power`: some of the kills cut the power."""
     print(f"seed {seed}", flush=True)
     seeds = random.Random(seed)
-    authority = TestAuthority()
-    servers, targets = [], []
-    try:
-        servers = [Server(authority) for _ in range(2)]
+    with ExitStack() as disks, two_servers(log) as servers:
+        targets = [(CuttableTarget if power else Target)(server) for server in servers]
+        for target in targets:
+            disks.callback(target.remove)
         scenario = Scenario(servers, seeds.random())
-        for server in servers:
-            targets.append((CuttableTarget if power else Target)(server))
         killer = Killer(targets, kills, seeds.random(), max(1.0, 2 * seconds / max(kills, 1)))
         begun = time.monotonic()
         scenario.start()
@@ -33,13 +31,3 @@ def run(kills, seconds, seed, power=False, log=None):
         found = scenario.problems()
         print(f"{time.monotonic() - begun:.0f} s, {killer.done} kills, {scenario.summary()}", flush=True)
         return found
-    finally:
-        if log:
-            with open(log, "w", encoding="utf-8") as out:
-                for server in servers:
-                    out.write(f"--- {server.name}\n" + "".join(server.log))
-        for server in servers:
-            server.remove()
-        for target in targets:
-            target.remove()
-        authority.remove()

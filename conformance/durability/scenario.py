@@ -2,24 +2,37 @@
 
 import random
 import time
+from contextlib import contextmanager
 
 from clients import Roamer, Syncer, Writer
 from connection import Connection, path_of
 from history import History
 from observe import START, observe
+from servers import Server, TestAuthority
 from verify import problems
+from waiting import wait_until
 
 SETTLE_S = 180  # without progress
 SYNCERS = [(5, 0, False), (20, 10000, True), (100, 2000, False)]  # limit, timeout_ms, state_after
 
 
-def until(condition, seconds, what):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return [f"after {seconds} s {what}"]
-        time.sleep(0.1)
-    return []
+@contextmanager
+def two_servers(log=None):
+    """That federate. What they log is left in the file `log`."""
+    authority = TestAuthority()
+    servers = []
+    try:
+        for _ in range(2):
+            servers.append(Server(authority))
+        yield servers
+    finally:
+        if log:
+            with open(log, "w", encoding="utf-8") as out:
+                for server in servers:
+                    out.write(f"--- {server.name}\n" + "".join(server.log))
+        for server in servers:
+            server.remove()
+        authority.remove()
 
 
 class Scenario:
@@ -52,8 +65,7 @@ class Scenario:
         for room in self.rooms:
             marker = self.writer_users[0][0].send(room, kind=START, marker_of=room)
             for users in self.writer_users:
-                late = until(lambda: users[0].get(f"/rooms/{room}/event/{marker}").status_code == 200, 30, "the start has not arrived")
-                assert not late, late
+                wait_until(lambda: users[0].get(f"/rooms/{room}/event/{marker}").status_code == 200, 30, "the start has not arrived")
 
     def start(self):
         for syncers in self.syncers:

@@ -6,13 +6,13 @@ import subprocess
 import pytest
 
 import backups
-from backups import Backup, causeway, causeway_binary, lose
+from backups import Backup, lose
 from connection import Connection
 from faults import descendants
 from observe import timeline
 from power_cut import OwnPostgres
-from scenario import until
-from servers import Server, TestAuthority, ok
+from servers import Server, TestAuthority, causeway, causeway_binary, ok
+from waiting import wait_until
 
 
 def test_a_backup_made_under_load_becomes_a_server_that_everyone_can_go_on_with():
@@ -44,7 +44,7 @@ def peer(authority):
 def backup(server):
     made = Backup(server)
     yield made
-    made.remove()
+    made.close()
 
 
 def test_what_only_a_peer_still_has_comes_back_in_order_however_much_it_is(server, peer, backup):
@@ -53,13 +53,13 @@ def test_what_only_a_peer_still_has_comes_back_in_order_however_much_it_is(serve
     bob.join(room, server_name=server.name)
     assert backup.make() == []
     lost = [alice.send(room, f"message {number}") for number in range(270)]  # more than one answer of a peer holds
-    assert until(lambda: bob.get(f"/rooms/{room}/event/{lost[-1]}").status_code == 200, 60, "the peer lacks messages") == []
+    wait_until(lambda: bob.get(f"/rooms/{room}/event/{lost[-1]}").status_code == 200, why="the peer lacks messages")
     lose(server)
     done = backup.restore()
     assert done.returncode == 0, done.stderr
     server.start()
     new = bob.send(room, "after the loss")
-    assert until(lambda: alice.get(f"/rooms/{room}/event/{new}").status_code == 200, 60, "nothing comes from the peer") == []
+    wait_until(lambda: alice.get(f"/rooms/{room}/event/{new}").status_code == 200, why="nothing comes from the peer")
     seen = [event["event_id"] for event in timeline(Connection(server, alice.token), room)]
     assert len(seen) == len(set(seen))
     assert [event for event in seen if event in set(lost)] == lost
@@ -137,7 +137,7 @@ def test_a_backup_that_is_told_to_end_leaves_no_file_behind(server, backup):
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         making = subprocess.Popen([causeway_binary(), "backup", str(backup.file), "--config", str(backup.config)], stderr=subprocess.PIPE, text=True)
-        assert until(lambda: "pg_dump" in descendants(making.pid).values(), 60, "there is no pg_dump") == []
+        wait_until(lambda: "pg_dump" in descendants(making.pid).values(), why="there is no pg_dump")
         making.terminate()
         assert making.wait(30) == 1 and "no backup was made" in making.stderr.read()
         assert [path.name for path in backup.directory.iterdir()] == ["causeway.toml"]

@@ -7,6 +7,7 @@ from collections import Counter
 from urllib.parse import quote
 
 from servers import ok
+from waiting import wait_until
 
 PSQL = "/usr/lib/postgresql/15/bin/psql"
 
@@ -20,13 +21,6 @@ def refused(reply):
     assert body["errcode"] == expected and body["error"], reply.text
     assert body["retry_after_ms"] >= 1 and int(reply.headers["Retry-After"]) * 1000 >= body["retry_after_ms"], reply.headers
     return True
-
-
-def wait_until(condition, seconds=60, why="nothing happened"):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, why() if callable(why) else why
-        time.sleep(0.01)
 
 
 class Crowd:

@@ -3,8 +3,9 @@
 import itertools
 
 import pytest
-from crowd import Crowd, Standstill, bodies, message, refused, wait_until
+from crowd import Crowd, Standstill, bodies, message, refused
 from servers import ok
+from waiting import wait_until
 
 RUNNING, WAITING = 8, 64
 CAPACITY = RUNNING + WAITING

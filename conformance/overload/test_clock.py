@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from crowd import Crowd, bodies, message, wait_until
+from crowd import Crowd, bodies, message
 from servers import Server, ok
+from waiting import wait_until
 
 DAY_S = 24 * 3600
 SOURCE = Path(__file__).with_name("shifted_clock.c")

@@ -11,9 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-from crowd import bodies, message, wait_until
+from crowd import bodies, message
 from faults import Target
 from servers import Server, error
+from waiting import wait_until
 
 AS_ROOT = [] if os.geteuid() == 0 else ["sudo"]
 

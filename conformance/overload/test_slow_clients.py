@@ -2,8 +2,8 @@
 
 import socket
 
-from crowd import wait_until
 from servers import Server, ok
+from waiting import wait_until
 from wire import VERSIONS, Wire
 
 

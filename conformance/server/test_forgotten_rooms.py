@@ -1,26 +1,10 @@
 """Rooms that everybody here has forgotten: gone from the database, and from what anybody is told."""
 
-import time
-
 import pytest
 
 from fake_homeserver import enc
-from servers import Server, error, ok
-
-
-@pytest.fixture
-def pair(authority):
-    made = [Server(authority), Server(authority)]
-    yield made
-    for server in made:
-        server.remove()
-
-
-def wait_until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+from servers import error, ok
+from waiting import wait_until
 
 
 def forget(user, room):

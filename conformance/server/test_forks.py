@@ -2,18 +2,6 @@
 
 import time
 
-import pytest
-
-from servers import Server
-
-
-@pytest.fixture
-def pair(authority):
-    made = [Server(authority), Server(authority)]
-    yield made
-    for server in made:
-        server.remove()
-
 
 def until_both_have(alice, bob, room):
     """Returns once bob's server has what alice's sent last."""

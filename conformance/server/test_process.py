@@ -14,21 +14,8 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from servers import ROOT, Server, TestAuthority, causeway_binary, error, free_port, ok
-
-
-def causeway(*arguments, **options):
-    return subprocess.run([causeway_binary(), *arguments], capture_output=True, text=True, timeout=60, **options)
-
-
-def until(condition, seconds=30):
-    """Polls a condition of another process, which nothing announces."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return
-        time.sleep(0.02)
-    raise AssertionError("waited in vain")
+from servers import ROOT, Server, TestAuthority, causeway, causeway_binary, error, free_port, ok
+from waiting import wait_until
 
 
 @pytest.fixture
@@ -139,7 +126,7 @@ def test_sigterm_ends_long_polls_and_exits_0_within_5_seconds(own_server):
     answers = []
     poll = threading.Thread(target=lambda: answers.append(alice.get("/sync", params={"since": since, "timeout": 60000})))
     poll.start()
-    until(lambda: own_server.count("sync_waiting") == 1)
+    wait_until(lambda: own_server.count("sync_waiting") == 1)
     begun = time.monotonic()
     assert own_server.stop() == 0
     assert time.monotonic() - begun < 5
@@ -158,7 +145,7 @@ def test_what_other_servers_are_owed_is_sent_after_a_restart(own_server, fake):
     fake.asked.clear()
     fake.on("PUT", "/v1/send/([^/]*)", (200, {"pdus": {}}))
     own_server.start()
-    until(lambda: [pdu["content"].get("body") for pdu in fake.received_pdus() if pdu["type"] == "m.room.message"] == bodies)
+    wait_until(lambda: [pdu["content"].get("body") for pdu in fake.received_pdus() if pdu["type"] == "m.room.message"] == bodies)
 
 
 def test_what_was_acknowledged_survives_sigkill(own_server):
@@ -176,7 +163,7 @@ def test_what_was_acknowledged_survives_sigkill(own_server):
 def test_a_killed_server_leaves_no_postgresql_behind(own_server):
     pid = int((own_server.data / "postgres/postmaster.pid").read_text().split("\n")[0])
     own_server.kill()
-    until(lambda: not Path(f"/proc/{pid}").exists())
+    wait_until(lambda: not Path(f"/proc/{pid}").exists())
 
 
 def test_postgresql_that_dies_is_started_again_and_service_resumes(own_server):
@@ -184,9 +171,9 @@ def test_postgresql_that_dies_is_started_again_and_service_resumes(own_server):
     room = alice.create_room()
     pid = int((own_server.data / "postgres/postmaster.pid").read_text().split("\n")[0])
     os.kill(pid, signal.SIGKILL)
-    until(lambda: alice.put(f"/rooms/{room}/send/m.room.message/after", {"msgtype": "m.text", "body": "x"}).status_code == 200)
+    wait_until(lambda: alice.put(f"/rooms/{room}/send/m.room.message/after", {"msgtype": "m.text", "body": "x"}).status_code == 200)
     # Each connection of the pool notices for itself.
-    until(lambda: requests.get(own_server.url + "/health").status_code == 200)
+    wait_until(lambda: requests.get(own_server.url + "/health").status_code == 200)
 
 
 def test_a_server_whose_database_another_one_takes_over_ends(own_server, tmp_path):
@@ -269,7 +256,7 @@ def test_sighup_puts_a_new_certificate_to_use():
         for name in ("server.pem", "server.key"):
             shutil.copy(fresh.path(name), authority.path(name))
         server.process.send_signal(signal.SIGHUP)
-        until(lambda: certificate() != before)
+        wait_until(lambda: certificate() != before)
     finally:
         server.remove()
         fresh.remove()

@@ -1,14 +1,13 @@
 """Every room version, between two servers: what one does, the other comes to see, and both end with the same state."""
 
-import time
 from urllib.parse import quote
 
 import pytest
 
 from servers import error, ok
+from waiting import eventually
 
 VERSIONS = [str(number) for number in range(1, 13)]
-PATIENCE_S = 30
 
 
 def enc(text):
@@ -17,16 +16,6 @@ def enc(text):
 
 def state_of(user, room):
     return {(e["type"], e["state_key"]): e["event_id"] for e in ok(user.get(f"/rooms/{enc(room)}/state"))}
-
-
-def eventually(see):
-    """What `see` returns once it is true."""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        seen = see()
-        if seen or time.monotonic() > deadline:
-            return seen
-        time.sleep(0.05)
 
 
 def event_of(user, room, event_id):

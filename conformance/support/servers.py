@@ -30,6 +30,11 @@ def causeway_binary():
     return str(release if release.exists() else ROOT / "build/dev/bin/causeway")
 
 
+def causeway(*arguments, **options):
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    return subprocess.run([causeway_binary(), *map(str, arguments)], text=True, timeout=120, **pipes)
+
+
 # Below the ports that the kernel gives to outgoing connections, which would take one between the probe and its use.
 _ports = iter(random.sample(range(12_000, 32_000), 20_000))
 
