@@ -35,7 +35,7 @@ Task<std::vector<StoredEventPtr>> walk_back(EventStore& events, RoomInfoPtr room
   co_return found;
 }
 
-Task<std::vector<StoredEventPtr>> auth_chain_of(EventStore& events, std::vector<StoredEventPtr> of) {
+Task<Result<std::vector<StoredEventPtr>>> auth_chain_of(EventStore& events, std::vector<StoredEventPtr> of) {
   std::vector<EventId> ids;
   std::vector<EventNid> from;
   for (const auto& stored : of) {

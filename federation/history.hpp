@@ -21,6 +21,7 @@ struct Walk {
 Task<std::vector<StoredEventPtr>> walk_back(EventStore& events, RoomInfoPtr room, Walk walk);
 
 // The auth chain of some events: the events that their auth_events lead to, themselves only if they are among those.
-Task<std::vector<StoredEventPtr>> auth_chain_of(EventStore& events, std::vector<StoredEventPtr> of);
+// M_RESOURCE_LIMIT_EXCEEDED when it is too long.
+Task<Result<std::vector<StoredEventPtr>>> auth_chain_of(EventStore& events, std::vector<StoredEventPtr> of);
 
 }  // namespace causeway::federation

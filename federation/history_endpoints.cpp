@@ -180,7 +180,9 @@ Task<Result<StateAt>> read_state(FederationApi& api, Request& request) {
   StateAt at;
   at.state = co_await api.events.by_nid(std::move(nids));
   std::erase(at.state, nullptr);
-  at.auth_chain = co_await auth_chain_of(api.events, at.state);
+  auto chain = co_await auth_chain_of(api.events, at.state);
+  if (!chain) co_return chain.error();
+  at.auth_chain = std::move(*chain);
   co_return at;
 }
 
@@ -211,7 +213,8 @@ Reply get_event_auth(FederationApi& api, Request& request) {
   std::vector<StoredEventPtr> one;
   one.push_back(*stored);
   auto chain = co_await auth_chain_of(api.events, std::move(one));
-  co_return Response::json_text("{\"auth_chain\":" + json_array(chain) + "}");
+  if (!chain) co_return chain.error();
+  co_return Response::json_text("{\"auth_chain\":" + json_array(*chain) + "}");
 }
 
 constexpr Endpoint endpoints[] = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fake_homeserver import enc
+from fake_homeserver import Room, enc
 from matrix_events import SigningKey, seal, sign_event
 from servers import error, ok
 from views import VERSIONS, public_room
@@ -77,6 +77,34 @@ def test_send_join_of_anything_but_the_users_own_signed_join_is_refused(server, 
     members = ok(alice.get(f"/rooms/{enc(room.id)}/joined_members"))["joined"]
     assert set(members) == {alice.user_id, fake.user()}
     assert send_join(fake, server, room, good).status_code == 200
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_send_join_again_of_a_join_that_was_not_accepted_tells_nothing_of_the_room(server, fake, other, alice, version):
+    room = fake.join(server, alice.create_room(preset="public_chat", room_version=version))
+    alice.set_state(room.id, "m.room.join_rules", {"join_rule": "invite"})
+    unseen = Room(other, version, room.id)
+    outsiders = {"knows an event": unseen.event("m.room.member", {"membership": "join"}, None, other.user(), prev_events=[room.last]),
+                 "knows the state": unseen.event("m.room.member", {"membership": "join"}, None, other.user(), prev_events=[room.last],
+                                                 auth_events=room.auth_events({"type": "m.room.member", "sender": other.user(), "state_key": other.user(), "content": {}}))}
+    for what, join in outsiders.items():
+        assert other.send(server, join) == {unseen.id_of(join): {}}, what
+        for _ in range(2):
+            assert "state" not in error(send_join(other, server, unseen, join), 403, "M_FORBIDDEN"), what
+    ok(alice.post(f"/rooms/{enc(room.id)}/ban", {"user_id": fake.user()}))
+    evasion = room.event("m.room.member", {"membership": "join", "displayname": "again"}, None, fake.user())
+    assert fake.send(server, evasion) == {room.id_of(evasion): {}}
+    error(send_join(fake, server, room, evasion), 403, "M_FORBIDDEN")
+    error(send_join(fake, server, room, room.join_event), 403, "M_FORBIDDEN")
+    assert set(ok(alice.get(f"/rooms/{enc(room.id)}/joined_members"))["joined"]) == {alice.user_id}
+
+
+def test_send_join_that_is_repeated_is_answered_again(server, fake, alice):
+    room = fake.join(server, public_room(alice))
+    user = fake.user("second")
+    join = room.resealed(join_template(fake, server, room.id, user))
+    first, again = (ok(send_join(fake, server, room, join)) for _ in range(2))
+    assert first["event"] == again["event"] and {room.id_of(event) for event in first["state"]} == {room.id_of(event) for event in again["state"]}
 
 
 def test_send_leave_for_another_user_is_refused(server, fake, other, alice):

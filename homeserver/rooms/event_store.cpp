@@ -1,7 +1,7 @@
 #include "homeserver/rooms/event_store.hpp"
 
+#include <deque>
 #include <list>
-#include <stdexcept>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -42,43 +42,96 @@ std::vector<StoredEventPtr> to_stored(std::vector<db::EventRow> rows) {
   return events;
 }
 
+// What became of events while queries run: a query may still see an event as it was before it was redacted, before an
+// outlier got its place, or before it was deleted.
+class ChangesMeanwhile {
+ public:
+  struct Change {
+    std::uint64_t number = 0;
+    StoredEventPtr event;  // nullptr: deleted
+  };
+
+  // A query, from before it is begun until its result is used.
+  class Query {
+   public:
+    explicit Query(ChangesMeanwhile& changes)
+        : changes_(changes), place_(changes.under_way_.insert(changes.under_way_.end(), changes.last_)) {}
+    ~Query() { changes_.end(place_); }
+    Query(const Query&) = delete;
+    Query& operator=(const Query&) = delete;
+    // The last change since it was begun; nullptr: none.
+    const Change* find(EventNid nid) const {
+      const auto found = changes_.by_nid_.find(nid);
+      return found != changes_.by_nid_.end() && found->second.number > *place_ ? &found->second : nullptr;
+    }
+
+   private:
+    ChangesMeanwhile& changes_;
+    std::list<std::uint64_t>::iterator place_;
+  };
+
+  void note(EventNid nid, StoredEventPtr event) {
+    if (under_way_.empty()) return;
+    by_nid_.insert_or_assign(nid, Change{++last_, std::move(event)});
+    in_order_.emplace_back(last_, nid);
+  }
+
+ private:
+  void end(std::list<std::uint64_t>::iterator query) {
+    under_way_.erase(query);
+    const std::uint64_t seen_by_all = under_way_.empty() ? last_ : under_way_.front();
+    while (!in_order_.empty() && in_order_.front().first <= seen_by_all) {
+      const auto [number, nid] = in_order_.front();
+      in_order_.pop_front();
+      if (const auto found = by_nid_.find(nid); found->second.number == number) by_nid_.erase(found);
+    }
+  }
+
+  std::uint64_t last_ = 0;
+  std::list<std::uint64_t> under_way_;  // the last change before each query, ascending
+  std::unordered_map<EventNid, Change> by_nid_;
+  std::deque<std::pair<std::uint64_t, EventNid>> in_order_;
+};
+
 }  // namespace
 
 struct EventStore::Impl {
-  Impl(db::Database& d, StreamHub& h, std::size_t max_bytes) : database(d), hub(h), cache(max_bytes) {}
+  Impl(db::Database& d, StreamHub& h, Limits l) : database(d), hub(h), limits(l), cache(l.cache_bytes) {}
 
-  // Runs a query for events. A redaction that is committed while it runs replaces what the query still saw, so that the
-  // cache never takes back what was redacted.
+  // Runs a query for events. What was committed while it ran is newer than what it saw.
   template <class Query>
   Task<std::vector<StoredEventPtr>> load(Query query) {
-    Loading loading(*this);
+    const ChangesMeanwhile::Query running(changes);
     auto read = [query = std::move(query)](db::Connection& connection) { return to_stored(query(connection)); };
     auto events = co_await database.run(std::move(read));
     for (StoredEventPtr& event : events) {
-      if (auto newer = loading.replaced.find(event->nid); newer != loading.replaced.end()) event = newer->second;
-      if (!loading.forgotten.contains(event->nid)) cache.put(event);
+      const auto* change = running.find(event->nid);
+      if (change && change->event) event = change->event;
+      if (!change || change->event) cache.put(event);
     }
     co_return events;
   }
 
   void forget(const std::vector<EventNid>& nids) {
-    for (EventNid nid : nids)
+    for (EventNid nid : nids) {
       cache.erase(nid);
-    for (Loading* loading : in_flight)
-      loading->forgotten.insert(nids.begin(), nids.end());
+      changes.note(nid, nullptr);
+    }
+  }
+
+  void keep(const StoredEventPtr& event) {
+    cache.put(event);
+    changes.note(event->nid, event);
   }
 
   void committed(const std::vector<WriteUnitPtr>& units) {
     for (const WriteUnitPtr& unit : units) {
       for (const NewEvent& event : unit->events)
-        cache.put(event.stored);
+        keep(event.stored);
       for (const RedactionRecord& record : unit->redactions)
         if (record.applied) applied_redactions.put(record.target, record.redaction);
-      for (const ReplacedEvent& replaced : unit->replaced) {
-        cache.put(replaced.stored);
-        for (Loading* loading : in_flight)
-          loading->replaced.insert_or_assign(replaced.stored->nid, replaced.stored);
-      }
+      for (const ReplacedEvent& replaced : unit->replaced)
+        keep(replaced.stored);
     }
   }
 
@@ -98,43 +151,32 @@ struct EventStore::Impl {
     return range;
   }
 
-  // The chain as far as the cache knows it. False when a part of it is not there.
+  // The chain if the cache has all of it, and it is no longer than allowed; else false.
   bool chain_from_cache(const std::vector<EventNid>& of, std::vector<StoredEventPtr>& chain) const {
     std::unordered_set<EventNid> seen(of.begin(), of.end());
     std::vector<EventNid> open(seen.begin(), seen.end());
     while (!open.empty()) {
       StoredEventPtr event = cache.find(open.back());
       open.pop_back();
-      if (!event) return false;
+      if (!event || seen.size() > limits.chain_events) return false;
       for (EventNid next : event->auth)
         if (seen.insert(next).second) open.push_back(next);
-      if (seen.size() > max_chain) throw std::length_error("auth chain longer than " + std::to_string(max_chain));
       chain.push_back(std::move(event));
     }
     return true;
   }
 
-  // A query under way, and what was redacted or deleted since it began.
-  struct Loading {
-    explicit Loading(Impl& i) : impl(i), place(i.in_flight.insert(i.in_flight.end(), this)) {}
-    ~Loading() { impl.in_flight.erase(place); }
-    Loading(const Loading&) = delete;
-    Loading& operator=(const Loading&) = delete;
-    Impl& impl;
-    std::list<Loading*>::iterator place;
-    std::unordered_map<EventNid, StoredEventPtr> replaced;
-    std::unordered_set<EventNid> forgotten;
-  };
-
   db::Database& database;
   StreamHub& hub;
+  const Limits limits;
   EventCache cache;
+  ChangesMeanwhile changes;
   BoundedCache<EventId, EventNid> applied_redactions{max_known_redactions};  // by target
-  std::list<Loading*> in_flight;
 };
 
-EventStore::EventStore(db::Database& database, StreamHub& hub, std::size_t max_bytes)
-    : impl_(std::make_unique<Impl>(database, hub, max_bytes)) {
+EventStore::EventStore(db::Database& database, StreamHub& hub) : EventStore(database, hub, Limits{}) {}
+EventStore::EventStore(db::Database& database, StreamHub& hub, Limits limits)
+    : impl_(std::make_unique<Impl>(database, hub, limits)) {
   hub.add_listener([this](StreamPosition, const std::vector<WriteUnitPtr>& units) { impl_->committed(units); });
 }
 EventStore::~EventStore() = default;
@@ -245,15 +287,22 @@ Task<StoredEventPtr> EventStore::last_at(RoomNid room, StreamPosition position) 
   co_return events.empty() ? nullptr : events.front();
 }
 
-Task<std::vector<StoredEventPtr>> EventStore::auth_chain(std::vector<EventNid> of) {
+Task<Result<std::vector<StoredEventPtr>>> EventStore::auth_chain(std::vector<EventNid> of) {
   std::vector<StoredEventPtr> chain;
   if (impl_->chain_from_cache(of, chain)) co_return chain;
-  auto query = [of](db::Connection& connection) {
-    auto rows = db::auth_chain(connection, of, max_chain + 1);
-    if (rows.size() > max_chain) throw std::length_error("auth chain longer than " + std::to_string(max_chain));
+  const std::size_t limit = impl_->limits.chain_events;
+  auto too_long = std::make_shared<bool>(false);
+  auto query = [of, limit, too_long](db::Connection& connection) {
+    auto rows = db::auth_chain(connection, of, limit + 1);
+    *too_long = rows.size() > limit;
+    if (*too_long) rows.clear();
     return rows;
   };
-  co_return co_await impl_->load(std::move(query));
+  chain = co_await impl_->load(std::move(query));
+  if (*too_long)
+    co_return make_error(ErrorCode::resource_limit_exceeded, "That takes more than " + std::to_string(limit) +
+                                                                 " events, which is more than this server gives.");
+  co_return chain;
 }
 
 Task<std::vector<EventStore::Gap>> EventStore::gaps(RoomNid room, std::size_t limit) {

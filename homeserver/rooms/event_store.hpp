@@ -17,7 +17,12 @@ enum class Direction { forward, backward };
 class EventStore {
  public:
   // Listens to the hub, so that what was just committed is cached and redactions replace what is cached.
-  EventStore(db::Database& database, StreamHub& hub, std::size_t max_bytes = 64u << 20);
+  struct Limits {
+    std::size_t cache_bytes = 64u << 20;
+    std::size_t chain_events = 100'000;  // of an auth chain
+  };
+  EventStore(db::Database& database, StreamHub& hub);
+  EventStore(db::Database& database, StreamHub& hub, Limits limits);
   ~EventStore();
 
   // In the order asked; nullptr for what is not there. One round trip for all that are not cached.
@@ -46,9 +51,8 @@ class EventStore {
   Task<StoredEventPtr> last_at(RoomNid room, StreamPosition position);
 
   // The auth chain of these events, themselves included, each once, in no order: for state resolution and for peers.
-  // From the cache if all of it is there, else in one round trip. Throws std::length_error beyond max_chain.
-  static constexpr std::size_t max_chain = 100'000;
-  Task<std::vector<StoredEventPtr>> auth_chain(std::vector<EventNid> of);
+  // From the cache if all of it is there, else in one round trip. M_RESOURCE_LIMIT_EXCEEDED beyond the limit.
+  Task<Result<std::vector<StoredEventPtr>>> auth_chain(std::vector<EventNid> of);
 
   // Missing events that later ones name: where backfill goes on. The newest first.
   struct Gap {

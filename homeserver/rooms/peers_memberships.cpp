@@ -38,9 +38,6 @@ Task<Result<RoomService::Template>> RoomService::Impl::make_membership_template(
   if (!room || !room->resident) co_return unknown_room();
   const bool understood = std::ranges::find(supported_versions, room->version->id) != supported_versions.end();
   if (membership != "leave" && !understood) co_return incompatible(*room->version);
-  const bool allowed = co_await services.reader.acl_allows(user.server_name(), room->nid);
-  if (!allowed) co_return make_error(ErrorCode::forbidden, "The room's server ACL shuts your server out.");
-
   auto lock = co_await heads.enter(room_id);
   if (!lock) co_return lock.error();
   if (!lock->known()) co_return unknown_room();
@@ -65,15 +62,11 @@ Task<Result<StoredEventPtr>> RoomService::Impl::accept_membership(EventPtr event
   Inbound inbound;
   inbound.event = std::move(event);
   inbound.local = true;  // it is for this server to pass it on
-  inbound.only_if_accepted = true;
-  auto appended = co_await append_inbound(inbound);
+  auto appended = co_await append_if_accepted(std::move(inbound));
   switch (appended.outcome.result) {
     case Received::accepted:
+    case Received::duplicate:
       co_return appended.stored;
-    case Received::duplicate: {
-      auto stored = co_await services.events.by_id(inbound.event->id());
-      co_return stored;
-    }
     case Received::soft_failed:
     case Received::rejected:
       co_return make_error(ErrorCode::forbidden, appended.outcome.reason);
@@ -86,40 +79,70 @@ Task<Result<StoredEventPtr>> RoomService::Impl::accept_membership(EventPtr event
 }
 
 Task<Result<RoomService::JoinReply>> RoomService::Impl::accept_join(ServerName origin, VerifiedEvent join) {
-  EventPtr event = join.event();
-  if (auto checked = check_membership_event(*event, origin, "join"); !checked) co_return checked.error();
-  auto room = co_await services.reader.room(event->room_id());
+  if (auto checked = check_membership_event(*join.event(), origin, "join"); !checked) co_return checked.error();
+  auto room = co_await services.reader.room(join.event()->room_id());
   if (!room || !room->resident) co_return unknown_room();
-  const bool allowed = co_await services.reader.acl_allows(origin, room->nid);
-  if (!allowed) co_return make_error(ErrorCode::forbidden, "The room's server ACL shuts your server out.");
-  // spec: server-server-api#put_matrixfederationv2send_joinroomideventid: a join that one of our users authorises needs
-  // our signature before anybody else sees it.
-  const auto authoriser = json::find_string(event->content(), "join_authorised_via_users_server");
-  if (authoriser && event->version().has_restricted_joins) {
-    auto user = UserId::parse(*authoriser);
-    if (user && is_local(*user)) {
-      auto authorised = co_await recheck_restricted_join(event);
-      if (!authorised) co_return authorised.error();
-      event = add_signature(*event, services.self.name, services.self.key);
-    }
-  }
-  auto stored = co_await accept_membership(event);
+  auto event = co_await countersign_restricted_join(join.event());
+  if (!event) co_return event.error();
+  auto may_join = co_await check_join_now(room, *event);
+  if (!may_join) co_return may_join.error();
+  // Who can't be told the room's state must not be let in. Usually it is still that which is here now.
+  auto told = co_await join_state(room, room->state, *event);
+  if (!told) co_return told.error();
+  auto stored = co_await accept_membership(*event);
   if (!stored) co_return stored.error();
+  if ((*stored)->before != told->at) told = co_await join_state(room, (*stored)->before, *event);
+  if (!told) co_return told.error();
 
   JoinReply reply;
   reply.event = (*stored)->event;
-  auto state = co_await services.states.at(room->nid, (*stored)->before);
-  std::vector<EventNid> nids;
-  for (const auto& [key, nid] : *state)
-    nids.push_back(nid);
-  reply.state = co_await services.events.by_nid(nids);
-  nids.insert(nids.end(), (*stored)->auth.begin(), (*stored)->auth.end());
-  reply.auth_chain = co_await services.events.auth_chain(std::move(nids));
+  reply.state = std::move(told->state);
+  reply.auth_chain = std::move(told->auth_chain);
   reply.servers.push_back(services.self.name);
   auto members = co_await services.reader.members(room->nid);
   for (const auto& server : members->joined_servers)
     if (server != services.self.name && server != origin) reply.servers.push_back(server);
   co_return reply;
+}
+
+// spec: server-server-api#put_matrixfederationv2send_joinroomideventid: a join that one of our users authorises needs
+// our signature before anybody else sees it.
+Task<Result<EventPtr>> RoomService::Impl::countersign_restricted_join(EventPtr join) {
+  const auto authoriser = json::find_string(join->content(), "join_authorised_via_users_server");
+  if (!authoriser || !join->version().has_restricted_joins) co_return join;
+  auto user = UserId::parse(*authoriser);
+  if (!user || !is_local(*user)) co_return join;
+  auto authorised = co_await recheck_restricted_join(join);
+  if (!authorised) co_return authorised.error();
+  co_return add_signature(*join, services.self.name, services.self.key);
+}
+
+// Whom the present state shuts out would be refused in the end; before that the whole state is not read for them.
+Task<Result<>> RoomService::Impl::check_join_now(RoomInfoPtr room, EventPtr join) {
+  auto keys = keys_that_judge(*join);
+  auto held = co_await services.reader.state_events(room->nid, room->state, std::move(keys));
+  AuthEvents state;
+  for (const auto& holder : held)
+    if (holder) state.add(holder->event);
+  if (auto refusal = check_auth(*join, state)) co_return forbidden(*refusal);
+  co_return Result<>{};
+}
+
+Task<Result<RoomService::Impl::JoinState>> RoomService::Impl::join_state(RoomInfoPtr room, StateRef at, EventPtr join) {
+  JoinState told;
+  told.at = at;
+  told.state = co_await services.reader.all_state(room->nid, at);
+  auto ids = join->auth_events();
+  auto cited = co_await services.events.by_id(std::move(ids));
+  std::vector<EventNid> nids;
+  for (const auto& event : told.state)
+    nids.push_back(event->nid);
+  for (const auto& event : cited)
+    if (event && event->room == room->nid) nids.push_back(event->nid);
+  auto chain = co_await services.events.auth_chain(std::move(nids));
+  if (!chain) co_return chain.error();
+  told.auth_chain = std::move(*chain);
+  co_return told;
 }
 
 // The conditions are looked at when the join is made, not only when its template was.

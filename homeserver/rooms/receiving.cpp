@@ -86,6 +86,18 @@ Task<RoomService::Impl::Appended> RoomService::Impl::append_inbound(Inbound inbo
   co_return std::move(appended.front());
 }
 
+Task<RoomService::Impl::Appended> RoomService::Impl::append_if_accepted(Inbound inbound) {
+  inbound.only_if_accepted = true;
+  const EventId id = inbound.event->id();
+  auto appended = co_await append_inbound(std::move(inbound));
+  if (appended.outcome.result != Received::duplicate) co_return appended;
+  appended.stored = co_await services.events.by_id(id);
+  const bool stands = appended.stored && !appended.stored->has(db::EventFlags::rejected | db::EventFlags::soft_failed);
+  appended.outcome =
+      stands ? outcome(Received::accepted) : outcome(Received::rejected, "The event came before and was not accepted.");
+  co_return appended;
+}
+
 Task<std::vector<RoomService::Impl::Appended>> RoomService::Impl::append_inbound(RoomId room,
                                                                                  std::vector<Inbound> batch) {
   std::vector<Appended> ended(batch.size());
@@ -347,9 +359,14 @@ Task<ReceiveOutcome> RoomService::Impl::judge(RoomHead& head, ForkedState& forke
   co_return outcome(Received::accepted);
 }
 
-Task<AuthEvents> RoomService::Impl::auth_state_at(ForkedState& forked, StateRef at, const Event& event) {
+std::vector<StateKey> RoomService::Impl::keys_that_judge(const Event& event) {
   auto keys = auth_event_keys(event.version(), event.type(), event.state_key(), event.sender(), event.content());
   if (event.version().room_id_is_create_hash) keys.emplace_back("m.room.create", "");
+  return keys;
+}
+
+Task<AuthEvents> RoomService::Impl::auth_state_at(ForkedState& forked, StateRef at, const Event& event) {
+  auto keys = keys_that_judge(event);
   auto nids = co_await services.interner.state_keys(std::move(keys));
   auto holders = co_await forked.holders(at, std::move(nids));
   AuthEvents state;

@@ -67,7 +67,6 @@ Task<Result<>> RoomService::Impl::import_join(RoomId room_id, RemoteJoin joined)
   timer.end("judge");
   Inbound inbound;
   inbound.event = joined.join_event.event();
-  inbound.only_if_accepted = true;
   {
     auto lock = co_await heads.enter(room_id);
     if (!lock) co_return lock.error();
@@ -91,9 +90,8 @@ Task<Result<>> RoomService::Impl::import_join(RoomId room_id, RemoteJoin joined)
       if (outliers->known.contains(event.event()->id())) inbound.state_before->push_back(event.event()->id());
   }
   // Another local user came in meanwhile: this join is a branch with a state of its own.
-  auto appended = co_await append_inbound(std::move(inbound));
-  const Received result = appended.outcome.result;
-  if (result == Received::accepted || result == Received::duplicate) co_return Result<>{};
+  auto appended = co_await append_if_accepted(std::move(inbound));
+  if (appended.outcome.result == Received::accepted) co_return Result<>{};
   co_return make_error(ErrorCode::forbidden, appended.outcome.reason);
 }
 

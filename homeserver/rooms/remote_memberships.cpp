@@ -59,10 +59,8 @@ Task<Result<EventId>> RoomService::Impl::invite_remote_user(ChangeMembership req
   Inbound inbound;
   inbound.event = std::move(*accepted);
   inbound.local = true;
-  inbound.only_if_accepted = true;
-  auto appended = co_await append_inbound(std::move(inbound));
-  const Received result = appended.outcome.result;
-  if (result == Received::accepted || result == Received::duplicate) co_return invite->id();
+  auto appended = co_await append_if_accepted(std::move(inbound));
+  if (appended.outcome.result == Received::accepted) co_return invite->id();
   co_return make_error(ErrorCode::forbidden, appended.outcome.reason);
 }
 

@@ -169,7 +169,8 @@ class RoomService {
   };
   Task<Result<Template>> make_membership_template(RoomId room, UserId user, std::string membership,
                                                   std::vector<std::string> supported_versions);
-  // send_join: appends, returns the state before the join and its auth chain, all as stored.
+  // send_join: appends, returns the state before the join and its auth chain, all as stored. Of these and of
+  // make_membership_template the room's ACL is asked by the caller. M_RESOURCE_LIMIT_EXCEEDED: that is too much.
   struct JoinReply {
     EventPtr event;  // with our signature added where a restricted join needs it
     std::vector<StoredEventPtr> state, auth_chain;

@@ -185,6 +185,8 @@ struct RoomService::Impl {
   // Of one room, in their order.
   Task<std::vector<ReceiveOutcome>> receive(ServerName origin, RoomId room, std::vector<Inbound> events);
   Task<Appended> append_inbound(Inbound inbound);
+  // Nothing is stored of what is not accepted. Of what was here already, `outcome` says whether it was accepted then.
+  Task<Appended> append_if_accepted(Inbound inbound);
   Task<std::vector<Appended>> append_inbound(RoomId room, std::vector<Inbound> batch);
   Task<Run> append_run(RoomHead& head, std::vector<const Inbound*> events);
   Task<KnownEvents> named_by(std::vector<EventPtr> events);
@@ -198,6 +200,7 @@ struct RoomService::Impl {
   enum class Against { state_before, current_state_too };
   Task<ReceiveOutcome> judge(RoomHead& head, ForkedState& forked, const StoredEvent& stored,
                              const std::vector<StoredEventPtr>& auth, Against against = Against::current_state_too);
+  static std::vector<StateKey> keys_that_judge(const Event& event);
   Task<AuthEvents> auth_state_at(ForkedState& forked, StateRef at, const Event& event);
   Task<Result<>> append_beside(RoomHead& head, WriteUnit& unit, ForkedState& forked, NewEventPtr stored,
                                Received result);
@@ -209,6 +212,14 @@ struct RoomService::Impl {
                                                   std::vector<std::string> supported_versions);
   Task<Result<StoredEventPtr>> accept_membership(EventPtr event);
   Task<Result<>> recheck_restricted_join(EventPtr join);
+  Task<Result<EventPtr>> countersign_restricted_join(EventPtr join);
+  Task<Result<>> check_join_now(RoomInfoPtr room, EventPtr join);
+  // What a join is answered with: the state before it, and the auth chain of that and of the join.
+  struct JoinState {
+    StateRef at;
+    std::vector<StoredEventPtr> state, auth_chain;
+  };
+  Task<Result<JoinState>> join_state(RoomInfoPtr room, StateRef at, EventPtr join);
   Task<Result<JoinReply>> accept_join(ServerName origin, VerifiedEvent join);
   Task<Result<>> accept_leave(ServerName origin, VerifiedEvent leave);
   Task<Result<EventPtr>> accept_invite(ServerName origin, VerifiedEvent invite, boost::json::array stripped_state);

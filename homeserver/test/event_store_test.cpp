@@ -161,12 +161,72 @@ TEST_F(EventStoreTest, an_auth_chain_is_whole_from_the_cache_and_from_the_databa
     return list;
   };
   const auto before = database.round_trips();
-  auto cached = sorted(nids(run_task(kit.reactor, store.auth_chain({EventNid{19}, EventNid{20}}))));
+  auto cached = sorted(nids(run_task(kit.reactor, store.auth_chain({EventNid{19}, EventNid{20}})).value()));
   EXPECT_EQ(database.round_trips(), before);
   EXPECT_EQ(cached.size(), 20u);
   Restarted after(*this);
-  EXPECT_EQ(sorted(nids(run_task(after.reactor, after.store.auth_chain({EventNid{19}, EventNid{20}})))), cached);
-  EXPECT_EQ(run_task(after.reactor, after.store.auth_chain({EventNid{1}})).front()->auth, std::vector<EventNid>{});
+  EXPECT_EQ(sorted(nids(run_task(after.reactor, after.store.auth_chain({EventNid{19}, EventNid{20}})).value())),
+            cached);
+  EXPECT_EQ(run_task(after.reactor, after.store.auth_chain({EventNid{1}})).value().front()->auth,
+            std::vector<EventNid>{});
+}
+
+TEST_F(EventStoreTest, an_auth_chain_beyond_the_limit_is_refused_from_the_cache_and_from_the_database) {
+  test::EventSpec spec;
+  spec.key = StateKeyNid{1};
+  for (spec.nid = 1; spec.nid <= 4; ++spec.nid) {
+    commit(spec.nid == 1 ? unit_with_room(stored_event(spec)) : unit_of(stored_event(spec)));
+    spec.auth = {spec.nid};
+  }
+  EventStore bounded(database, kit.hub, {.cache_bytes = 1 << 20, .chain_events = 3});
+  for (int from_cache = 0; from_cache < 2; ++from_cache) {
+    EXPECT_EQ(run_task(kit.reactor, bounded.auth_chain({EventNid{3}})).value().size(), 3u);
+    EXPECT_EQ(run_task(kit.reactor, bounded.auth_chain({EventNid{4}})).error().code,
+              ErrorCode::resource_limit_exceeded);
+    (void)run_task(kit.reactor, bounded.by_nid({EventNid{4}}));
+  }
+}
+
+struct EventStoreRaceTest : EventStoreTest {
+  // What is loaded, and cached, by a query that sees the database as it was before this unit, which is published while
+  // the query runs.
+  StoredEventPtr load_during(const WriteUnitPtr& unit, EventNid nid) {
+    StreamHub hub;
+    EventStore restarted(database, hub);
+    pqxx::connection other(database_url_.url());
+    pqxx::work holding(other);
+    holding.exec("lock table events in access exclusive mode");
+    asio::io_context reactor;
+    std::vector<StoredEventPtr> loaded;
+    const auto done = [&](std::exception_ptr, std::vector<StoredEventPtr> events) { loaded = std::move(events); };
+    std::vector<EventNid> nids(1, nid);
+    asio::co_spawn(reactor, restarted.by_nid(std::move(nids)), done);
+    reactor.poll();
+    hub.committed(1, {unit});
+    holding.abort();
+    reactor.run();
+    EXPECT_EQ(loaded.size(), 1u);
+    std::vector<EventNid> again(1, nid);
+    auto cached = run_task(reactor, restarted.by_nid(std::move(again))).front();
+    EXPECT_EQ(cached, loaded.front());
+    return cached;
+  }
+};
+
+TEST_F(EventStoreRaceTest, what_is_committed_while_a_query_runs_is_not_put_back_by_its_result) {
+  auto outlier = unit_with_room(stored_message(1, 1));
+  outlier->events[0].placement = Placement::outlier;
+  commit(outlier);
+  const auto placed = std::make_shared<StoredEvent>(*outlier->events[0].stored);
+  placed->order = OrderKey{1, 0};
+  EXPECT_EQ(load_during(unit_of(placed), EventNid{1}), placed);
+
+  const auto redacted = std::make_shared<StoredEvent>(*placed);
+  redacted->flags = db::EventFlags::redacted;
+  auto redaction = unit_of(stored_message(2, 1));
+  redaction->replaced = {{redacted}};
+  redaction->events[0].placement = Placement::outlier;
+  EXPECT_EQ(load_during(redaction, EventNid{1}), redacted);
 }
 
 TEST_F(EventStoreTest, gaps_stay_until_they_are_closed) {

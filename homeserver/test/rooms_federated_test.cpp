@@ -40,6 +40,34 @@ TEST_F(FederatedRoomsTest, remote_join_imports_the_room) {
   }
 }
 
+TEST_F(FederatedRoomsTest, who_can_not_be_told_the_state_of_a_room_is_not_let_in) {
+  room = here.create_public_room(alice);
+  here.set_event_limits({.chain_events = 4});
+  here.restart();
+  const auto refused = there.join(bob, room, {here.self.name});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::resource_limit_exceeded);
+  EXPECT_EQ(here.membership(room, bob.user), "");
+  here.set_event_limits({});
+  here.restart();
+  EXPECT_TRUE(there.join(bob, room, {here.self.name}));
+}
+
+TEST_F(FederatedRoomsTest, join_is_answered_with_the_state_before_it_where_that_is_not_the_present_one) {
+  room = here.create_public_room(alice);
+  std::vector<std::string> versions(1, "12");
+  auto made = here.run(here.rooms->make_membership_template(room, bob.user, "join", std::move(versions)));
+  const auto before = state_ids(here);
+  ASSERT_TRUE(here.set_state(alice, room, "m.room.topic", "", object{{"topic", "meanwhile"}}));
+  auto join = there.sealed(std::move(made->event), *made->version);
+  auto reply = here.run(here.rooms->accept_join(there.self.name, TestVerifiedEvents::of(join)));
+  ASSERT_TRUE(reply) << reply.error().message;
+  std::map<std::string, std::string> told;
+  for (const auto& event : reply->state)
+    told[event->event->type() + "|" + *event->event->state_key()] = event->event->id().str();
+  EXPECT_EQ(told, before);
+}
+
 TEST_F(FederatedRoomsTest, who_is_let_back_in_after_a_ban_is_a_member_again) {
   start();
   ASSERT_TRUE(here.change(Kind::ban, alice, bob.user, room));

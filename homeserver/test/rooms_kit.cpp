@@ -24,7 +24,7 @@ void RoomsKit::start() {
   writer = std::make_unique<EventWriter>(reactor.get_executor(), database_.url(), WriterSettings(), *hub, metrics);
   hub->start_at(writer->take_over());
   interner = std::make_unique<Interner>(*database);
-  events = std::make_unique<EventStore>(*database, *hub);
+  events = std::make_unique<EventStore>(*database, *hub, event_limits_);
   states = std::make_unique<StateStore>(*database);
   reader = std::make_unique<RoomReader>(*database, *hub, *interner, *events, *states);
   const RoomService::Services services{*database, *hub, *writer, *interner, *events, *states,
@@ -127,6 +127,18 @@ std::vector<StoredEventPtr> RoomsKit::timeline(const RoomId& id) {
   return page;
 }
 
+EventPtr RoomsKit::sealed(object pdu, const RoomVersion& version) {
+  pdu["origin_server_ts"] = clock.now_ms();
+  if (version.event_id == EventIdForm::chosen) pdu["event_id"] = "$" + crypto::random_token(18) + ":" + self.name.str();
+  object hashes;
+  hashes["sha256"] = crypto::base64(crypto::as_view(content_hash(pdu)));
+  pdu["hashes"] = std::move(hashes);
+  object signing = redact(version, pdu);
+  sign_json(signing, self.name.str(), self.key);
+  pdu["signatures"] = signing["signatures"];
+  return Event::from_pdu(version, std::move(pdu)).value();
+}
+
 void DirectRemote::add(RoomsKit& other) {
   others_[other.self.name.str()] = &other;
 }
@@ -145,16 +157,7 @@ Task<Result<EventPtr>> DirectRemote::draw_up(RoomsKit& resident, MembershipTempl
   object pdu = std::move(made->event);
   for (const auto& [key, value] : membership.content)
     pdu["content"].as_object()[key] = value;
-  pdu["origin_server_ts"] = self_.clock.now_ms();
-  if (made->version->event_id == EventIdForm::chosen)
-    pdu["event_id"] = "$" + crypto::random_token(18) + ":" + self_.self.name.str();
-  object hashes;
-  hashes["sha256"] = crypto::base64(crypto::as_view(content_hash(pdu)));
-  pdu["hashes"] = std::move(hashes);
-  object signing = redact(*made->version, pdu);
-  sign_json(signing, self_.self.name.str(), self_.self.key);
-  pdu["signatures"] = signing["signatures"];
-  co_return Event::from_pdu(*made->version, std::move(pdu));
+  co_return self_.sealed(std::move(pdu), *made->version);
 }
 
 Task<Result<RemoteJoin>> DirectRemote::join(MembershipTemplate membership, std::vector<ServerName> via) {
@@ -230,7 +233,8 @@ Task<Result<RemoteServers::StateIds>> DirectRemote::state_ids(RoomId room, Event
     nids.push_back(held->nid);
   }
   auto chain = co_await resident.events->auth_chain(std::move(nids));
-  for (const auto& link : chain)
+  if (!chain) co_return chain.error();
+  for (const auto& link : *chain)
     ids.auth_chain.push_back(link->event->id());
   co_return ids;
 }

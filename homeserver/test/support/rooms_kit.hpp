@@ -68,6 +68,7 @@ class RoomsKit {
   void restart();
   // From the next start on.
   void set_bounds(ResolutionBounds bounds) { bounds_ = bounds; }
+  void set_event_limits(EventStore::Limits limits) { event_limits_ = limits; }
 
   RoomId create_room(const Sender& creator, CreateRoom request = {});
   RoomId create_public_room(const Sender& creator, std::string version = std::string(default_room_version));
@@ -92,10 +93,13 @@ class RoomsKit {
   }
   // An event of this server's user, signed but sent nowhere.
   EventPtr make_event(EventDraft draft) { return build_event(std::move(draft), self.name, self.key).value(); }
+  // What another server drew up, dated, hashed and signed by this one.
+  EventPtr sealed(boost::json::object pdu, const RoomVersion& version);
 
  private:
   TestDatabase database_;
   ResolutionBounds bounds_;
+  EventStore::Limits event_limits_;
   void start();
   static db::Settings settings_of(const TestDatabase& database);
 
