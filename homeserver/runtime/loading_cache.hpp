@@ -41,7 +41,9 @@ class LoadingCache {
       const std::shared_ptr<Flight> flight = flying->second;
       boost::system::error_code ignored;
       co_await flight->landed.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-      if (flight->succeeded) co_return flight->value;
+      // What landed may have changed since, before this went on; what was dropped since is loaded again.
+      if (Pointer held = find(key)) co_return held;
+      if (flight->succeeded && !flight->kept) co_return flight->value;
     }
   }
 
@@ -63,7 +65,7 @@ class LoadingCache {
       Flight& flight = *flights_.at(key);
       if (flight.disturbed) continue;
       flight.value = value;
-      flight.succeeded = true;
+      flight.succeeded = flight.kept = true;
       keep(key, std::move(value));
     }
   }
@@ -121,6 +123,7 @@ class LoadingCache {
     std::shared_ptr<Value> value;
     bool disturbed = false;
     bool succeeded = false;
+    bool kept = false;
   };
   // A flight that ends whatever happens to the load.
   class Landing {
@@ -151,7 +154,10 @@ class LoadingCache {
       flight.disturbed = false;
       flight.value = co_await load_(key);
       if (flight.disturbed) continue;
-      if (flight.value) keep(key, flight.value);
+      if (flight.value) {
+        keep(key, flight.value);
+        flight.kept = true;
+      }
       break;
     }
     flight.succeeded = true;

@@ -64,6 +64,41 @@ TEST_F(LoadingCacheTest, a_change_during_the_load_makes_it_repeat) {
   EXPECT_EQ(*cache_.find(1), "new");
 }
 
+// What comes between the end of the load and those who wait for it going on.
+TEST_F(LoadingCacheTest, those_who_share_a_load_see_what_changed_since_it_ended) {
+  int changes = 0;
+  on_load_ = [&] {
+    asio::post(reactor_, [&] {
+      asio::post(reactor_, [&] { cache_.change(1, [&](std::string& value) { value = "new", ++changes; }); });
+    });
+  };
+  std::vector<std::string> answers;
+  for (int i = 0; i < 2; ++i)
+    asio::co_spawn(reactor_, cache_.get(1),
+                   [&](std::exception_ptr, Cache::Pointer value) { answers.push_back(*value); });
+  reactor_.run();
+  EXPECT_EQ(changes, 1);
+  EXPECT_EQ(answers, (std::vector<std::string>{"old", "new"}));
+}
+
+TEST_F(LoadingCacheTest, those_who_share_a_load_load_again_what_was_dropped_since_it_ended) {
+  on_load_ = [&] {
+    if (loads_ > 1) return;
+    asio::post(reactor_, [&] {
+      asio::post(reactor_, [&] {
+        value_ = "new";
+        cache_.drop(1);
+      });
+    });
+  };
+  std::vector<std::string> answers;
+  for (int i = 0; i < 2; ++i)
+    asio::co_spawn(reactor_, cache_.get(1),
+                   [&](std::exception_ptr, Cache::Pointer value) { answers.push_back(*value); });
+  reactor_.run();
+  EXPECT_EQ(answers, (std::vector<std::string>{"old", "new"}));
+}
+
 TEST_F(LoadingCacheTest, changes_without_end_are_answered_and_not_kept) {
   on_load_ = [this] { asio::post(reactor_, [this] { cache_.drop(1); }); };
   EXPECT_EQ(get(1), "old");
