@@ -38,10 +38,12 @@ struct Notifier::Impl {
 
   explicit Impl(asio::any_io_executor executor) : reactor(std::move(executor)) {}
 
+  // As seldom as the number of users doubles, since it walks them all.
   void forget_idle() {
-    if (users.size() < max_idle_users) return;
+    if (users.size() < forget_at) return;
     std::erase_if(users, [](const auto& entry) { return entry.second.waiters.empty(); });
     forgotten_until = sequence;
+    forget_at = std::max(max_idle_users, 2 * users.size());
   }
 
   bool woken_since(UserNid user, Ticket ticket) const {
@@ -55,6 +57,7 @@ struct Notifier::Impl {
   Ticket forgotten_until = 0;  // wakes up to here may have been forgotten
   bool draining = false;
   std::unordered_map<UserNid, User> users;
+  std::size_t forget_at = max_idle_users;
   std::size_t waiting = 0;
 };
 
@@ -83,11 +86,6 @@ void Notifier::wake(UserNid user) {
   found->second.woken_at = impl_->sequence;
   for (auto* timer : found->second.waiters)
     timer->cancel();
-}
-
-void Notifier::wake(const std::vector<UserNid>& users) {
-  for (UserNid user : users)
-    wake(user);
 }
 
 void Notifier::drain() {

@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <memory>
-#include <vector>
 
 #include "homeserver/runtime/task.hpp"
 #include "schema/matrix/ids.hpp"
@@ -22,7 +21,6 @@ class Notifier {
   Task<bool> wait(UserNid user, Ticket ticket, std::chrono::steady_clock::time_point until);
 
   void wake(UserNid user);
-  void wake(const std::vector<UserNid>& users);
   void drain();  // everyone returns false, now and from now on
   std::size_t waiting() const;
 

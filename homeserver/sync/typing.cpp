@@ -10,8 +10,9 @@ constexpr std::size_t max_rooms = 65'536;
 
 struct TypingService::Impl : std::enable_shared_from_this<TypingService::Impl> {
   using TimePoint = std::chrono::steady_clock::time_point;
+  using TimeOuts = std::multimap<TimePoint, std::pair<RoomNid, UserId>>;
   struct Typist {
-    TimePoint until;
+    TimeOuts::iterator time_out;
     bool local = false;
   };
   struct Room {
@@ -36,17 +37,16 @@ struct TypingService::Impl : std::enable_shared_from_this<TypingService::Impl> {
   void start(RoomNid nid, const UserId& user, std::chrono::milliseconds timeout, bool local) {
     forget_quiet_rooms();
     Room& room = rooms[nid];
-    const Typist typist{clock.steady() + std::min(timeout, max_timeout), local};
     auto found = room.typing.find(user);
-    if (found != room.typing.end()) {
-      found->second = typist;
-    } else {
-      if (room.typing.size() >= max_typing_per_room) return;
-      room.typing.emplace(user, typist);
-      changed(nid, room);
-    }
+    const bool begins = found == room.typing.end();
+    if (begins && room.typing.size() >= max_typing_per_room) return;
+    if (!begins) time_outs.erase(found->second.time_out);
+    const auto until = clock.steady() + std::min(timeout, max_timeout);
+    const Typist typist{time_outs.emplace(until, std::pair(nid, user)), local};
+    room.typing.insert_or_assign(user, typist);
+    if (begins) changed(nid, room);
     tell(nid, user, true, local);
-    schedule(typist.until);
+    schedule();
   }
 
   void stop(RoomNid nid, const UserId& user) {
@@ -55,16 +55,17 @@ struct TypingService::Impl : std::enable_shared_from_this<TypingService::Impl> {
     auto found = room->second.typing.find(user);
     if (found == room->second.typing.end()) return;
     const bool local = found->second.local;
+    time_outs.erase(found->second.time_out);
     room->second.typing.erase(found);
     changed(nid, room->second);
     tell(nid, user, false, local);
   }
 
   // One timer for all: for the time-out that comes first.
-  void schedule(TimePoint until) {
-    if (until >= next_check) return;
-    next_check = until;
-    timer.expires_after(std::max(until - clock.steady(), TimePoint::duration::zero()));
+  void schedule() {
+    if (time_outs.empty() || time_outs.begin()->first >= next_check) return;
+    next_check = time_outs.begin()->first;
+    timer.expires_after(std::max(next_check - clock.steady(), TimePoint::duration::zero()));
     timer.async_wait([weak = weak_from_this()](boost::system::error_code error) {
       auto self = weak.lock();
       if (self && !error) self->expire();
@@ -73,19 +74,12 @@ struct TypingService::Impl : std::enable_shared_from_this<TypingService::Impl> {
 
   void expire() {
     next_check = TimePoint::max();
-    std::vector<std::pair<RoomNid, UserId>> over;
-    TimePoint next = TimePoint::max();
     const auto now = clock.steady();
-    for (const auto& [nid, room] : rooms)
-      for (const auto& [user, typist] : room.typing) {
-        if (typist.until <= now)
-          over.emplace_back(nid, user);
-        else
-          next = std::min(next, typist.until);
-      }
-    for (const auto& [nid, user] : over)
-      stop(nid, user);
-    if (next != TimePoint::max()) schedule(next);
+    while (!time_outs.empty() && time_outs.begin()->first <= now) {
+      const auto [room, user] = time_outs.begin()->second;
+      stop(room, user);
+    }
+    schedule();
   }
 
   // Rooms in which nobody types are kept for those who have yet to learn it. When there are too many all are forgotten,
@@ -105,6 +99,7 @@ struct TypingService::Impl : std::enable_shared_from_this<TypingService::Impl> {
   std::uint64_t sequence = 0;
   std::unordered_map<RoomNid, Room> rooms;
   std::map<std::uint64_t, RoomNid> by_change;
+  TimeOuts time_outs;
   std::vector<Listener> listeners;
   asio::steady_timer timer;
   TimePoint next_check = TimePoint::max();
@@ -137,11 +132,6 @@ std::vector<UserId> TypingService::in_room(RoomNid room) const {
   for (const auto& [user, typist] : found->second.typing)
     users.push_back(user);
   return users;
-}
-
-std::uint64_t TypingService::changed_at(RoomNid room) const {
-  auto found = impl_->rooms.find(room);
-  return found == impl_->rooms.end() ? 0 : found->second.changed_at;
 }
 
 std::vector<RoomNid> TypingService::rooms_changed(std::uint64_t since) const {

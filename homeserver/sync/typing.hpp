@@ -24,7 +24,6 @@ class TypingService {
   // Of local and remote users. timeout is cut to 120 s. `local` changes go to peers (listener).
   void set(RoomNid room, UserId user, bool typing, std::chrono::milliseconds timeout, bool local);
   std::vector<UserId> in_room(RoomNid room) const;
-  std::uint64_t changed_at(RoomNid room) const;  // sequence of the room's last change; 0: never
   std::vector<RoomNid> rooms_changed(std::uint64_t since) const;
 
   using Listener = std::function<void(RoomNid room, const UserId& user, bool typing, bool local)>;

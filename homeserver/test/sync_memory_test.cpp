@@ -124,6 +124,22 @@ TEST_F(TypingTest, ends_by_itself_when_the_time_is_up) {
   EXPECT_TRUE(typing.in_room(room).empty());
 }
 
+TEST_F(TypingTest, going_on_puts_the_end_off) {
+  std::vector<UserId> ended;
+  typing.add_listener([&](RoomNid, const UserId& user, bool is_typing, bool) {
+    if (is_typing) return;
+    ended.push_back(user);
+    reactor.stop();
+  });
+  typing.set(room, alice, true, 5ms, true);
+  typing.set(room, bob, true, 10ms, true);
+  typing.set(room, alice, true, 60s, true);
+  clock.advance(10ms);
+  reactor.run();
+  EXPECT_EQ(ended, std::vector{bob});
+  EXPECT_EQ(typing.in_room(room), std::vector{alice});
+}
+
 WriteUnit state_unit(std::int32_t from_version, std::int32_t version) {
   WriteUnit unit;
   unit.room = room;
