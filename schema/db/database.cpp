@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include "schema/db/connection_url.hpp"
 #include "schema/matrix/assert.hpp"
 
 // libpqxx 6.4 marks as deprecated what only version 7 replaces.
@@ -59,12 +60,16 @@ std::string bytea_array_of(const Range& values) {
 }  // namespace
 
 Connection::Connection(const std::string& url, std::atomic<std::uint64_t>* round_trips)
-    : connection_(std::make_unique<pqxx::connection>(url)), round_trips_(round_trips) {
+    : connection_(std::make_unique<pqxx::connection>(with_deadlines(url))), round_trips_(round_trips) {
   // A broken connection is replaced as a whole; libpqxx must not reconnect behind our back.
   connection_->inhibit_reactivation(true);
 }
 
 Connection::~Connection() = default;
+
+void Connection::limit_statements(std::chrono::milliseconds time) {
+  connection_->set_variable("statement_timeout", std::to_string(time.count()));
+}
 
 bool Connection::healthy() const {
   return connection_ && connection_->is_open();
@@ -207,8 +212,7 @@ struct Database::Impl {
     Clock::time_point deadline;
   };
 
-  Impl(Settings s, std::atomic<std::uint64_t>& trips, std::atomic<bool>& up)
-      : settings(std::move(s)), round_trips(trips), available(up) {
+  Impl(Settings s, std::atomic<std::uint64_t>& trips) : settings(std::move(s)), round_trips(trips) {
     for (unsigned i = 0; i < settings.connections; ++i)
       threads.emplace_back([this] { work(); });
   }
@@ -246,20 +250,16 @@ struct Database::Impl {
         continue;
       }
       next.job(connection.get(), nullptr);
-      if (!connection->healthy()) {
-        available = false;
-        connection.reset();
-      }
+      if (!connection->healthy()) connection.reset();
     }
   }
 
   std::unique_ptr<Connection> connect(std::string& why) {
     try {
       auto made = std::make_unique<Connection>(settings.url, &round_trips);
-      available = true;
+      made->limit_statements(settings.max_statement);
       return made;
     } catch (const std::exception& error) {
-      available = false;
       why = error.what();
       return nullptr;
     }
@@ -267,7 +267,6 @@ struct Database::Impl {
 
   const Settings settings;
   std::atomic<std::uint64_t>& round_trips;
-  std::atomic<bool>& available;
   mutable std::mutex mutex;
   std::condition_variable ready;
   std::deque<Queued> queue;
@@ -275,7 +274,7 @@ struct Database::Impl {
   std::vector<std::thread> threads;
 };
 
-Database::Database(Settings settings) : impl_(std::make_unique<Impl>(std::move(settings), round_trips_, available_)) {}
+Database::Database(Settings settings) : impl_(std::make_unique<Impl>(std::move(settings), round_trips_)) {}
 Database::~Database() = default;
 
 void Database::submit(Job job) {
@@ -292,9 +291,16 @@ void Database::submit(Job job) {
     impl_->ready.notify_one();
 }
 
-std::size_t Database::queued() const {
-  std::lock_guard lock(impl_->mutex);
-  return impl_->queue.size();
+std::exception_ptr detail::failure_of_work() {
+  try {
+    throw;
+  } catch (const pqxx::sql_error& error) {
+    if (error.sqlstate() == "57014")  // query_canceled
+      return std::make_exception_ptr(Unavailable("database: a statement took too long"));
+    return std::current_exception();
+  } catch (...) {
+    return std::current_exception();
+  }
 }
 
 void run_and_wait(const std::function<void(std::function<void()>)>& start) {

@@ -91,8 +91,10 @@ class Connection {
   // Text that may hold several statements and has no parameters.
   void exec_script(const std::string& sql);
 
+  // From now on a statement that takes longer is ended. Zero: none is.
+  void limit_statements(std::chrono::milliseconds time);
+
   bool healthy() const;
-  pqxx::connection& raw() { return *connection_; }
 
  private:
   struct Parameter {
@@ -145,10 +147,11 @@ Nid read_int(const pqxx::field& field) {
 }
 
 struct Settings {
-  std::string url;                                 // libpq connection string or URI
-  unsigned connections = 4;                        // one thread each
-  std::chrono::milliseconds wait_when_down{3000};  // how long a request waits for the database to come back
-  std::size_t max_queue = 4096;                    // jobs waiting for a thread; beyond: Unavailable
+  std::string url;                                  // libpq connection string or URI
+  unsigned connections = 4;                         // one thread each
+  std::chrono::milliseconds wait_when_down{3000};   // how long a request waits for the database to come back
+  std::size_t max_queue = 4096;                     // jobs waiting for a thread; beyond: Unavailable
+  std::chrono::milliseconds max_statement{60'000};  // a statement that takes longer is ended: Unavailable
 };
 
 class Database {
@@ -175,8 +178,6 @@ class Database {
 
   // Statements sent since start, for tests and metrics: "this request is one round trip" is a test.
   std::uint64_t round_trips() const { return round_trips_.load(std::memory_order_relaxed); }
-  bool available() const { return available_.load(std::memory_order_relaxed); }
-  std::size_t queued() const;
 
  private:
   // Called once: with a connection, or with why there is none.
@@ -185,7 +186,6 @@ class Database {
   struct Impl;
   std::unique_ptr<Impl> impl_;
   std::atomic<std::uint64_t> round_trips_{0};
-  std::atomic<bool> available_{false};
 };
 
 namespace detail {
@@ -199,6 +199,9 @@ struct Outcome<void> {
   std::exception_ptr error;
 };
 
+// The exception being handled; that of a statement which took too long is Unavailable.
+std::exception_ptr failure_of_work();
+
 template <class R, class Work>
 void run_into(Outcome<R>& outcome, Work& work, Connection* connection, const std::exception_ptr& unavailable) {
   if (unavailable) {
@@ -211,7 +214,7 @@ void run_into(Outcome<R>& outcome, Work& work, Connection* connection, const std
     else
       outcome.value.emplace(work(*connection));
   } catch (...) {
-    outcome.error = std::current_exception();
+    outcome.error = failure_of_work();
   }
 }
 

@@ -13,6 +13,9 @@ namespace {
 // Any constant will do, as long as no other advisory lock of ours has it.
 constexpr std::int64_t migration_lock = 0x6361757365770001;
 
+// Neither a migration of a large table, nor waiting for another process's, has a limit that fits all.
+constexpr const char* limit_statements = "select set_config('statement_timeout', $1, false)";
+
 std::string checksum(const Migration& migration) {
   return crypto::base64(crypto::as_view(crypto::sha256(migration.sql)));
 }
@@ -35,6 +38,8 @@ void check_history(const std::map<int, std::string>& had, const std::vector<Migr
 }  // namespace
 
 MigrationReport migrate(Connection& connection, const std::vector<Migration>& migrations) {
+  const auto usual = connection.exec("select current_setting('statement_timeout')")[0][0].as<std::string>();
+  connection.exec(limit_statements, "0");
   connection.exec("select pg_advisory_lock($1)", migration_lock);
   connection.exec_script(
       "create table if not exists migrations (number int primary key, name text not null, checksum text not null, "
@@ -56,6 +61,7 @@ MigrationReport migrate(Connection& connection, const std::vector<Migration>& mi
     report.after = migration.number;
   }
   connection.exec("select pg_advisory_unlock($1)", migration_lock);
+  connection.exec(limit_statements, usual);
   return report;
 }
 

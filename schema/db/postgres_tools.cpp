@@ -1,7 +1,6 @@
 #include "schema/db/postgres_tools.hpp"
 
 #include <fcntl.h>
-#include <libpq-fe.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -10,9 +9,9 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
-#include <memory>
 #include <stdexcept>
 
+#include "schema/db/connection_url.hpp"
 #include "schema/db/database.hpp"
 
 namespace causeway::db {
@@ -32,16 +31,8 @@ std::map<std::string, std::string> own_environment() {
 // With libpq's variables for what the URL says.
 std::vector<std::string> environment_for(const std::string& url) {
   auto variables = own_environment();
-  char* error = nullptr;
-  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconninfoParse(url.c_str(), &error),
-                                                                             PQconninfoFree);
-  if (!options) {
-    const std::string why = error ? error : "out of memory";
-    PQfreemem(error);
-    throw std::runtime_error("database.url: " + why);
-  }
-  for (const auto* option = options.get(); option->keyword; ++option)
-    if (option->val && option->envvar) variables[option->envvar] = option->val;
+  for (const auto& option : read_connection_url(url))
+    if (!option.environment.empty()) variables[option.environment] = option.value;
   std::vector<std::string> out;
   for (const auto& [name, value] : variables)
     out.push_back(name + "=" + value);

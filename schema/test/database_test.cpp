@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
+#include "schema/db/connection_url.hpp"
 #include "schema/db/migrations.hpp"
 #include "schema/test/support/test_database.hpp"
 
@@ -77,7 +80,46 @@ TEST(Database, a_database_that_is_away_is_unavailable_after_the_wait) {
   Database database({.url = "host=/nonexistent", .connections = 1, .wait_when_down = std::chrono::milliseconds(10)});
   auto one = [](Connection& c) { c.exec("select 1"); };
   EXPECT_THROW(database.run_blocking(one), Unavailable);
-  EXPECT_FALSE(database.available());
+}
+
+TEST(Database, a_statement_that_takes_too_long_is_ended_and_its_connection_goes_on) {
+  test::TestDatabase cluster;
+  Database database({.url = cluster.url(), .connections = 1, .max_statement = std::chrono::milliseconds(50)});
+  auto session = [](Connection& c) { return c.exec("select pg_backend_pid()")[0][0].as<int>(); };
+  auto endless = [](Connection& c) { c.exec("select pg_sleep(3600)"); };
+  const int before = database.run_blocking(session);
+  EXPECT_THROW(database.run_blocking(endless), Unavailable);
+  EXPECT_EQ(database.run_blocking(session), before);
+}
+
+TEST(Database, a_migration_may_take_longer_than_other_statements) {
+  test::TestDatabase cluster;
+  Database database({.url = cluster.url(), .connections = 1, .max_statement = std::chrono::milliseconds(50)});
+  auto slow = embedded_migrations();
+  slow.push_back({static_cast<int>(slow.size()) + 1, "slow", "select pg_sleep(0.2)"});
+  auto with_slow = [&slow](Connection& c) { return migrate(c, slow).after; };
+  EXPECT_EQ(database.run_blocking(with_slow), static_cast<int>(slow.size()));
+  auto endless = [](Connection& c) { c.exec("select pg_sleep(3600)"); };
+  EXPECT_THROW(database.run_blocking(endless), Unavailable);
+}
+
+std::map<std::string, std::string> options_of(const std::string& url) {
+  std::map<std::string, std::string> options;
+  for (auto& option : read_connection_url(url))
+    options.emplace(option.keyword, option.value);
+  return options;
+}
+
+TEST(ConnectionUrl, waiting_for_a_server_that_is_gone_ends_when_the_url_says_and_else_soon) {
+  const auto ours = options_of(with_deadlines("postgresql://me@h:1/d?connect_timeout=77&tcp_user_timeout=0"));
+  EXPECT_EQ(ours.at("connect_timeout"), "77");
+  EXPECT_EQ(ours.at("tcp_user_timeout"), "0");
+  EXPECT_EQ(ours.at("user") + ours.at("host") + ours.at("port") + ours.at("dbname"), "meh1d");
+  const auto usual = options_of(with_deadlines(R"(host=h password='a\'b\\ c')"));
+  EXPECT_EQ(usual.at("password"), R"(a'b\ c)");
+  for (const char* deadline : {"connect_timeout", "tcp_user_timeout", "keepalives_idle"})
+    EXPECT_GT(std::stoi(usual.at(deadline)), 0) << deadline;
+  EXPECT_THROW(with_deadlines("no url"), std::runtime_error);
 }
 
 }  // namespace
