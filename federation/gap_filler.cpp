@@ -5,8 +5,8 @@
 
 #include <boost/asio/redirect_error.hpp>
 
-#include "federation/concurrency.hpp"
 #include "federation/missing_events.hpp"
+#include "homeserver/runtime/concurrency.hpp"
 #include "schema/db/tables/staged_pdus.hpp"
 #include "schema/json/json.hpp"
 

@@ -6,9 +6,9 @@
 #include <string>
 
 #include "federation/address_policy.hpp"
-#include "federation/concurrency.hpp"
 #include "federation/discovery.hpp"
 #include "federation/https_connection.hpp"
+#include "homeserver/runtime/concurrency.hpp"
 
 namespace causeway::federation {
 

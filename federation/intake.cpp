@@ -3,8 +3,8 @@
 #include <prometheus/counter.h>
 #include <spdlog/spdlog.h>
 
-#include "federation/concurrency.hpp"
 #include "federation/destination.hpp"
+#include "homeserver/runtime/concurrency.hpp"
 #include "schema/events/signing.hpp"
 #include "schema/json/json.hpp"
 

@@ -2,7 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
-#include "federation/concurrency.hpp"
+#include "homeserver/runtime/concurrency.hpp"
 #include "schema/db/tables/remote_keys.hpp"
 
 namespace causeway::federation {
@@ -12,6 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t max_servers = 20'000;
+constexpr std::size_t max_document_bytes = 64 << 20;  // of all documents together
 constexpr std::chrono::milliseconds pause_after_success = 10s;
 constexpr std::chrono::milliseconds first_pause_after_failure = 5s;
 constexpr std::chrono::milliseconds max_pause_after_failure = 1h;
@@ -28,6 +29,7 @@ struct KeyRing::Impl {
     VerifyKeys keys;
     bool loaded = false;  // from the database
     boost::json::object document;
+    std::size_t document_bytes = 0;  // as text
     unsigned failures = 0;
     std::chrono::steady_clock::time_point ask_again_at{};
     std::shared_ptr<Flag> fetching;
@@ -39,11 +41,19 @@ struct KeyRing::Impl {
       : database(db), source(s), clock(c), self(own), own_validity(validity) {}
 
   EntryPtr entry_of(const ServerName& server) {
-    if (entries.size() >= max_servers && !entries.contains(server))
-      std::erase_if(entries, [](const auto& item) { return !item.second->fetching; });
+    const bool is_full = entries.size() >= max_servers || documents_bytes >= max_document_bytes;
+    if (is_full && !entries.contains(server)) forget_all();
     auto& entry = entries[server];
     if (!entry) entry = std::make_shared<Entry>();
     return entry;
+  }
+
+  // But those that are being fetched.
+  void forget_all() {
+    std::erase_if(entries, [](const auto& item) { return !item.second->fetching; });
+    documents_bytes = 0;
+    for (const auto& [server, entry] : entries)
+      documents_bytes += entry->document_bytes;
   }
 
   Task<> load(ServerName server, EntryPtr entry) {
@@ -105,6 +115,9 @@ struct KeyRing::Impl {
     entry->failures = 0;
     entry->ask_again_at = clock.steady() + pause_after_success;
     entry->document = std::move(*document);
+    const auto bytes_before = std::exchange(entry->document_bytes, boost::json::serialize(entry->document).size());
+    if (const auto held = entries.find(server); held != entries.end() && held->second == entry)
+      documents_bytes += entry->document_bytes - bytes_before;
     for (const auto& [id, fetched] : *keys)
       entry->keys.insert_or_assign(id, fetched);
     co_await store(server, std::move(*keys));
@@ -126,6 +139,7 @@ struct KeyRing::Impl {
   const LocalServer& self;
   const std::chrono::milliseconds own_validity;
   std::unordered_map<ServerName, EntryPtr> entries;
+  std::size_t documents_bytes = 0;  // of the entries
 };
 
 KeyRing::KeyRing(db::Database& database, KeySource& source, const Clock& clock, const LocalServer& self,

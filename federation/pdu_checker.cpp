@@ -5,7 +5,7 @@
 
 #include <set>
 
-#include "federation/concurrency.hpp"
+#include "homeserver/runtime/concurrency.hpp"
 #include "schema/events/signing.hpp"
 
 namespace causeway {
@@ -99,7 +99,7 @@ Task<> in_chunks(CpuPool& cpu, std::shared_ptr<std::vector<Candidate>> candidate
     };
     co_await cpu.run(std::move(work));
   };
-  co_await federation::for_each_concurrently(chunks, chunks_at_once, std::move(job));
+  co_await for_each_concurrently(chunks, chunks_at_once, std::move(job));
 }
 
 }  // namespace
@@ -175,7 +175,7 @@ Task<> PduChecker::find_keys(std::shared_ptr<std::vector<Candidate>> candidates)
     }
   };
   const std::size_t count = servers->size();
-  co_await federation::for_each_concurrently(count, key_fetches_at_once, std::move(job));
+  co_await for_each_concurrently(count, key_fetches_at_once, std::move(job));
 }
 
 Task<Result<VerifiedEvent>> PduChecker::check(const RoomVersion* version, boost::json::object pdu,

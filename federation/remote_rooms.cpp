@@ -2,8 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
-#include "federation/concurrency.hpp"
 #include "federation/request_target.hpp"
+#include "homeserver/runtime/concurrency.hpp"
 #include "schema/json/canonical.hpp"
 #include "schema/json/json.hpp"
 

@@ -7,10 +7,10 @@
 #include <random>
 #include <variant>
 
-#include "federation/concurrency.hpp"
 #include "federation/destination.hpp"
 #include "federation/request_target.hpp"
 #include "federation/servers_in_rooms.hpp"
+#include "homeserver/runtime/concurrency.hpp"
 #include "schema/json/json.hpp"
 
 namespace causeway::federation {

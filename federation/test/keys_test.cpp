@@ -1,11 +1,11 @@
 // Key ring, request authentication and PDU checks, with real signatures and a real database.
 #include <gtest/gtest.h>
 
-#include "federation/concurrency.hpp"
 #include "federation/pdu_checker.hpp"
 #include "federation/request_auth.hpp"
 #include "federation/test/support/peer_kit.hpp"
 #include "federation/x_matrix.hpp"
+#include "homeserver/runtime/concurrency.hpp"
 #include "homeserver/test/support/run_task.hpp"
 #include "schema/events/signing.hpp"
 #include "schema/json/canonical.hpp"

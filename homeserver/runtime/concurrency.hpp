@@ -7,22 +7,21 @@
 #include <functional>
 #include <memory>
 #include <utility>
-#include <vector>
 
+#include "homeserver/runtime/signal.hpp"
 #include "homeserver/runtime/task.hpp"
 
-namespace causeway::federation {
+namespace causeway {
 
 // Something that happens once; everyone who waits for it is resumed.
 class Flag {
  public:
-  bool is_set() const { return set_; }
   void set();
   Task<> wait();
 
  private:
   bool set_ = false;
-  std::vector<std::shared_ptr<asio::steady_timer>> waiting_;
+  Signal changed_;
 };
 
 // At most so many at once; the others wait in order.
@@ -35,17 +34,23 @@ class Gate {
   // Gives the place back when destroyed. The gate must outlive it.
   class Place {
    public:
-    explicit Place(Gate* gate) : gate_(gate) {}
+    Place() = default;
     Place(Place&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)) {}
-    Place& operator=(Place&&) = delete;
-    ~Place() {
-      if (gate_) gate_->leave();
+    Place& operator=(Place&& other) noexcept {
+      release();
+      gate_ = std::exchange(other.gate_, nullptr);
+      return *this;
     }
+    ~Place() { release(); }
+    void release();
 
    private:
-    Gate* gate_;
+    friend class Gate;
+    explicit Place(Gate* gate) : gate_(gate) {}
+    Gate* gate_ = nullptr;
   };
   Task<Place> enter();
+  bool full() const { return free_ == 0; }
   std::size_t waiting() const { return waiting_.size(); }
 
  private:
@@ -58,4 +63,4 @@ class Gate {
 // ends that job only and is logged. `job` is a named local moved in.
 Task<> for_each_concurrently(std::size_t count, std::size_t at_once, std::function<Task<>(std::size_t)> job);
 
-}  // namespace causeway::federation
+}  // namespace causeway

@@ -1,4 +1,4 @@
-#include "federation/concurrency.hpp"
+#include "homeserver/runtime/concurrency.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -8,20 +8,9 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-namespace causeway::federation {
+namespace causeway {
 
 namespace {
-
-// A timer that never expires is asio's condition variable: cancelling it resumes who waits.
-Task<> wait_for_cancel(std::shared_ptr<asio::steady_timer> timer) {
-  boost::system::error_code ignored;
-  co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-}
-
-Task<std::shared_ptr<asio::steady_timer>> endless_timer() {
-  auto executor = co_await asio::this_coro::executor;
-  co_return std::make_shared<asio::steady_timer>(executor, asio::steady_timer::time_point::max());
-}
 
 struct Round {
   std::function<Task<>(std::size_t)> job;
@@ -37,7 +26,7 @@ Task<> take_jobs(std::shared_ptr<Round> round) {
     try {
       co_await round->job(index);
     } catch (const std::exception& error) {
-      spdlog::error("federation: a concurrent job failed: {}", error.what());
+      spdlog::error("a concurrent job failed: {}", error.what());
     }
   }
   if (--round->running == 0) round->done.set();
@@ -47,15 +36,11 @@ Task<> take_jobs(std::shared_ptr<Round> round) {
 
 void Flag::set() {
   set_ = true;
-  for (auto& timer : std::exchange(waiting_, {}))
-    timer->cancel();
+  changed_.notify_all();
 }
 
 Task<> Flag::wait() {
-  if (set_) co_return;
-  auto timer = co_await endless_timer();
-  waiting_.push_back(timer);
-  co_await wait_for_cancel(timer);
+  if (!set_) co_await changed_.wait();
 }
 
 Task<Gate::Place> Gate::enter() {
@@ -63,10 +48,17 @@ Task<Gate::Place> Gate::enter() {
     --free_;
     co_return Place(this);
   }
-  auto timer = co_await endless_timer();
-  waiting_.push_back(timer);
-  co_await wait_for_cancel(timer);
+  // A timer that never expires is asio's condition variable: cancelling it hands over the place.
+  auto executor = co_await asio::this_coro::executor;
+  auto woken = std::make_shared<asio::steady_timer>(executor, asio::steady_timer::time_point::max());
+  waiting_.push_back(woken);
+  boost::system::error_code ignored;
+  co_await woken->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   co_return Place(this);
+}
+
+void Gate::Place::release() {
+  if (Gate* gate = std::exchange(gate_, nullptr)) gate->leave();
 }
 
 void Gate::leave() {
@@ -92,4 +84,4 @@ Task<> for_each_concurrently(std::size_t count, std::size_t at_once, std::functi
   co_await round->done.wait();
 }
 
-}  // namespace causeway::federation
+}  // namespace causeway
