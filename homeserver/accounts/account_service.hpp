@@ -30,6 +30,7 @@ struct AccountSettings {
   std::size_t min_password_length = 8;
   std::size_t max_filter_bytes = 64 << 10;
   std::size_t max_account_data_bytes = 512 << 10;
+  std::size_t max_account_data_types = 1'000;  // of a user: global ones, and those of each room
 };
 
 struct Login {
@@ -84,6 +85,7 @@ class AccountService final : public http::AccessTokenAuthenticator {
 
   // content is none when it was never set. room: RoomNid{0} for global data. Cached.
   Task<std::optional<std::string>> account_data(UserNid user, RoomNid room, std::string type);
+  // M_TOO_LARGE, M_INVALID_PARAM; M_RESOURCE_LIMIT_EXCEEDED for a new type beyond max_account_data_types.
   Task<Result<>> set_account_data(UserNid user, RoomNid room, std::string type, boost::json::object content);
 
   Task<Result<std::string>> add_filter(UserNid user, std::string filter_json);

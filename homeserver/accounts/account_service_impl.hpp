@@ -6,6 +6,7 @@
 #include "homeserver/accounts/account_service.hpp"
 #include "homeserver/accounts/password_hasher.hpp"
 #include "homeserver/runtime/bounded_cache.hpp"
+#include "homeserver/runtime/loading_cache.hpp"
 
 namespace causeway {
 
@@ -44,6 +45,9 @@ struct AccountDataKeyHash {
 };
 
 struct AccountService::Impl {
+  static constexpr std::size_t max_cached_account_data_bytes = 64 << 20;
+  static constexpr std::size_t cached_entry_bytes = 512;  // an entry without its content
+
   Impl(AccountService& self, db::Database& d, EventWriter& w, Interner& i, CpuPool& cpu, const Clock& c,
        AccountSettings s)
       : database(d),
@@ -61,6 +65,9 @@ struct AccountService::Impl {
   // Whom a login's `user` means: a user ID of this server or a localpart. Any error: nobody.
   Result<UserId> identified_user(const std::string& identifier) const;
   void forget_tokens(const std::vector<crypto::Sha256>& hashes);
+  using AccountData = std::optional<std::string>;  // the content; none: not set
+  Task<std::shared_ptr<AccountData>> load_account_data(AccountDataKey key);
+  Task<Result<>> check_room_for_type(AccountDataKey key);
   // Brings the cache up to what was committed.
   void take_over_account_data(const std::vector<AccountDataChange>& changes);
 
@@ -75,9 +82,9 @@ struct AccountService::Impl {
   UiaSessions uia;
   SharedSecretRegistration shared_secret;
   BoundedCache<crypto::Sha256, http::Requester, TokenHashHash> tokens{50'000};
-  // Content; none: known to be unset.
-  BoundedCache<AccountDataKey, std::shared_ptr<const std::optional<std::string>>, AccountDataKeyHash> account_data{
-      50'000};
+  LoadingCache<AccountDataKey, AccountData, AccountDataKeyHash> account_data{
+      max_cached_account_data_bytes, [this](AccountDataKey key) { return load_account_data(std::move(key)); },
+      [](const AccountData& data) { return cached_entry_bytes + (data ? data->size() : 0); }};
 };
 
 }  // namespace causeway

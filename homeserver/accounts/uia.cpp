@@ -12,16 +12,13 @@ namespace {
 
 constexpr std::size_t session_id_length = 24;
 
-// Adds what this call brings to what earlier calls of the session brought.
-void merge(std::string& request_json, const json::object& request) {
-  if (request_json.empty()) {
-    request_json = boost::json::serialize(request);
-    return;
-  }
+// What this call brings, added to what earlier calls of the session brought.
+std::string merge(const std::string& request_json, const json::object& request) {
+  if (request_json.empty()) return boost::json::serialize(request);
   json::object merged = json::parse_object(request_json).value();
   for (const auto& [key, value] : request)
     merged.insert_or_assign(key, value);
-  request_json = boost::json::serialize(merged);
+  return boost::json::serialize(merged);
 }
 
 bool begins_with(const UiaFlow& flow, const std::vector<std::string>& completed) {
@@ -63,7 +60,11 @@ Task<Result<UiaVerdict>> UiaSessions::authenticate(UiaPolicy policy, boost::json
   std::string id = named->value_or("");
   const bool known = find(id, policy.scope) != nullptr;
   if (!known) id = open(policy.scope);
-  merge(find(id, policy.scope)->request_json, request);
+  std::string& kept = find(id, policy.scope)->request_json;
+  std::string merged = merge(kept, request);
+  if (merged.size() > settings_.max_request_bytes)
+    co_return make_error(ErrorCode::too_large, "The calls of one session bring too much.");
+  kept = std::move(merged);
   if (*named && !known) {
     const MatrixError why = make_error(ErrorCode::unknown, "The session is not known or has expired. Start again.");
     co_return UiaVerdict(UiaChallenge{challenge(policy, id, &why)});

@@ -61,7 +61,8 @@ using UiaVerdict = std::variant<UiaChallenge, UiaPassed>;
 struct UiaSettings {
   std::size_t max_sessions = 4096;
   std::chrono::milliseconds lifetime{20 * 60 * 1000};
-  bool dummy_without_session = false;  // a first call may complete m.login.dummy at once
+  std::size_t max_request_bytes = 32 << 10;  // what all calls of a session bring
+  bool dummy_without_session = false;        // a first call may complete m.login.dummy at once
 };
 
 // The sessions, in memory: a restart makes clients start again.
@@ -69,7 +70,8 @@ class UiaSessions {
  public:
   UiaSessions(const Clock& clock, UiaSettings settings) : clock_(clock), settings_(settings) {}
 
-  // `request` is the body of the call, with `auth` if the client sent it. M_BAD_JSON when that is malformed.
+  // `request` is the body of the call, with `auth` if the client sent it. M_BAD_JSON when that is malformed,
+  // M_TOO_LARGE when the calls of a session bring too much.
   Task<Result<UiaVerdict>> authenticate(UiaPolicy policy, boost::json::object request);
 
   // The call succeeded: nothing more can be done with its session. A call that failed may be tried again.

@@ -197,6 +197,22 @@ TEST_F(AccountsTest, account_data_is_bounded) {
             ErrorCode::invalid_param);
 }
 
+TEST(AccountDataTest, a_user_has_so_many_types_globally_and_in_each_room_and_can_set_those_again) {
+  auto settings = test::AccountsKit::usual_settings();
+  settings.max_account_data_types = 2;
+  test::AccountsKit kit(std::move(settings));
+  const UserNid anna = kit.run(kit.interner.user(kit.register_user("anna")));
+  const auto set = [&](RoomNid room, const char* type) {
+    const auto done = kit.run(kit.accounts.set_account_data(anna, room, type, {}));
+    return done ? "" : std::string(info(done.error().code).name);
+  };
+  for (const RoomNid room : {RoomNid{}, RoomNid{7}}) {
+    EXPECT_EQ(set(room, "a") + set(room, "b"), "");
+    EXPECT_EQ(set(room, "c"), "M_RESOURCE_LIMIT_EXCEEDED");
+    EXPECT_EQ(set(room, "a"), "");
+  }
+}
+
 TEST_F(AccountsTest, a_filter_is_kept_once_and_for_its_user_only) {
   const UserNid anna = run(interner.user(register_user("anna")));
   const UserNid berta = run(interner.user(register_user("berta")));

@@ -155,6 +155,21 @@ TEST_F(UiaTest, dummy_without_a_session_passes_only_where_configured) {
   EXPECT_TRUE(std::holds_alternative<UiaChallenge>(other));
 }
 
+TEST_F(UiaTest, the_calls_of_a_session_bring_no_more_than_it_keeps) {
+  const std::string session = open_session();
+  const auto bring = [&](const char* key) {
+    object request{{key, std::string(settings_.max_request_bytes / 2, 'x')}};
+    object call = with_auth({{"session", session}}, std::move(request));
+    return test::run_task(reactor_, sessions_.authenticate(policy(), std::move(call)));
+  };
+  EXPECT_TRUE(bring("a"));
+  EXPECT_TRUE(bring("a")) << "in place of the first";
+  EXPECT_EQ(bring("b").error().code, ErrorCode::too_large);
+  challenged(policy(), with_auth(quiz_auth(session, "right")));
+  const auto passed = std::get<UiaPassed>(authenticate(policy(), with_auth(dummy_auth(session))));
+  EXPECT_TRUE(passed.request.contains("a") && !passed.request.contains("b"));
+}
+
 TEST_F(UiaTest, malformed_auth_is_bad_json) {
   for (const object& request : {object{{"auth", "yes"}}, with_auth({{"type", 1}}), with_auth({{"session", true}})}) {
     const auto verdict = test::run_task(reactor_, sessions_.authenticate(policy(), request));

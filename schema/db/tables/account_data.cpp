@@ -10,6 +10,13 @@ std::optional<std::string> find_account_data(Connection& connection, UserNid use
   return rows.empty() ? std::nullopt : std::optional<std::string>(read_bytes(rows[0][0]));
 }
 
+std::size_t count_account_data(Connection& connection, UserNid user, RoomNid room, std::size_t limit) {
+  const auto rows = connection.exec(
+      "select count(*) from (select from account_data where user_nid = $1 and room_nid = $2 limit $3) found", user,
+      room, limit);
+  return rows[0][0].as<std::size_t>();
+}
+
 std::vector<AccountData> account_data_changed(Connection& connection, UserNid user, StreamPosition since,
                                               StreamPosition until, std::size_t limit) {
   const auto rows = connection.exec(

@@ -21,6 +21,8 @@ struct AccountData {
 // The content; none when it was never set.
 std::optional<std::string> find_account_data(Connection& connection, UserNid user, RoomNid room,
                                              const std::string& type);
+// How many types the user has set there; counts no further than `limit`.
+std::size_t count_account_data(Connection& connection, UserNid user, RoomNid room, std::size_t limit);
 // What has since < position <= until, by position, of one user: global and of every room. At most `limit` rows.
 std::vector<AccountData> account_data_changed(Connection& connection, UserNid user, StreamPosition since,
                                               StreamPosition until, std::size_t limit);
