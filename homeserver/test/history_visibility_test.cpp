@@ -177,5 +177,38 @@ TEST_F(BobsStayTest, servers_see_the_stays_of_their_users_and_else_redacted_even
   EXPECT_EQ(told[2]->id(), later->event->id());
 }
 
+TEST_F(BobsStayTest, a_page_that_a_server_may_not_see_costs_no_more_queries_than_one_event) {
+  tell("invited");
+  std::vector<StoredEventPtr> page;
+  for (int i = 0; i < 20; ++i)
+    page.push_back(story_.message("@alice:a", std::to_string(i)));
+  const auto queries = [&](const std::vector<StoredEventPtr>& events) {
+    RoomReader fresh(story_.database, story_.hub, story_.interner, story_.events, story_.states);
+    const auto info = story_.info();
+    const auto before = story_.database.round_trips();
+    for (const EventPtr& told : story_.run(fresh.visible_to_server(ServerName::trusted("b"), info, events)))
+      EXPECT_EQ(told->content_json(), "{}");
+    return story_.database.round_trips() - before;
+  };
+  queries(page);
+  EXPECT_EQ(queries(page), queries({page.front()}));
+}
+
+TEST_F(BobsStayTest, a_server_sees_what_was_said_while_one_of_many_users_was_invited) {
+  tell("invited");
+  for (int i = 0; i < 250; ++i) {
+    story_.member("@u" + std::to_string(i) + ":b", "invite", "@alice:a");
+    if (i != 170) story_.member("@u" + std::to_string(i) + ":b", "leave");
+  }
+  const auto told = [this](const StoredEventPtr& event) {
+    return story_.run(story_.reader.visible_to_server(ServerName::trusted("b"), story_.info(), {event})).front();
+  };
+  const auto heard = story_.message("@alice:a", "heard");
+  story_.member("@u170:b", "leave");
+  const auto missed = story_.message("@alice:a", "missed");
+  EXPECT_EQ(told(heard), heard->event);
+  EXPECT_EQ(told(missed)->content_json(), "{}");
+}
+
 }  // namespace
 }  // namespace causeway

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 
 #include "schema/db/tables/room_servers.hpp"
 
@@ -9,6 +10,7 @@ namespace causeway {
 
 namespace {
 
+constexpr std::size_t members_at_once = 100;
 constexpr OrderKey end_of_timeline{std::numeric_limits<StreamPosition>::max(), 0};
 
 bool is_member_event_of(const Event& event, const UserId& user) {
@@ -37,6 +39,12 @@ bool may_see_event(const Event& event, const UserId& user, HistoryVisibility vis
   const db::Membership membership_then = membership_after(event, user, membership);
   return may_see(visibility, membership, joined_later) || may_see(visibility_then, membership, joined_later) ||
          may_see(visibility, membership_then, joined_later);
+}
+
+// As for UserId::server(), of what may be no user ID at all.
+std::string_view server_of(std::string_view user) {
+  const auto colon = user.find(':');
+  return colon == std::string_view::npos ? std::string_view() : user.substr(colon + 1);
 }
 
 bool open_to_servers(HistoryVisibility visibility) {
@@ -129,6 +137,14 @@ Task<std::vector<db::Membership>> RoomHistory::memberships_at(UserId user, RoomI
   co_return out;
 }
 
+struct RoomHistory::ServerMembers {
+  ServerMembers(ServerName s, RoomInfoPtr r) : server(std::move(s)), room(std::move(r)) {}
+  const ServerName server;
+  const RoomInfoPtr room;
+  std::optional<std::vector<StateKeyNid>> keys;        // of all who ever were, read when first needed
+  std::map<std::pair<StateRef, bool>, bool> answered;  // by state and whether invited ones count
+};
+
 Task<std::vector<EventPtr>> RoomHistory::visible_to_server(ServerName server, RoomInfoPtr room, Events events) {
   std::erase_if(events, [](const StoredEventPtr& event) { return !event || !event->order; });
   const auto visibility = co_await timelines_.visibility_before(room->nid, events);
@@ -136,11 +152,12 @@ Task<std::vector<EventPtr>> RoomHistory::visible_to_server(ServerName server, Ro
     return db::stays_of_server(connection, nid, server);
   };
   std::optional<std::vector<db::ServerStay>> stays;  // read when first needed
+  ServerMembers members(std::move(server), room);
   std::vector<EventPtr> out;
   for (std::size_t i = 0; i < events.size(); ++i) {
     const StoredEvent& stored = *events[i];
     bool seen = open_to_servers(visibility[i]) || open_to_servers(visibility_after(*stored.event, visibility[i])) ||
-                stored.event->sender().server() == server.str();
+                stored.event->sender().server() == members.server.str();
     if (!seen && !stays) stays = co_await database_.run(load_stays);
     if (!seen && stored.is_live()) {
       const auto covers = [&](const db::ServerStay& stay) {
@@ -149,31 +166,45 @@ Task<std::vector<EventPtr>> RoomHistory::visible_to_server(ServerName server, Ro
       seen = std::ranges::any_of(*stays, covers);
     }
     const bool invited_counts = visibility[i] == HistoryVisibility::invited;
-    if (!seen) seen = co_await server_has_member(server, room->nid, stored.state_after(), invited_counts);
+    if (!seen) seen = co_await has_member(members, stored.state_after(), invited_counts);
     out.push_back(seen ? stored.event : redact(*stored.event));
   }
   co_return out;
 }
 
-Task<bool> RoomHistory::server_has_member(ServerName server, RoomNid room, StateRef at, bool invited_counts) {
-  const StateMapPtr state = co_await states_.at(room, at);
+Task<bool> RoomHistory::has_member(ServerMembers& members, StateRef at, bool invited_counts) {
+  const std::pair place(at, invited_counts);
+  if (const auto known = members.answered.find(place); known != members.answered.end()) co_return known->second;
+  if (!members.keys) members.keys = co_await member_keys(members.server, members.room);
+  bool found = false;
+  for (std::size_t first = 0; first < members.keys->size() && !found; first += members_at_once) {
+    const auto begin = members.keys->begin() + static_cast<std::ptrdiff_t>(first);
+    const std::size_t count = std::min(members_at_once, members.keys->size() - first);
+    std::vector<StateKeyNid> some(begin, begin + static_cast<std::ptrdiff_t>(count));
+    auto holders = co_await states_.lookup(members.room->nid, at, std::move(some));
+    std::erase(holders, EventNid{});
+    const Events events = co_await events_.by_nid(std::move(holders));
+    found = std::ranges::any_of(events, [invited_counts](const StoredEventPtr& member) {
+      const auto membership = member ? member->event->membership() : std::nullopt;
+      return membership == "join" || (invited_counts && membership == "invite");
+    });
+  }
+  members.answered.emplace(place, found);
+  co_return found;
+}
+
+// A key that was ever set is set in the current state too.
+Task<std::vector<StateKeyNid>> RoomHistory::member_keys(ServerName server, RoomInfoPtr room) {
+  const StateMapPtr state = co_await states_.at(room->nid, room->state);
   std::vector<StateKeyNid> keys;
   keys.reserve(state->size());
   for (const auto& [key, event] : *state)
     keys.push_back(key);
   const auto names = co_await interner_.state_key_names(keys);
-  std::vector<EventNid> of_server;
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    if (names[i].type != "m.room.member") continue;
-    const auto user = UserId::parse(names[i].state_key);
-    if (user && user->server() == server.str()) of_server.push_back(state->at(keys[i]));
-  }
-  const Events members = co_await events_.by_nid(std::move(of_server));
-  co_return std::ranges::any_of(members, [invited_counts](const StoredEventPtr& member) {
-    if (!member) return false;
-    const auto membership = member->event->membership();
-    return membership == "join" || (invited_counts && membership == "invite");
-  });
+  std::vector<StateKeyNid> of_server;
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    if (names[i].type == "m.room.member" && server_of(names[i].state_key) == server.str()) of_server.push_back(keys[i]);
+  co_return of_server;
 }
 
 }  // namespace causeway

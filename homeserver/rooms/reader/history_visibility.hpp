@@ -27,7 +27,10 @@ class RoomHistory {
   void committed(const WriteUnit& unit) { timelines_.committed(unit); }
 
  private:
-  Task<bool> server_has_member(ServerName server, RoomNid room, StateRef at, bool invited_counts);
+  // Whether a server has somebody in a room, asked at several states of it.
+  struct ServerMembers;
+  Task<bool> has_member(ServerMembers& members, StateRef at, bool invited_counts);
+  Task<std::vector<StateKeyNid>> member_keys(ServerName server, RoomInfoPtr room);
 
   db::Database& database_;
   Interner& interner_;
