@@ -21,6 +21,7 @@ struct FederationApi {
   KeyRing& keys;
   PduChecker& checker;
   Intake& intake;
+  CpuPool& cpu;
   const Clock& clock;
   const LocalServer& self;
 };

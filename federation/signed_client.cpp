@@ -1,13 +1,11 @@
 #include "federation/signed_client.hpp"
 
+#include "federation/foreign_body.hpp"
 #include "federation/x_matrix.hpp"
-#include "schema/json/foreign.hpp"
 
 namespace causeway::federation {
 
 namespace {
-
-constexpr std::size_t parse_on_reactor_below = 32 * 1024;
 
 ErrorCode error_code(std::string_view name) {
   for (int i = 0; i <= static_cast<int>(ErrorCode::weak_password); ++i)
@@ -52,13 +50,7 @@ Task<Result<std::string>> SignedClient::fetch(Call call) {
 }
 
 Task<Result<boost::json::object>> SignedClient::parse_reply(std::string body) {
-  Result<boost::json::object> object;
-  if (body.size() < parse_on_reactor_below) {
-    object = json::parse_foreign_object(body);
-  } else {
-    auto parse = [text = std::move(body)] { return json::parse_foreign_object(text); };
-    object = co_await cpu_.run(std::move(parse));
-  }
+  auto object = co_await read_foreign_object(cpu_, std::move(body));
   if (!object) co_return make_error(ErrorCode::unknown, 502, "The other server's reply is not a JSON object.");
   co_return std::move(*object);
 }

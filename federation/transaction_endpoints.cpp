@@ -1,7 +1,7 @@
 // spec: server-server-api#transactions
 #include "federation/api.hpp"
+#include "federation/foreign_body.hpp"
 #include "federation/intake.hpp"
-#include "schema/json/foreign.hpp"
 
 namespace causeway::federation {
 
@@ -10,7 +10,7 @@ namespace {
 using namespace http;
 
 Reply send_transaction(FederationApi& api, Request& request) {
-  auto body = json::parse_foreign_object(request.body);
+  auto body = co_await read_foreign_object(api.cpu, std::move(request.body));
   if (!body) co_return body.error();
   auto reply = co_await api.intake.receive(*request.origin, request.path_parameter(0), std::move(*body));
   if (!reply) co_return reply.error();
