@@ -2,6 +2,9 @@
 
 #include <prometheus/counter.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "schema/json/json.hpp"
 
 namespace causeway::federation {
@@ -10,15 +13,11 @@ namespace {
 
 // Peers repeat "typing" while it lasts and say when it ends; this is for those that vanish in between.
 constexpr std::chrono::seconds remote_typing_timeout{60};
-constexpr std::size_t max_receipts_per_edu = 1'000;
+constexpr std::size_t max_receipts_per_room = 1'000;
+constexpr std::size_t max_receipts_per_commit = 1'000;  // beyond it another begins
 
-struct Receipt {
-  EventId event;
-  Timestamp ts = 0;
-  std::optional<std::string> thread;
-};
-
-std::optional<Receipt> read_receipt(const boost::json::value& value) {
+// Without room and user.
+std::optional<ReceiptService::Received> read_receipt(const boost::json::value& value) {
   if (!value.is_object()) return std::nullopt;
   const auto* ids = json::find_array(value.get_object(), "event_ids");
   const auto* data = json::find_object(value.get_object(), "data");
@@ -26,10 +25,10 @@ std::optional<Receipt> read_receipt(const boost::json::value& value) {
   auto event = EventId::parse(std::string_view(ids->front().get_string()));
   const auto ts = json::find_int(*data, "ts");
   if (!event || !ts) return std::nullopt;
-  Receipt receipt;
+  ReceiptService::Received receipt;
   receipt.event = std::move(*event);
   receipt.ts = *ts;
-  if (auto id = json::find_string(*data, "thread_id")) receipt.thread = std::string(*id);
+  if (auto id = json::find_string(*data, "thread_id")) receipt.thread_id = std::string(*id);
   return receipt;
 }
 
@@ -81,36 +80,52 @@ Task<> Edus::typing(ServerName origin, boost::json::object content) {
 }
 
 Task<> Edus::receipts(ServerName origin, boost::json::object content) {
+  std::vector<ReceiptService::Received> found;
   for (const auto& [room_id, types] : content) {
     const auto* by_user = types.is_object() ? json::find_object(types.get_object(), "m.read") : nullptr;
-    if (!by_user || by_user->size() > max_receipts_per_edu) {
+    if (!by_user || by_user->size() > max_receipts_per_room) {
       drop("malformed");
       continue;
     }
     auto room = co_await open_room(origin, std::string(room_id));
-    if (room)
-      co_await receipts_in(origin, room, *by_user);
-    else
+    if (!room) {
       drop("room");
+      continue;
+    }
+    auto of_room = co_await receipts_in(origin, room, *by_user);
+    std::ranges::move(of_room, std::back_inserter(found));
+    if (found.size() < max_receipts_per_commit) continue;
+    auto enough = std::exchange(found, {});
+    co_await receipts_.receive(std::move(enough));
   }
+  co_await receipts_.receive(std::move(found));
 }
 
-Task<> Edus::receipts_in(ServerName origin, RoomInfoPtr room, boost::json::object by_user) {
+Task<std::vector<ReceiptService::Received>> Edus::receipts_in(ServerName origin, RoomInfoPtr room,
+                                                              boost::json::object by_user) {
+  std::vector<ReceiptService::Received> found;
+  std::vector<StateKey> members;
   for (const auto& [user_id, value] : by_user) {
+    auto user = UserId::parse(std::string_view(user_id));
     auto receipt = read_receipt(value);
-    if (!receipt) {
-      drop("malformed");
+    if (!user || user->server() != origin.str() || !receipt) {
+      drop(receipt ? "user" : "malformed");
       continue;
     }
-    const std::string user(user_id);
-    const bool counts = co_await is_joined_user_of(origin, room, user);
-    if (!counts) {
-      drop("user");
-      continue;
-    }
-    co_await receipts_.receive(room, UserId::trusted(user), "m.read", std::move(receipt->event),
-                               std::move(receipt->thread), receipt->ts);
+    members.emplace_back("m.room.member", user->str());
+    receipt->room = room;
+    receipt->user = std::move(*user);
+    found.push_back(std::move(*receipt));
   }
+  const auto member_events = co_await reader_.state_events(room->nid, room->state, std::move(members));
+  std::vector<ReceiptService::Received> of_members;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (member_events[i] && member_events[i]->event->membership() == "join")
+      of_members.push_back(std::move(found[i]));
+    else
+      drop("user");
+  }
+  co_return of_members;
 }
 
 }  // namespace causeway::federation

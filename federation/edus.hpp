@@ -25,7 +25,9 @@ class Edus {
   Task<bool> is_joined_user_of(ServerName origin, RoomInfoPtr room, std::string user_id);
   Task<> typing(ServerName origin, boost::json::object content);
   Task<> receipts(ServerName origin, boost::json::object content);
-  Task<> receipts_in(ServerName origin, RoomInfoPtr room, boost::json::object by_user);
+  // Those of users of the origin who are in the room.
+  Task<std::vector<ReceiptService::Received>> receipts_in(ServerName origin, RoomInfoPtr room,
+                                                          boost::json::object by_user);
   RoomReader& reader_;
   ReceiptService& receipts_;
   TypingService& typing_;

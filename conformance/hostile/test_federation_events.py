@@ -285,6 +285,19 @@ def test_receipts_count_only_for_joined_users_of_the_sending_server(server, fake
     assert receipts_of(alice, room.id) == {fake.user(): event}
 
 
+def test_receipts_of_many_users_are_one_commit(server, fake, alice):
+    room = public_room(alice)
+    users = [fake.user(f"reader{number}") for number in range(8)]
+    for user in users:
+        fake.join(server, room, user)
+    event = alice.send(room)
+    read = {"event_ids": [event], "data": {"ts": 1}}
+    before = server.count("writer_batch_units_sum")
+    fake.edu(server, "m.receipt", {room: {"m.read": {user: read for user in users}}})
+    assert server.count("writer_batch_units_sum") == before + 1
+    assert receipts_of(alice, room) == {user: event for user in users}
+
+
 @pytest.mark.parametrize("edu", [{}, {"edu_type": 5, "content": {}}, {"edu_type": "m.typing"}, {"edu_type": "m.typing", "content": []},
                                  {"edu_type": "org.example.unknown", "content": {"x": 0.5}}, {"edu_type": "m.receipt", "content": deep(40)}])
 def test_garbage_among_edus_is_ignored(server, fake, alice, edu):

@@ -154,17 +154,22 @@ Task<Result<>> ReceiptService::set(UserNid user, UserId user_id, RoomInfoPtr roo
   co_return co_await set(user, std::move(user_id), std::move(room), std::move(markers));
 }
 
-Task<> ReceiptService::receive(RoomInfoPtr room, UserId user, std::string type, EventId event,
-                               std::optional<std::string> thread_id, Timestamp ts) {
-  // spec: client-server-api#server-behaviour-4: only m.read travels between servers.
-  if (type != read) co_return;
-  const UserNid nid = co_await impl_->s.interner.user(user);
+// spec: client-server-api#server-behaviour-4: only m.read travels between servers.
+Task<> ReceiptService::receive(std::vector<Received> receipts) {
+  if (receipts.empty()) co_return;
+  std::vector<UserId> users;
+  for (const Received& receipt : receipts)
+    users.push_back(receipt.user);
+  const auto nids = co_await impl_->s.interner.users(std::move(users));
   auto unit = std::make_shared<WriteUnit>();
-  ReceiptChange change{
-      room->nid, nid, std::move(user), room->id, std::move(type), thread_id.value_or(""), std::move(event), ts, false};
-  unit->receipts.push_back(std::move(change));
+  for (std::size_t i = 0; i < receipts.size(); ++i) {
+    Received& receipt = receipts[i];
+    unit->receipts.push_back(ReceiptChange{receipt.room->nid, nids[i], std::move(receipt.user), receipt.room->id,
+                                           std::string(read), receipt.thread_id.value_or(""), std::move(receipt.event),
+                                           receipt.ts, false});
+  }
   auto committed = co_await impl_->s.writer.commit(unit);
-  if (!committed) spdlog::warn("a receipt from another server was lost: {}", committed.error().message);
+  if (!committed) spdlog::warn("receipts from another server were lost: {}", committed.error().message);
 }
 
 Task<ReceiptService::ByRoom> ReceiptService::changed(std::vector<RoomNid> rooms, StreamPosition since,

@@ -38,9 +38,15 @@ class ReceiptService {
   Task<Result<>> set(UserNid user, UserId user_id, RoomInfoPtr room, std::string type, EventId event,
                      std::optional<std::string> thread_id);
 
-  // From a peer: m.read of its own users. Stored, not sent on. Other types are ignored.
-  Task<> receive(RoomInfoPtr room, UserId user, std::string type, EventId event, std::optional<std::string> thread_id,
-                 Timestamp ts);
+  // From peers: m.read of their own users. Stored in one commit, not sent on.
+  struct Received {
+    RoomInfoPtr room;
+    UserId user;
+    EventId event;
+    std::optional<std::string> thread_id;
+    Timestamp ts = 0;
+  };
+  Task<> receive(std::vector<Received> receipts);
 
   struct Receipt {
     UserId user;
