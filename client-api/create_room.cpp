@@ -7,14 +7,6 @@ namespace {
 
 using namespace http;
 
-Result<bool> read_published(const boost::json::object& body) {
-  const auto visibility = json::optional_string(body, "visibility");
-  if (!visibility) return visibility.error();
-  if (!*visibility || **visibility == "private") return false;
-  if (**visibility == "public") return true;
-  return make_error(ErrorCode::invalid_param, "'visibility' must be 'public' or 'private'.");
-}
-
 Result<std::vector<UserId>> read_invite(const boost::json::object& body) {
   std::vector<UserId> invited;
   const auto list = json::optional_array(body, "invite");
@@ -67,7 +59,7 @@ Result<CreateRoom> read_create_room(const boost::json::object& body, const Reque
   CreateRoom room;
   room.version = settings.default_room_version;
   room.creator = Sender::of(requester);
-  auto published = read_published(body);
+  auto published = read_published(body, false);
   if (!published) return published.error();
   room.published = *published;
   auto invite = read_invite(body);

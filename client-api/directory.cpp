@@ -73,22 +73,13 @@ Task<Result<Response>> get_room_visibility_on_directory(ClientApi& api, Request&
   co_return Response::json({{"visibility", room->published ? "public" : "private"}});
 }
 
-// Absent: public.
-Result<bool> read_visibility(const boost::json::object& body) {
-  const auto visibility = json::optional_string(body, "visibility");
-  if (!visibility) return visibility.error();
-  if (!*visibility || **visibility == "public") return true;
-  if (**visibility == "private") return false;
-  return make_error(ErrorCode::invalid_param, "'visibility' must be 'public' or 'private'.");
-}
-
 // spec: client-server-api#put_matrixclientv3directorylistroomroomid
 Task<Result<Response>> set_room_visibility_on_directory(ClientApi& api, Request& request) {
   auto id = room_id_parameter(request);
   if (!id) co_return id.error();
   const auto body = request.json_object();
   if (!body) co_return body.error();
-  const auto published = read_visibility(*body);
+  const auto published = read_published(*body, true);
   if (!published) co_return published.error();
   if (*published && !may_publish(api, request)) co_return may_not_publish();
   Sender sender = Sender::of(*request.requester);

@@ -1,6 +1,3 @@
-#include <algorithm>
-#include <array>
-
 #include "client-api/endpoint_tables.hpp"
 
 namespace causeway::client_api {
@@ -10,23 +7,11 @@ namespace {
 constexpr std::string_view v3 = "/_matrix/client/v3/";
 constexpr std::string_view r0 = "/_matrix/client/r0/";
 
-// What stands under v3 but never existed under r0, by the beginning of the rest of the path.
-constexpr std::array not_in_r0 = {
-    std::string_view("knock/"),
-    std::string_view("refresh"),
-};
-
-bool existed_in_r0(std::string_view path) {
-  if (!path.starts_with(v3)) return false;
-  const auto rest = path.substr(v3.size());
-  return std::ranges::none_of(not_in_r0, [rest](std::string_view young) { return rest.starts_with(young); });
-}
-
 void add_table(http::Router& router, EndpointTable table, ClientApi& api) {
   router.add(table, api);
   // NOTSPEC: r0 ended with Matrix 1.1, but old clients and bots still ask for it.
   for (const Endpoint& row : table) {
-    if (!existed_in_r0(row.path)) continue;
+    if (!row.path.starts_with(v3)) continue;
     const std::string path = std::string(r0) + std::string(row.path.substr(v3.size()));
     auto handler = [handle = row.handler, &api](http::Request& request) { return handle(api, request); };
     router.add(http::Route{row.verb, path, row.operation_id, row.auth, row.rate, row.body_limit, handler, row.work});

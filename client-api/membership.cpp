@@ -19,8 +19,6 @@ db::Membership membership_of(Kind kind) {
       return db::Membership::join;
     case Kind::ban:
       return db::Membership::ban;
-    case Kind::knock:
-      return db::Membership::knock;
     case Kind::leave:
     case Kind::kick:
     case Kind::unban:

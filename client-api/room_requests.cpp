@@ -51,6 +51,15 @@ Task<Result<ReadableRoom>> readable_room(ClientApi& api, const http::Request& re
   co_return make_error(ErrorCode::forbidden, "You aren't a member of the room.");
 }
 
+Result<bool> read_published(const boost::json::object& body, bool otherwise) {
+  const auto visibility = json::optional_string(body, "visibility");
+  if (!visibility) return visibility.error();
+  if (!*visibility) return otherwise;
+  if (**visibility == "public") return true;
+  if (**visibility == "private") return false;
+  return make_error(ErrorCode::invalid_param, "'visibility' must be 'public' or 'private'.");
+}
+
 bool may_publish(const ClientApi& api, const http::Request& request) {
   return api.settings.anyone_may_publish || request.requester->is_admin;
 }

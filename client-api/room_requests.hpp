@@ -21,6 +21,8 @@ struct ReadableRoom {
 // M_FORBIDDEN for a room that is not theirs to read; one that doesn't exist looks the same.
 Task<Result<ReadableRoom>> readable_room(ClientApi& api, const http::Request& request, std::size_t index = 0);
 
+// `visibility` in a body: whether the room is to be listed in the directory. M_INVALID_PARAM.
+Result<bool> read_published(const boost::json::object& body, bool otherwise);
 // Whether the requester may have a room listed in the directory.
 bool may_publish(const ClientApi& api, const http::Request& request);
 MatrixError may_not_publish();

@@ -27,8 +27,7 @@ void append_events(std::string& out, const Events& events) {
   out += ']';
 }
 
-// --- make_join, make_leave
-// ---------------------------------------------------------------------------------------------
+// --- make_join, make_leave ---
 
 Reply make_membership(FederationApi& api, Request& request, std::string membership, std::vector<std::string> versions) {
   auto room = co_await room_open_to_origin(api, request, 0);
@@ -66,8 +65,7 @@ Reply make_leave(FederationApi& api, Request& request) {
   co_return co_await make_membership(api, request, "leave", std::move(any_version));
 }
 
-// --- send_join, send_leave
-// ---------------------------------------------------------------------------------------------
+// --- send_join, send_leave ---
 
 // An event that is what the path says it is; else M_INVALID_PARAM.
 Task<Result<VerifiedEvent>> read_membership_event(FederationApi& api, Request& request, RoomInfoPtr room,
@@ -113,8 +111,7 @@ Reply send_leave(FederationApi& api, Request& request) {
   co_return Response::empty_object();
 }
 
-// --- invite
-// ------------------------------------------------------------------------------------------------------------
+// --- invite ---
 
 // What clients get to see of it: sender, type, state_key, content. Entries without these are left out.
 boost::json::array strip(const std::vector<boost::json::object>& entries) {

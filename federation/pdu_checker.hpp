@@ -16,7 +16,7 @@ namespace causeway {
 
 struct CheckedPdu {
   std::string event_id;         // what its sender calls it, whatever is wrong with it
-  Result<VerifiedEvent> event;  // errors: what Event::from_pdu says, or M_INVALID_SIGNATURE
+  Result<VerifiedEvent> event;  // errors: why it is no event of its version, or M_INVALID_SIGNATURE
 };
 
 class PduChecker {

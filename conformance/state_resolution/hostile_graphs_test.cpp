@@ -6,8 +6,7 @@
 namespace causeway::test {
 namespace {
 
-constexpr ResolutionKeys keys{StateKeyNid{1}, StateKeyNid{2}};
-constexpr StateKeyNid topic_key{3};
+constexpr StateKeyNid create_key{1}, levels_key{2}, topic_key{3};
 
 // A room as numbers alone.
 class NumberRoom {
@@ -22,8 +21,8 @@ class NumberRoom {
   // A create event, power levels and this many members.
   StateMap begin(int members) {
     StateMap state;
-    create = state[keys.create] = add(keys.create, {});
-    levels = state[keys.power_levels] = add(keys.power_levels, {create});
+    create = state[create_key] = add(create_key, {});
+    levels = state[levels_key] = add(levels_key, {create});
     for (int user = 0; user < members; ++user)
       state[member_key(user)] = add(member_key(user), {create, levels});
     return state;
@@ -32,7 +31,7 @@ class NumberRoom {
     std::vector<StateMapPtr> shared;
     for (const StateMap& state : states)
       shared.push_back(std::make_shared<const StateMap>(state));
-    Resolution resolution(*find_room_version(version), shared, keys);
+    Resolution resolution(*find_room_version(version), shared, levels_key);
     EXPECT_TRUE(resolution.plan(graph_).empty());
     return resolution;
   }
@@ -52,8 +51,8 @@ TEST_P(HostileGraphsTest, a_chain_that_all_states_share_is_not_walked) {
   NumberRoom room;
   StateMap state = room.begin(10);
   for (int i = 0; i < 100'000; ++i)
-    room.levels = room.add(keys.power_levels, {room.create, room.levels});
-  state[keys.power_levels] = room.levels;
+    room.levels = room.add(levels_key, {room.create, room.levels});
+  state[levels_key] = room.levels;
   state[NumberRoom::member_key(11)] = room.add(NumberRoom::member_key(11), {room.create, room.levels});
   StateMap left = state, right = state;
   left[topic_key] = room.add(topic_key, {room.create, room.levels});
@@ -68,7 +67,7 @@ TEST_P(HostileGraphsTest, a_chain_that_one_state_has_alone_is_walked_once) {
   const StateMap old = room.begin(10);
   StateMap far = old;
   for (int i = 0; i < 100'000; ++i)
-    far[keys.power_levels] = room.levels = room.add(keys.power_levels, {room.create, room.levels});
+    far[levels_key] = room.levels = room.add(levels_key, {room.create, room.levels});
   const Resolution resolution = room.plan(GetParam(), {old, far});
   EXPECT_EQ(resolution.events_to_judge().size(), 100'001u);
   EXPECT_LT(resolution.steps(), 500'000u);
@@ -99,11 +98,11 @@ TEST_P(HostileGraphsTest, paths_that_double_with_every_level_are_not_followed_on
   EventNid left = room.levels, right = room.levels;
   for (int i = 0; i < 10'000; ++i) {
     const std::vector<EventNid> both = {room.create, left, right};
-    left = room.add(keys.power_levels, both);
-    right = room.add(keys.power_levels, both);
+    left = room.add(levels_key, both);
+    right = room.add(levels_key, both);
   }
   StateMap far = old;
-  far[keys.power_levels] = left;
+  far[levels_key] = left;
   const Resolution resolution = room.plan(GetParam(), {old, far});
   EXPECT_LT(resolution.steps(), 200'000u);
 }
@@ -122,7 +121,7 @@ TEST(AuthGraphTest, names_what_a_walk_came_to_and_does_not_know) {
   std::vector<StateMapPtr> states;
   for (EventNid nid : {EventNid{10}, EventNid{11}, EventNid{12}})
     states.push_back(std::make_shared<const StateMap>(StateMap{{topic_key, nid}}));
-  Resolution resolution(*find_room_version("11"), states, keys);
+  Resolution resolution(*find_room_version("11"), states, levels_key);
   EXPECT_EQ(resolution.plan(graph), (std::vector<EventNid>{EventNid{12}, EventNid{1}}));
   graph.add(EventNid{12}, topic_key, {});
   EXPECT_EQ(resolution.plan(graph), std::vector<EventNid>{EventNid{1}});

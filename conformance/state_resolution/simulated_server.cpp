@@ -85,7 +85,7 @@ StateMap SimulatedServer::resolve(const Places& events) const {
     const auto found = keys_.find({type, ""});
     return found == keys_.end() ? StateKeyNid{} : found->second;
   };
-  Resolution resolution(room_.version(), states, {number_of("m.room.create"), number_of("m.room.power_levels")});
+  Resolution resolution(room_.version(), states, number_of("m.room.power_levels"));
   if (!resolution.plan(graph_).empty()) throw std::logic_error("the server does not know what it was told");
   std::vector<EventNid> agreed;
   for (const StateKey& name : resolution.keys_asked(*this))

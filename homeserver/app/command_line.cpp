@@ -12,11 +12,16 @@
 #include "homeserver/app/logging.hpp"
 #include "homeserver/app/server.hpp"
 #include "schema/db/migrations.hpp"
+#include "schema/db/tables/registration_tokens.hpp"
 #include "schema/db/tables/server_identity.hpp"
 
 namespace causeway {
 
 namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t registration_token_length = 24;
 
 struct Options {
   std::string config_path;
@@ -26,6 +31,8 @@ struct Options {
   std::string user;
   bool admin = false;
   bool password_from_input = false;
+  std::optional<std::int32_t> uses;
+  std::optional<std::int32_t> days;
 };
 
 Config load(const Options& options) {
@@ -154,6 +161,22 @@ int create_user(const Options& options) {
   return 0;
 }
 
+// spec: client-server-api#token-authenticated-registration
+int make_registration_token(const Options& options) {
+  const Config config = load(options);
+  set_up_logging("warn", config.log_format);
+  crypto::initialise();
+  CommandDatabase where(config);
+  db::Connection connection(where.url());
+  db::migrate(connection);
+  std::optional<Timestamp> expires;
+  if (options.days) expires = SystemClock().now_ms() + std::chrono::milliseconds(24h * *options.days).count();
+  const std::string token = crypto::random_token(registration_token_length);
+  db::insert_registration_token(connection, token, options.uses, expires);
+  std::cout << token << "\n";
+  return 0;
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
@@ -181,6 +204,14 @@ int run_command_line(int argc, char** argv) {
   create->add_flag("--admin", options.admin, "An administrator of the server");
   create->add_flag("--password-stdin", options.password_from_input, "Read the password from standard input");
   runs(create, create_user);
+
+  auto* token = user->add_subcommand("token", "Make a registration token, with which people can register themselves");
+  add_common(token);
+  token->add_option("--uses", options.uses, "How many accounts it is good for; any number unless given")
+      ->check(CLI::PositiveNumber);
+  token->add_option("--days", options.days, "How long it is good for; for ever unless given")
+      ->check(CLI::PositiveNumber);
+  runs(token, make_registration_token);
 
   auto* config = app.add_subcommand("config", "Configuration")->require_subcommand(1);
   auto* check = config->add_subcommand("check", "Say whether a configuration is good, or what is wrong with it");

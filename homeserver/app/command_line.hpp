@@ -1,4 +1,4 @@
-// causeway serve | user create | config check | db migrate | version
+// causeway serve | user create | user token | config check | db migrate | backup | restore | version
 #pragma once
 
 namespace causeway {

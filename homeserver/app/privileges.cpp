@@ -110,8 +110,7 @@ int run_unprivileged(const Config& config, const std::function<int(PrivateFiles,
 }
 
 void raise_open_file_limit(const Config& config) {
-  constexpr rlim_t besides_clients = 1024;  // other servers, the database, files
-  const auto wanted = static_cast<rlim_t>(config.max_connections) + besides_clients;
+  const auto wanted = static_cast<rlim_t>(config.max_connections) + files_besides_clients;
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
   if (limit.rlim_cur >= wanted) return;

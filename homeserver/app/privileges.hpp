@@ -18,6 +18,9 @@ struct FileUpdates {
 // makes the parent read the files again. If the parent is killed the kernel kills the child.
 int run_unprivileged(const Config& config, const std::function<int(PrivateFiles, FileUpdates)>& server);
 
+// Files and connections that are not clients': to other servers and the database.
+inline constexpr std::size_t files_besides_clients = 1024;
+
 // Lets this process and its children have the files (a connection is one) that the configuration needs; before
 // privileges are dropped, since only root gets more than the hard limit. Warns when that is not enough.
 void raise_open_file_limit(const Config& config);

@@ -28,6 +28,7 @@ using namespace std::chrono_literals;
 
 constexpr auto drain_grace = 3s;
 constexpr auto between_purges = 10min;
+constexpr auto transaction_retention = 24h;  // a client that was away for longer does not know its request any more
 constexpr std::size_t max_message_bytes = 16u << 20;
 
 http::AdmissionSettings admission_settings(const Config& config) {
@@ -46,10 +47,9 @@ http::AdmissionSettings admission_settings(const Config& config) {
 
 // As many as are configured, if the process may have so many files open: some are for other servers and the database.
 std::size_t max_connections(const Config& config) {
-  constexpr rlim_t besides_clients = 1024;
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
-  const rlim_t left = limit.rlim_cur - std::min(besides_clients, limit.rlim_cur / 4);
+  const rlim_t left = limit.rlim_cur - std::min<rlim_t>(files_besides_clients, limit.rlim_cur / 4);
   return std::min(static_cast<std::size_t>(config.max_connections), static_cast<std::size_t>(left));
 }
 
@@ -144,7 +144,7 @@ struct ObjectGraph {
         events(database, hub),
         states(database),
         reader(database, hub, interner, events, states),
-        rooms({database, hub, writer, interner, events, states, reader, cpu, clock, metrics, self}),
+        rooms({database, writer, interner, events, states, reader, cpu, clock, metrics, self}),
         accounts(database, writer, hub, interner, cpu, clock, account_settings(config, files)),
         receipts({database, hub, writer, events, reader, interner, clock}),
         typing(reactor.get_executor(), clock, random_epoch()),
@@ -238,21 +238,33 @@ Task<> shut_down(ObjectGraph& graph) {
   graph.reactor.stop();
 }
 
-Task<> purge_rooms_now_and_then(ObjectGraph& graph, std::chrono::seconds retention) {
-  asio::steady_timer pause(graph.reactor);
+// What is done now and then as long as the server runs; what fails is tried again at the next turn.
+template <class Work>
+Task<> repeat(std::string what, std::chrono::milliseconds pause, Work work) {
+  auto executor = co_await asio::this_coro::executor;
+  asio::steady_timer timer(executor);
   for (;;) {
     try {
-      co_await graph.rooms.purge_forgotten_rooms(retention);
+      co_await work();
     } catch (const std::exception& error) {
-      spdlog::warn("forgotten rooms are not deleted for now: {}", error.what());
+      spdlog::warn("{} failed for now: {}", what, error.what());
     }
-    pause.expires_after(between_purges);
-    co_await pause.async_wait(asio::use_awaitable);
+    timer.expires_after(pause);
+    co_await timer.async_wait(asio::use_awaitable);
   }
 }
 
 void rethrow(std::exception_ptr error) {
   if (error) std::rethrow_exception(error);
+}
+
+void start_cleaning(ObjectGraph& graph, const Config& config) {
+  auto purge = [&graph, retention = std::chrono::seconds(config.purge_forgotten_after_s)]() -> Task<> {
+    co_await graph.rooms.purge_forgotten_rooms(retention);
+  };
+  auto forget = [&graph] { return graph.rooms.delete_old_transactions(transaction_retention); };
+  asio::co_spawn(graph.reactor, repeat("deleting forgotten rooms", between_purges, std::move(purge)), rethrow);
+  asio::co_spawn(graph.reactor, repeat("deleting old transaction identifiers", 1h, std::move(forget)), rethrow);
 }
 
 void use_new_files(ObjectGraph& graph, const Config& config, const PrivateFiles& files) {
@@ -302,8 +314,7 @@ int run_graph(const Config& config, const PrivateFiles& files, FileUpdates updat
   else
     asio::co_spawn(graph.reactor, follow_hangups(graph, config), end_quietly);
   asio::co_spawn(graph.reactor, serve(graph, config), rethrow);
-  const std::chrono::seconds retention(config.purge_forgotten_after_s);
-  asio::co_spawn(graph.reactor, purge_rooms_now_and_then(graph, retention), rethrow);
+  start_cleaning(graph, config);
   graph.reactor.run();
   return graph.exit_status;
 }

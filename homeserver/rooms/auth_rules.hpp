@@ -78,7 +78,6 @@ class PowerLevels {
   std::int64_t kick() const;
   std::int64_t ban() const;
   std::int64_t redact() const;
-  std::int64_t notification(std::string_view key) const;  // default 50
 
  private:
   std::optional<std::int64_t> read(const boost::json::object& levels, std::string_view key) const;

@@ -16,7 +16,6 @@ class EventCache {
   StoredEventPtr find(const EventId& id) const;
   void put(StoredEventPtr event);  // takes the place of what has the same number
   void erase(EventNid nid);
-  std::size_t bytes() const { return bytes_; }
 
  private:
   using Entries = std::list<StoredEventPtr>;

@@ -227,13 +227,10 @@ Task<Result<StateMapPtr>> ForkedState::resolve(std::vector<StateRef> refs) {
 
 Task<ForkedState::ResolutionPtr> ForkedState::find_conflict(std::vector<StateMapPtr> states) {
   CAUSEWAY_ASSERT(states.size() <= resolution::max_states);
-  std::vector<StateKey> names;
-  names.emplace_back("m.room.create", "");
-  names.emplace_back("m.room.power_levels", "");
-  auto nids = co_await services_.interner.state_keys(std::move(names));
-  const ResolutionKeys keys{nids[0], nids[1]};
-  auto work = [version = head_.version, states = std::move(states), keys] {
-    return std::make_shared<Resolution>(*version, states, keys);
+  StateKey levels_key("m.room.power_levels", "");
+  const StateKeyNid levels = co_await services_.interner.state_key(std::move(levels_key));
+  auto work = [version = head_.version, states = std::move(states), levels] {
+    return std::make_shared<Resolution>(*version, states, levels);
   };
   co_return co_await services_.cpu.run(std::move(work));
 }

@@ -40,7 +40,6 @@ struct UserKind {
   using Nid = UserNid;
   using Cache = TwoWayCache<UserId, UserNid, IdView, IdHash>;
   static auto intern(db::Connection& c, const std::vector<UserId>& ids) { return db::intern_users(c, ids); }
-  static auto names(db::Connection& c, const std::vector<UserNid>& nids) { return db::user_ids(c, nids); }
 };
 struct ServerKind {
   using Name = ServerName;
@@ -196,18 +195,11 @@ Task<StateKeyNid> Interner::state_key(StateKey key) {
   co_return nids.front();
 }
 
-std::optional<UserNid> Interner::cached_user(const UserId& id) const {
-  const UserNid* nid = impl_->users.find(IdView(id));
-  return nid ? std::optional(*nid) : std::nullopt;
-}
 std::optional<StateKeyNid> Interner::cached_state_key(std::string_view type, std::string_view state_key) const {
   const StateKeyNid* nid = impl_->state_keys.find(StateKeyView(type, state_key));
   return nid ? std::optional(*nid) : std::nullopt;
 }
 
-Task<std::vector<UserId>> Interner::user_ids(std::vector<UserNid> nids) {
-  return names_of<UserKind>(impl_->database, impl_->users, std::move(nids));
-}
 Task<std::vector<StateKey>> Interner::state_key_names(std::vector<StateKeyNid> nids) {
   return names_of<StateKeyKind>(impl_->database, impl_->state_keys, std::move(nids));
 }

@@ -26,11 +26,9 @@ class Interner {
   Task<StateKeyNid> state_key(StateKey key);
 
   // From the cache alone; for paths that must not suspend.
-  std::optional<UserNid> cached_user(const UserId& id) const;
   std::optional<StateKeyNid> cached_state_key(std::string_view type, std::string_view state_key) const;
 
   // Back to strings. Asserts that the numbers exist.
-  Task<std::vector<UserId>> user_ids(std::vector<UserNid> nids);
   Task<std::vector<StateKey>> state_key_names(std::vector<StateKeyNid> nids);
   Task<std::vector<ServerName>> server_names(std::vector<ServerNid> nids);
   const StateKey* cached_state_key_name(StateKeyNid nid) const;  // valid until the next suspension

@@ -1,9 +1,10 @@
-// Joins, invites, leaves, kicks, bans and knocks of local users.
+// Joins, invites, leaves, kicks and bans of local users.
 //
 // spec: client-server-api#room-membership
 #include <spdlog/spdlog.h>
 
 #include "homeserver/rooms/room_service_impl.hpp"
+#include "homeserver/runtime/concurrency.hpp"
 #include "schema/db/tables/accounts.hpp"
 #include "schema/json/json.hpp"
 
@@ -12,6 +13,12 @@ namespace causeway {
 using boost::json::object;
 using db::Membership;
 using Kind = ChangeMembership::Kind;
+
+namespace {
+
+constexpr std::size_t profile_updates_at_once = 16;  // rooms
+
+}  // namespace
 
 Task<Result<>> RoomService::Impl::change_membership(ChangeMembership request) {
   switch (request.kind) {
@@ -29,7 +36,6 @@ Task<Result<>> RoomService::Impl::change_membership(ChangeMembership request) {
     case Kind::kick:
     case Kind::ban:
     case Kind::unban:
-    case Kind::knock:
       co_return co_await change_locally(std::move(request));
   }
   co_return make_error(ErrorCode::unrecognized, "There is no such change of membership.");
@@ -195,35 +201,40 @@ Task<Result<>> RoomService::Impl::forget(Sender user, RoomId room_id) {
 Task<> RoomService::Impl::update_profile_in_rooms(Sender user, std::optional<std::string> display_name,
                                                   std::optional<std::string> avatar_url) {
   auto memberships = co_await services.reader.memberships(user.nid);
-  for (const auto& membership : *memberships) {
-    if (membership.membership != Membership::join) continue;
-    auto room = co_await services.reader.room(membership.room);
-    if (!room) continue;
-    auto job = [this, user, display_name, avatar_url](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
-      StateKey key("m.room.member", user.user.str());
-      auto member = co_await heads.holder(head, std::move(key));
-      if (membership_of(member) != Membership::join)
-        co_return make_error(ErrorCode::forbidden, "The user is not in the room any more.");
-      object content = member->event->content();
-      content.erase("displayname");
-      content.erase("avatar_url");
-      // These say how the user came in, which a change of name does not repeat.
-      content.erase("join_authorised_via_users_server");
-      content.erase("reason");
-      if (display_name) content["displayname"] = *display_name;
-      if (avatar_url) content["avatar_url"] = *avatar_url;
-      LocalDraft draft;
-      draft.sender = user.user;
-      draft.sender_nid = user.nid;
-      draft.type = "m.room.member";
-      draft.state_key = user.user.str();
-      draft.content = std::move(content);
-      co_return co_await append_event(head, unit, std::move(draft));
-    };
-    auto sent = co_await commit_in_lane(room->id, std::move(job));
-    if (!sent)
-      spdlog::warn("room {}: profile of {} not updated: {}", room->id.str(), user.user.str(), sent.error().message);
-  }
+  object profile;
+  if (display_name) profile["displayname"] = *display_name;
+  if (avatar_url) profile["avatar_url"] = *avatar_url;
+  std::function<Task<>(std::size_t)> in_one = [this, user, memberships, profile](std::size_t index) {
+    return update_profile_in_room(user, memberships->at(index), profile);
+  };
+  const std::size_t count = memberships->size();
+  co_await for_each_concurrently(count, profile_updates_at_once, std::move(in_one));
+}
+
+Task<> RoomService::Impl::update_profile_in_room(Sender user, RoomMembership membership, object profile) {
+  if (membership.membership != Membership::join) co_return;
+  auto room = co_await services.reader.room(membership.room);
+  if (!room) co_return;
+  auto job = [this, user, profile](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
+    StateKey key("m.room.member", user.user.str());
+    auto member = co_await heads.holder(head, std::move(key));
+    if (membership_of(member) != Membership::join)
+      co_return make_error(ErrorCode::forbidden, "The user is not in the room any more.");
+    LocalDraft draft;
+    draft.sender = user.user;
+    draft.sender_nid = user.nid;
+    draft.type = "m.room.member";
+    draft.state_key = user.user.str();
+    draft.content = member->event->content();
+    // The last two say how the user came in, which a change of name does not repeat.
+    for (const char* replaced : {"displayname", "avatar_url", "join_authorised_via_users_server", "reason"})
+      draft.content.erase(replaced);
+    draft.content.insert(profile.begin(), profile.end());
+    co_return co_await append_event(head, unit, std::move(draft));
+  };
+  auto sent = co_await commit_in_lane(room->id, std::move(job));
+  if (!sent)
+    spdlog::warn("room {}: profile of {} not updated: {}", room->id.str(), user.user.str(), sent.error().message);
 }
 
 }  // namespace causeway

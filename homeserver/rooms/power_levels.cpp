@@ -108,8 +108,4 @@ std::int64_t PowerLevels::redact() const {
   return level("redact", moderator_level);
 }
 
-std::int64_t PowerLevels::notification(std::string_view key) const {
-  return entry("notifications", key).value_or(moderator_level);
-}
-
 }  // namespace causeway

@@ -125,11 +125,11 @@ Task<std::vector<RoomService::Impl::Appended>> RoomService::Impl::append_inbound
     auto run = co_await append_run(lock->head(), std::move(next));
     if (!run.unit->events.empty()) {
       auto written = co_await heads.commit(std::move(*lock), run.unit);
-      if (!written && EventWriter::is_stale_head(written.error())) {
+      if (written.failure() == WriteFailure::stale_head) {
         ++attempt;
         continue;
       }
-      if (!written && written.error().status == 503) throw db::Unavailable(written.error().message);
+      if (written.failure() == WriteFailure::unavailable) throw db::Unavailable(written.error().message);
       if (!written && run.appended.size() > 1) {
         at_once = 1;  // so that the one that can't be stored does not take the others along
         continue;

@@ -194,7 +194,7 @@ class InFlight {
 
 }  // namespace
 
-Task<Result<>> RoomHeads::commit(RoomLock lock, WriteUnitPtr unit) {
+Task<Written> RoomHeads::commit(RoomLock lock, WriteUnitPtr unit) {
   auto slot = lock.slot_;  // keeps the slot while the commit is under way
   auto head = slot->head;
   InFlight in_flight(head);
@@ -204,7 +204,7 @@ Task<Result<>> RoomHeads::commit(RoomLock lock, WriteUnitPtr unit) {
   unit->lineage = head->lineage;
   lock.turn_.release();
   // The next in the lane runs only once this suspends, and commit() queues the unit before that: order is kept.
-  Result<> written = co_await services_.writer.commit(unit);
+  const Written written = co_await services_.writer.commit(unit);
   if (written) {
     in_flight.committed();
     for (const auto& event : unit->events)

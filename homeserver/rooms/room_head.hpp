@@ -127,7 +127,7 @@ class RoomHeads {
   RoomHead& make_head(RoomLock& lock, RoomNid nid, const RoomVersion& version);
 
   // Hands the unit to the writer, with the head as it is now, leaves the lane, and waits for the commit.
-  Task<Result<>> commit(RoomLock lock, WriteUnitPtr unit);
+  Task<Written> commit(RoomLock lock, WriteUnitPtr unit);
   // Waits, in the lane, until all that was handed over is committed. False when some of it failed: enter again.
   Task<bool> settle(RoomLock& lock);
 

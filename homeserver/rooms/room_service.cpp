@@ -142,6 +142,10 @@ Task<std::size_t> RoomService::purge_forgotten_rooms(std::chrono::milliseconds r
   return impl_->purge_forgotten_rooms(retention);
 }
 
+Task<> RoomService::delete_old_transactions(std::chrono::milliseconds retention) {
+  return impl_->transactions.delete_older_than(retention);
+}
+
 Task<> RoomService::drain() {
   return impl_->heads.drain();
 }

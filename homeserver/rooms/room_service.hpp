@@ -8,7 +8,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "homeserver/http/message.hpp"
@@ -71,11 +70,11 @@ struct ChangeMembership {
   Sender sender;
   UserId target;
   RoomId room;
-  db::Membership membership{};  // invite, join, leave (leave, kick, unban by state), ban, knock
+  db::Membership membership{};  // invite, join, leave (leave, kick, unban by state), ban
   std::optional<std::string> reason;
   std::vector<ServerName> via;  // servers to try when this server is not in the room
   bool is_direct = false;       // invites
-  enum class Kind { invite, join, leave, kick, ban, unban, knock } kind{};
+  enum class Kind { invite, join, leave, kick, ban, unban } kind{};
 };
 
 // What became of an inbound event.
@@ -104,7 +103,6 @@ class RoomService {
  public:
   struct Services {
     db::Database& database;
-    StreamHub& hub;
     EventWriter& writer;
     Interner& interner;
     EventStore& events;
@@ -120,10 +118,8 @@ class RoomService {
   ~RoomService();
   void set_remote(RemoteServers& remote);  // before the first request
 
-  // --- local users
-  // ------------------------------------------------------------------------------------------------------
+  // --- local users ---
   Task<Result<EventId>> send(SendEvent request);
-  Task<Result<EventId>> redact(SendEvent request) { return send(std::move(request)); }
   Task<Result<RoomId>> create_room(CreateRoom request);
   // The new room. M_FORBIDDEN, M_UNSUPPORTED_ROOM_VERSION.
   Task<Result<RoomId>> upgrade_room(UpgradeRoom request);
@@ -145,10 +141,10 @@ class RoomService {
   // Fetches history before a gap, if `before` stands at one, so that a page of /messages can be filled. Bounded.
   Task<> backfill(RoomInfoPtr room, OrderKey before, std::size_t limit);
 
-  // --- other servers
-  // ---------------------------------------------------------------------------------------------------- Runs the
-  // checks of server-server-api#checks-performed-on-receipt-of-a-pdu from the fourth on and appends.
-  // Events of one room, in their order; as few commits as can be, usually one. What becomes of one does not depend on
+  // --- other servers ---
+
+  // Runs the checks of server-server-api#checks-performed-on-receipt-of-a-pdu from the fourth on and appends. Events of
+  // one room, in their order; as few commits as can be, usually one. What becomes of one does not depend on
   // the others, but for those that build on it.
   Task<std::vector<ReceiveOutcome>> receive(ServerName origin, RoomId room, std::vector<VerifiedEvent> events);
   Task<ReceiveOutcome> receive(ServerName origin, VerifiedEvent event);
@@ -184,6 +180,9 @@ class RoomService {
   // Deletes what is stored of rooms that all their local users have forgotten, the last of them at least `retention`
   // ago, and goes on with what an earlier life of the process left unfinished. The number of rooms that are gone.
   Task<std::size_t> purge_forgotten_rooms(std::chrono::milliseconds retention);
+
+  // Deletes the transaction identifiers of clients that are older; a retry of one of these is a new request.
+  Task<> delete_old_transactions(std::chrono::milliseconds retention);
 
   // Ends after every job in a lane is done.
   Task<> drain();

@@ -122,6 +122,7 @@ struct RoomService::Impl {
   Task<Result<>> forget(Sender user, RoomId room);
   Task<> update_profile_in_rooms(Sender user, std::optional<std::string> display_name,
                                  std::optional<std::string> avatar_url);
+  Task<> update_profile_in_room(Sender user, RoomMembership membership, boost::json::object profile);
 
   Task<db::Membership> membership_in(RoomHead& head, UserId user);
 

@@ -56,10 +56,6 @@ Task<Result<EventId>> RoomService::Impl::send(SendEvent request) {
   auto claim = co_await transactions.claim(record.device, record.key);
   if (claim.earlier) co_return *claim.earlier;
   auto result = co_await send_once(std::move(request), record);
-  if (!result && EventWriter::is_duplicate_transaction(result.error())) {
-    auto committed = co_await transactions.look_up(record.device, record.key);
-    if (committed) result = std::move(*committed);
-  }
   claim.first->finish(result);
   co_return result;
 }
@@ -96,7 +92,11 @@ Task<Result<EventId>> RoomService::Impl::commit_in_lane(RoomId room, LocalJob jo
     if (!sent || unit->events.empty()) co_return sent;
     auto written = co_await heads.commit(std::move(*lock), unit);
     if (written) co_return sent;
-    if (!EventWriter::is_stale_head(written.error())) co_return written.error();
+    if (written.failure() == WriteFailure::duplicate_transaction) {
+      auto earlier = co_await transactions.look_up(unit->transaction->device, unit->transaction->key);
+      if (earlier) co_return *earlier;
+    }
+    if (written.failure() != WriteFailure::stale_head) co_return written.error();
     spdlog::info("room {}: built on a head that failed, attempt {}", room.str(), attempt);
     if (attempt == max_attempts) co_return make_error(ErrorCode::unknown, 503, "The room is busy. Try again.");
   }

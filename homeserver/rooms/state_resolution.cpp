@@ -96,8 +96,8 @@ EventList without(const EventSet& events, const EventList& taken, const EventGra
 }  // namespace
 }  // namespace resolution
 
-Resolution::Resolution(const RoomVersion& version, std::span<const StateMapPtr> states, ResolutionKeys keys)
-    : version_(version), keys_(keys), conflict_(resolution::find_conflict(states)) {}
+Resolution::Resolution(const RoomVersion& version, std::span<const StateMapPtr> states, StateKeyNid power_levels)
+    : version_(version), power_levels_(power_levels), conflict_(resolution::find_conflict(states)) {}
 
 std::vector<EventNid> Resolution::plan(const AuthGraph& graph) {
   if (conflict_.keys.empty()) return {};
@@ -110,9 +110,9 @@ std::vector<EventNid> Resolution::plan(const AuthGraph& graph) {
   if (!full.unknown.empty()) return std::move(full.unknown);
   full_ = std::move(full.events);
   std::vector<EventNid> from(full_.begin(), full_.end());
-  const EventNid agreed_levels = starts_empty() ? EventNid{} : agreed_on(keys_.power_levels);
+  const EventNid agreed_levels = starts_empty() ? EventNid{} : agreed_on(power_levels_);
   if (agreed_levels != EventNid{}) from.push_back(agreed_levels);
-  return resolution::unknown_on_mainlines(from, graph, keys_.power_levels);
+  return resolution::unknown_on_mainlines(from, graph, power_levels_);
 }
 
 std::vector<StateKey> Resolution::keys_asked(const EventGraph& events) const {
@@ -146,7 +146,7 @@ StateMap Resolution::resolve(const AuthGraph& graph, const EventGraph& events, s
   partial.apply(power_events);  // step 2
 
   auto others = resolution::without(full_, power_events, events);  // step 3
-  resolution::sort_by_mainline(others, partial.get("m.room.power_levels", ""), graph, keys_.power_levels);
+  resolution::sort_by_mainline(others, partial.get("m.room.power_levels", ""), graph, power_levels_);
   partial.apply(others);  // step 4
 
   partial.add_to(resolved);  // step 5: what all agree on stays

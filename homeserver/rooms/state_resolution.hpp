@@ -1,7 +1,7 @@
 // State resolution v1, v2 and v2.1: pure, over integers. Nothing is fetched while it runs; it says what it needs
 // instead, so that of a large room only what is in dispute has to be fetched.
 //
-//   Resolution resolution(version, states, keys);
+//   Resolution resolution(version, states, power_levels_key);
 //   while (auto unknown = resolution.plan(graph); !unknown.empty()) { add them to the graph }
 //   fetch resolution.events_to_judge(), what they cite, and who is agreed on for resolution.keys_asked();
 //   resolution.resolve(graph, events);
@@ -36,17 +36,12 @@ class EventGraph {
   virtual const GraphEvent* find(EventNid nid) const = 0;
 };
 
-// The numbers of two keys.
-struct ResolutionKeys {
-  StateKeyNid create{}, power_levels{};
-};
-
 // Resolves the states of a room's branches. One state resolves to itself. Deterministic: the order of the states does
 // not matter, nor do the numbers.
 class Resolution {
  public:
-  // At least one state, at most resolution::max_states.
-  Resolution(const RoomVersion& version, std::span<const StateMapPtr> states, ResolutionKeys keys);
+  // At least one state, at most resolution::max_states; and the number of the key of m.room.power_levels.
+  Resolution(const RoomVersion& version, std::span<const StateMapPtr> states, StateKeyNid power_levels);
 
   // Finds which events take part. Returns those that the graph has to know first (add them, or that they are absent,
   // and plan again); nothing when it is done, or when there is no conflict.
@@ -67,7 +62,7 @@ class Resolution {
   bool starts_empty() const { return version_.state_resolution == StateResolution::v2_1; }
 
   const RoomVersion& version_;
-  ResolutionKeys keys_;
+  StateKeyNid power_levels_;
   resolution::Conflict conflict_;
   EventSet full_;
   std::size_t steps_ = 0;

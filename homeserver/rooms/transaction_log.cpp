@@ -9,6 +9,7 @@ namespace causeway {
 namespace {
 
 constexpr std::size_t max_events_per_device = 512;
+constexpr std::int64_t blocks_per_step = 100;  // some 10,000 rows
 
 }  // namespace
 
@@ -40,34 +41,35 @@ Task<TransactionLog::Claim> TransactionLog::claim(DeviceNid device, db::Transact
     claim.earlier = attempt->result;
     co_return claim;
   }
-  // From here on a retry waits for this attempt, also while the device's rows are being loaded.
+  // From here on a retry waits for this attempt, also while the table is being asked.
   under_way_.emplace(id, std::make_shared<UnderWay>());
   claim.first = std::make_unique<Attempt>(*this, id);
-  if (!devices_.contains(device)) co_await load(device);
-  auto& known = devices_.at(device);
-  used_.splice(used_.begin(), used_, known.used);
-  if (auto event = known.events.find(key); event != known.events.end()) {
-    claim.earlier = event->second;
-    claim.first->finish(event->second);
+  std::optional<EventId> event;
+  if (!devices_.contains(device)) event = co_await look_up(device, key);
+  const auto& events = known(device).events;
+  if (auto found = events.find(key); found != events.end()) event = found->second;
+  if (event) {
+    claim.earlier = *event;
+    claim.first->finish(*event);
     claim.first.reset();
   }
   co_return claim;
 }
 
-Task<> TransactionLog::load(DeviceNid device) {
-  auto read = [device](db::Connection& connection) {
-    return db::recent_transactions(connection, device, max_events_per_device);
-  };
-  auto rows = co_await database_.run(std::move(read));
-  auto [known, added] = devices_.try_emplace(device);
-  for (auto row = rows.rbegin(); row != rows.rend(); ++row)
-    known->second.add(row->key, row->event);
-  if (!added) co_return;
-  used_.push_front(device);
-  known->second.used = used_.begin();
-  if (devices_.size() <= max_devices_) co_return;
-  devices_.erase(used_.back());
-  used_.pop_back();
+TransactionLog::Device& TransactionLog::known(DeviceNid nid) {
+  auto [entry, added] = devices_.try_emplace(nid);
+  Device& device = entry->second;
+  if (!added) {
+    used_.splice(used_.begin(), used_, device.used);
+    return device;
+  }
+  used_.push_front(nid);
+  device.used = used_.begin();
+  if (devices_.size() > max_devices_) {
+    devices_.erase(used_.back());
+    used_.pop_back();
+  }
+  return device;
 }
 
 Task<std::optional<EventId>> TransactionLog::look_up(DeviceNid device, db::TransactionKey key) {
@@ -75,11 +77,21 @@ Task<std::optional<EventId>> TransactionLog::look_up(DeviceNid device, db::Trans
   co_return co_await database_.run(std::move(find));
 }
 
+Task<> TransactionLog::delete_older_than(std::chrono::milliseconds retention) {
+  std::optional<std::int64_t> block = 0;
+  while (block) {
+    auto step = [first = *block, retention](db::Connection& connection) {
+      return db::delete_old_transactions(connection, retention.count(), first, blocks_per_step);
+    };
+    block = co_await database_.run(std::move(step));
+  }
+}
+
 void TransactionLog::finished(const Id& id, Result<EventId> result) {
   auto found = under_way_.find(id);
   auto attempt = found->second;
   under_way_.erase(found);
-  if (auto device = devices_.find(id.first); result && device != devices_.end()) device->second.add(id.second, *result);
+  if (result) known(id.first).add(id.second, *result);
   attempt->result = std::move(result);
   attempt->done.notify_all();
 }

@@ -4,6 +4,7 @@
 // spec: client-server-api#transaction-identifiers
 #pragma once
 
+#include <chrono>
 #include <list>
 #include <map>
 #include <memory>
@@ -31,8 +32,10 @@ class TransactionLog {
   };
   Task<Claim> claim(DeviceNid device, db::TransactionKey key);
 
-  // For an identifier that is in the table although it is not known here.
+  // In the table, for an identifier that is not known here.
   Task<std::optional<EventId>> look_up(DeviceNid device, db::TransactionKey key);
+  // Deletes from the table what no client comes back for any more.
+  Task<> delete_older_than(std::chrono::milliseconds retention);
 
  private:
   using Id = std::pair<DeviceNid, db::TransactionKey>;
@@ -40,14 +43,15 @@ class TransactionLog {
     std::optional<Result<EventId>> result;
     Signal done;
   };
-  // The newest of a device; older ones are forgotten here, and the table's unique key is the backstop.
+  // The newest of a device that this process has seen. For the others there is the table: it is asked when a device is
+  // new here, and its unique key lets no identifier be used twice.
   struct Device {
     std::map<db::TransactionKey, EventId> events;
     std::list<db::TransactionKey> order;  // the oldest first
     std::list<DeviceNid>::iterator used;
     void add(const db::TransactionKey& key, EventId event);
   };
-  Task<> load(DeviceNid device);
+  Device& known(DeviceNid device);
   void finished(const Id& id, Result<EventId> result);
 
   db::Database& database_;

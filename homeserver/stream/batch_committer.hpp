@@ -12,19 +12,11 @@
 #include <vector>
 
 #include "homeserver/stream/write_unit.hpp"
+#include "homeserver/stream/written.hpp"
 #include "schema/db/database.hpp"
 #include "schema/db/tables/writer.hpp"
 
 namespace causeway {
-
-// Why a unit was not committed.
-enum class WriteFailure {
-  refused,                // by the database, and will be again
-  duplicate_transaction,  // its transaction identifier was used before
-  alias_taken,
-  stale_head,   // builds on a unit that failed
-  unavailable,  // the database stayed away, or another process has become the writer
-};
 
 // What became of a batch. Every unit is either in one of the runs or has a failure.
 struct BatchOutcome {

@@ -19,32 +19,6 @@ namespace {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-// The errors that callers ask for are told apart by their sentences, which nothing else uses.
-constexpr std::string_view stale_head_message = "The room changed while this was being written; try again.";
-constexpr std::string_view duplicate_message = "This transaction identifier was used before.";
-
-MatrixError unavailable() {
-  auto error = make_error(ErrorCode::unknown, 503, "The database is not available; try again later.");
-  error.extra["retry_after_ms"] = 2000;
-  return error;
-}
-
-MatrixError to_error(WriteFailure failure) {
-  switch (failure) {
-    case WriteFailure::duplicate_transaction:
-      return make_error(ErrorCode::unknown, 409, std::string(duplicate_message));
-    case WriteFailure::alias_taken:
-      return make_error(ErrorCode::room_in_use, "The room alias is taken.");
-    case WriteFailure::stale_head:
-      return make_error(ErrorCode::unknown, 503, std::string(stale_head_message));
-    case WriteFailure::unavailable:
-      return unavailable();
-    case WriteFailure::refused:
-      break;
-  }
-  return make_error(ErrorCode::unknown, "The server could not store this.");
-}
-
 std::string_view label_of(WriteFailure failure) {
   switch (failure) {
     case WriteFailure::refused:
@@ -67,12 +41,12 @@ struct Waiting {
   WriteUnitPtr unit;
   SteadyTime deadline;
   std::size_t weight;
-  Result<> outcome;
+  Written outcome;
   std::function<void()> resume;
 
   bool is_stale() const { return unit->lineage && unit->lineage->broken; }
   void fail(WriteFailure failure) {
-    outcome = to_error(failure);
+    outcome = failure;
     if (unit->lineage) unit->lineage->broken = true;
   }
 };
@@ -277,7 +251,7 @@ StreamPosition EventWriter::take_over() {
   return position;
 }
 
-Task<Result<>> EventWriter::commit(WriteUnitPtr unit) {
+Task<Written> EventWriter::commit(WriteUnitPtr unit) {
   auto impl = impl_;
   auto waiting = std::make_shared<Waiting>(std::move(unit), std::chrono::steady_clock::now() + impl->settings.deadline);
   if (auto failure = impl->why_not(*waiting)) {
@@ -290,13 +264,6 @@ Task<Result<>> EventWriter::commit(WriteUnitPtr unit) {
   };
   co_await suspend(std::move(queue));
   co_return waiting->outcome;
-}
-
-bool EventWriter::is_stale_head(const MatrixError& error) {
-  return error.message == stale_head_message;
-}
-bool EventWriter::is_duplicate_transaction(const MatrixError& error) {
-  return error.message == duplicate_message;
 }
 
 bool EventWriter::fenced() const {

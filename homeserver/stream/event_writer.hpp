@@ -13,9 +13,9 @@
 #include "homeserver/runtime/metrics.hpp"
 #include "homeserver/runtime/task.hpp"
 #include "homeserver/stream/write_unit.hpp"
+#include "homeserver/stream/written.hpp"
 #include "schema/db/database.hpp"
 #include "schema/db/tables/writer.hpp"
-#include "schema/matrix/error.hpp"
 
 namespace causeway {
 
@@ -46,16 +46,11 @@ class EventWriter {
   StreamPosition take_over();
 
   // Resumes after the commit. Units are committed in the order of the calls: a unit is queued before the first
-  // suspension. Errors: a deterministic failure of this unit is M_UNKNOWN 500 (logged with the cause), and every unit
-  // of its lineage behind it fails with `is_stale_head` because it was built on a head that never came to be
-  // (HeadLineage). An alias that is taken is M_ROOM_IN_USE. A database that stays away is 503; a commit that was lost
-  // on a broken connection is looked into before anything is said.
-  Task<Result<>> commit(WriteUnitPtr unit);
-
-  // True for the error of a unit that must be built again on the true head.
-  static bool is_stale_head(const MatrixError& error);
-  // M_... of a transaction identifier that another process or an earlier life committed already: look the event up.
-  static bool is_duplicate_transaction(const MatrixError& error);
+  // suspension. A unit that the database refuses is `refused` (logged with the cause), and every unit of its lineage
+  // behind it is `stale_head` because it was built on a head that never came to be (HeadLineage): build it again on the
+  // true one. `duplicate_transaction`: another process or an earlier life committed it already, look the event up. A
+  // commit that was lost on a broken connection is looked into before anything is said.
+  Task<Written> commit(WriteUnitPtr unit);
 
   // Another process has become the writer: every commit is 503 from now on, this process should end.
   bool fenced() const;

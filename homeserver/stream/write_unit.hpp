@@ -128,7 +128,7 @@ struct AccountDataChange {
 };
 
 // The uncommitted head that units are built on, one after another. The writer marks it broken in the moment a unit of
-// it fails, and refuses every later unit of it with is_stale_head, those not yet handed over too: they build on what
+// it fails, and refuses every later unit of it as stale_head, those not yet handed over too: they build on what
 // never came to be. Reactor thread only.
 struct HeadLineage {
   bool broken = false;

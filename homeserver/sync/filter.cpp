@@ -2,6 +2,7 @@
 
 #include "schema/json/exact_parser.hpp"
 #include "schema/json/json.hpp"
+#include "schema/matrix/glob.hpp"
 #include "schema/matrix/ids.hpp"
 
 namespace causeway {
@@ -10,31 +11,9 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-// '*' matches any sequence. Backtracks to the last '*' alone, so the cost is at most |pattern| * |text|.
-bool matches(std::string_view pattern, std::string_view text) {
-  std::size_t p = 0, t = 0;
-  std::size_t star = std::string_view::npos, resume = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      resume = t;
-    } else if (p < pattern.size() && pattern[p] == text[t]) {
-      ++p;
-      ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++resume;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*')
-    ++p;
-  return p == pattern.size();
-}
-
 bool any_matches(const Names& patterns, std::string_view text) {
-  return std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return matches(pattern, text); });
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [&](const auto& pattern) { return wildcard_matches(pattern, text); });
 }
 
 // Absent: nullopt. M_BAD_JSON unless it is an array of strings.
@@ -195,12 +174,13 @@ Result<RoomEventFilter> RoomEventFilter::parse(const json::object& from) {
   if (!contains_url) return contains_url.error();
   filter.contains_url = *contains_url;
   for (auto [key, member] : {std::pair{"lazy_load_members", &RoomEventFilter::lazy_load_members},
-                             std::pair{"include_redundant_members", &RoomEventFilter::include_redundant_members},
-                             std::pair{"unread_thread_notifications", &RoomEventFilter::unread_thread_notifications}}) {
+                             std::pair{"include_redundant_members", &RoomEventFilter::include_redundant_members}}) {
     auto value = flag(from, key);
     if (!value) return value.error();
     filter.*member = *value;
   }
+  // No notifications are counted here, but what is no filter must be refused.
+  if (auto unread = flag(from, "unread_thread_notifications"); !unread) return unread.error();
   return filter;
 }
 

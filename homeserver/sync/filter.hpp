@@ -46,7 +46,6 @@ struct RoomEventFilter : EventFilter {
   std::optional<bool> contains_url;
   bool lazy_load_members = false;
   bool include_redundant_members = false;
-  bool unread_thread_notifications = false;
 
   static Result<RoomEventFilter> parse(const boost::json::object& from);
   static Result<RoomEventFilter> parse(std::string_view text);  // the `filter` parameter of /messages and its kin

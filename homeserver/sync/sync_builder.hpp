@@ -24,7 +24,6 @@ namespace causeway {
 
 // What all requests share.
 struct SyncMemory {
-  UserIndex& users;
   StateVersions& versions;
   SentMembers& sent_members;
 };

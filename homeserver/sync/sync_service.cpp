@@ -132,7 +132,7 @@ Task<Result<std::string>> SyncService::sync(SyncRequest request) {
   for (;;) {
     const auto ticket = impl.s.notifier.ticket(nid);
     if (at_once || !impl.nothing_new(*user, *since)) {
-      const SyncMemory memory{impl.users, impl.versions, impl.sent_members};
+      const SyncMemory memory{impl.versions, impl.sent_members};
       SyncBuilder builder(impl.s, memory, request, *filter, user, since, since_was_lost);
       std::string reply = co_await builder.build();
       if (at_once || !builder.empty()) {

@@ -198,13 +198,11 @@ TEST_P(AuthRulesTest, power_levels_have_defaults) {
   EXPECT_EQ(none.kick(), 50);
   EXPECT_EQ(none.ban(), 50);
   EXPECT_EQ(none.redact(), 50);
-  EXPECT_EQ(none.notification("room"), 50);
 
-  const EventPtr event = make_event(version(), power_levels(R"({"users_default":7,"notifications":{"room":3}})"), {});
+  const EventPtr event = make_event(version(), power_levels(R"({"users_default":7})"), {});
   const PowerLevels set(event.get(), create.get());
   EXPECT_EQ(set.user(UserId::trusted(creator)), is_v12() ? PowerLevels::creator_level : 7);
   EXPECT_EQ(set.user(UserId::trusted(member)), 7);
-  EXPECT_EQ(set.notification("room"), 3);
 }
 
 // spec: rooms/v1#deprecated-event-content-schemas

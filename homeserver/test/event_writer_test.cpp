@@ -23,9 +23,9 @@ class EventWriterTest : public ::testing::Test {
   std::int64_t stored(const std::string& where = "true") {
     return ask_here("select count(*) from events where " + where);
   }
-  static void expect_all_committed(const std::vector<Result<>>& results) {
-    for (const Result<>& result : results)
-      EXPECT_TRUE(result.has_value()) << result.error().message;
+  static void expect_all_committed(const std::vector<Written>& results) {
+    for (const Written& result : results)
+      EXPECT_TRUE(result) << result.error().message;
   }
 
   test::TestDatabase database_;
@@ -104,9 +104,9 @@ TEST_F(EventWriterTest, a_bad_row_fails_its_unit_alone_and_what_builds_on_it_is_
   EXPECT_TRUE(results[0] && results[1] && results[4]);
   ASSERT_FALSE(results[2]);
   EXPECT_EQ(results[2].error().status, 500u);
-  EXPECT_FALSE(EventWriter::is_stale_head(results[2].error()));
+  EXPECT_EQ(results[2].failure(), WriteFailure::refused);
   ASSERT_FALSE(results[3]);
-  EXPECT_TRUE(EventWriter::is_stale_head(results[3].error()));
+  EXPECT_EQ(results[3].failure(), WriteFailure::stale_head);
   EXPECT_TRUE(lineage->broken);
   EXPECT_FALSE(other->broken);
   EXPECT_EQ(stored(), 5);
@@ -123,7 +123,7 @@ TEST_F(EventWriterTest, a_unit_of_a_broken_lineage_is_stale_also_when_it_comes_l
   EXPECT_FALSE(kit.commit(on_head(unit_of(stored_message(1, 1)), lineage)));
   auto later = kit.commit(on_head(unit_of(stored_message(2, 1)), lineage));
   ASSERT_FALSE(later);
-  EXPECT_TRUE(EventWriter::is_stale_head(later.error()));
+  EXPECT_EQ(later.failure(), WriteFailure::stale_head);
   EXPECT_TRUE(kit.commit(on_head(unit_of(stored_message(2, 1)), std::make_shared<HeadLineage>())));
 }
 
@@ -137,7 +137,7 @@ TEST_F(EventWriterTest, a_transaction_identifier_is_used_once) {
   fresh->transaction = transaction_of(2, EventNid{3});
   auto results = kit.commit({unit_of(stored_message(4, 1)), again, fresh});
   ASSERT_FALSE(results[1]);
-  EXPECT_TRUE(EventWriter::is_duplicate_transaction(results[1].error()));
+  EXPECT_EQ(results[1].failure(), WriteFailure::duplicate_transaction);
   EXPECT_TRUE(results[2]);
   EXPECT_EQ(stored("event_nid = 2"), 0);
 }
@@ -336,7 +336,7 @@ TEST_F(EventWriterTest, drain_ends_after_everything_queued_is_written) {
   int answered = 0;
   for (std::int64_t nid = 2; nid <= 20; ++nid)
     asio::co_spawn(kit.reactor, kit.writer.commit(unit_of(stored_message(nid, 1))),
-                   [&](std::exception_ptr, Result<> result) { answered += result.has_value(); });
+                   [&](std::exception_ptr, Written result) { answered += static_cast<bool>(result); });
   test::run_task(kit.reactor, kit.writer.drain());
   EXPECT_EQ(answered, 19);
   EXPECT_EQ(stored(), 20);

@@ -38,12 +38,12 @@ TEST_F(InternerTest, gives_the_same_numbers_after_a_restart) {
     key_nids = test::run_task(reactor_, interner.state_keys(keys));
     EXPECT_EQ(user_nids[0], user_nids[2]);
     EXPECT_NE(user_nids[0], user_nids[1]);
-    EXPECT_EQ(interner.cached_user(users[1]), user_nids[1]);
+    EXPECT_EQ(interner.cached_state_key(keys[1].type, keys[1].state_key), key_nids[1]);
   }
   db::Database database(settings());
   Interner interner(database);
-  EXPECT_EQ(interner.cached_user(users[1]), std::nullopt);
-  EXPECT_EQ(test::run_task(reactor_, interner.user_ids(user_nids)), users);
+  EXPECT_EQ(interner.cached_state_key(keys[1].type, keys[1].state_key), std::nullopt);
+  EXPECT_EQ(test::run_task(reactor_, interner.state_key_names(key_nids)), keys);
   EXPECT_EQ(test::run_task(reactor_, interner.users(users)), user_nids);
   EXPECT_EQ(test::run_task(reactor_, interner.state_keys(keys)), key_nids);
 }
@@ -89,13 +89,13 @@ TEST_F(InternerTest, never_gives_an_event_number_twice) {
 TEST_F(InternerTest, drops_the_least_recently_used_when_full_and_still_answers) {
   db::Database database(settings());
   Interner interner(database, 2);
-  const UserId a = UserId::trusted("@a:s"), b = UserId::trusted("@b:s"), c = UserId::trusted("@c:s");
-  const UserNid first = test::run_task(reactor_, interner.user(a));
-  test::run_task(reactor_, interner.user(b));
-  test::run_task(reactor_, interner.user(c));
-  EXPECT_FALSE(interner.cached_user(a));
-  EXPECT_TRUE(interner.cached_user(c));
-  EXPECT_EQ(test::run_task(reactor_, interner.user(a)), first);
+  const StateKey a = key("m.x", "a"), b = key("m.x", "b"), c = key("m.x", "c");
+  const StateKeyNid first = test::run_task(reactor_, interner.state_key(a));
+  test::run_task(reactor_, interner.state_key(b));
+  test::run_task(reactor_, interner.state_key(c));
+  EXPECT_FALSE(interner.cached_state_key("m.x", "a"));
+  EXPECT_TRUE(interner.cached_state_key("m.x", "c"));
+  EXPECT_EQ(test::run_task(reactor_, interner.state_key(a)), first);
 }
 
 }  // namespace

@@ -95,7 +95,7 @@ Resolution ResolutionRoom::resolution_of(const std::vector<StateMap>& states) co
   std::vector<StateMapPtr> shared;
   for (const StateMap& state : states)
     shared.push_back(std::make_shared<const StateMap>(state));
-  return Resolution(version_, shared, {number_of("m.room.create"), number_of("m.room.power_levels")});
+  return Resolution(version_, shared, number_of("m.room.power_levels"));
 }
 
 void ResolutionRoom::tell(AuthGraph& graph, EventNid nid) const {

@@ -99,7 +99,7 @@ StoredEventPtr RoomStory::commit(WriteUnitPtr unit, std::shared_ptr<StoredEvent>
   head.state_version = state_version_;
   head.next_line = next_line_;
   unit->head = std::move(head);
-  run(writer.commit(std::move(unit))).value();
+  Result<>(run(writer.commit(std::move(unit)))).value();
   return event;
 }
 

@@ -27,8 +27,8 @@ void RoomsKit::start() {
   events = std::make_unique<EventStore>(*database, *hub, event_limits_);
   states = std::make_unique<StateStore>(*database);
   reader = std::make_unique<RoomReader>(*database, *hub, *interner, *events, *states);
-  const RoomService::Services services{*database, *hub, *writer, *interner, *events, *states,
-                                       *reader,   cpu,  clock,   metrics,   self,    bounds_};
+  const RoomService::Services services{*database, *writer, *interner, *events, *states, *reader,
+                                       cpu,       clock,   metrics,   self,    bounds_};
   rooms = std::make_unique<RoomService>(services);
   rooms->set_remote(remote);
 }
@@ -97,11 +97,10 @@ Result<> RoomsKit::change(ChangeMembership::Kind kind, const Sender& sender, con
   request.target = target;
   request.room = room;
   request.via = std::move(via);
-  request.membership = kind == Kind::invite  ? db::Membership::invite
-                       : kind == Kind::join  ? db::Membership::join
-                       : kind == Kind::ban   ? db::Membership::ban
-                       : kind == Kind::knock ? db::Membership::knock
-                                             : db::Membership::leave;
+  request.membership = kind == Kind::invite ? db::Membership::invite
+                       : kind == Kind::join ? db::Membership::join
+                       : kind == Kind::ban  ? db::Membership::ban
+                                            : db::Membership::leave;
   return run(rooms->change_membership(std::move(request)));
 }
 

@@ -183,7 +183,33 @@ TEST_F(RoomsTest, send_with_same_transaction_returns_same_event_even_while_the_f
   EXPECT_EQ(kit.hub->position() - before, 1);
   ASSERT_EQ(ids.size(), 4u);
   EXPECT_EQ(std::set<EventId>(ids.begin(), ids.end()).size(), 1u);
-  EXPECT_NE(kit.send(alice, room, "other", "/send/txn2").value(), ids.front());
+  const EventId other = kit.send(alice, room, "other", "/send/txn2").value();
+  EXPECT_NE(other, ids.front());
+  kit.restart();
+  EXPECT_EQ(kit.send(alice, room, "again", "/send/txn").value(), ids.front());
+  EXPECT_EQ(kit.send(alice, room, "other", "/send/txn2").value(), other) << "the second that a new life hears of";
+}
+
+TEST_F(RoomsTest, transactions_are_forgotten_when_they_are_old) {
+  const RoomId room = kit.create_public_room(alice);
+  const EventId old = kit.send(alice, room, "old", "/send/old").value();
+  const auto age = [](db::Connection& c) { c.exec("update transactions set created_ts = created_ts - 86400000"); };
+  kit.database->run_blocking(age);
+  const EventId young = kit.send(alice, room, "young", "/send/young").value();
+  kit.run(kit.rooms->delete_old_transactions(std::chrono::hours(24)));
+  kit.restart();
+  EXPECT_EQ(kit.send(alice, room, "young", "/send/young").value(), young);
+  EXPECT_NE(kit.send(alice, room, "old", "/send/old").value(), old);
+}
+
+TEST_F(RoomsTest, a_table_of_transactions_is_walked_to_its_end) {
+  const auto fill = [](db::Connection& c) {
+    c.exec("insert into transactions select 1, gen_random_uuid(), 1, 0 from generate_series(1, 30000)");
+  };
+  kit.database->run_blocking(fill);
+  kit.run(kit.rooms->delete_old_transactions(std::chrono::hours(24)));
+  const auto left = [](db::Connection& c) { return c.exec("select count(*) from transactions")[0][0].as<int>(); };
+  EXPECT_EQ(kit.database->run_blocking(left), 0);
 }
 
 TEST_F(RoomsTest, warm_send_asks_the_database_nothing_but_the_commit) {
@@ -192,6 +218,22 @@ TEST_F(RoomsTest, warm_send_asks_the_database_nothing_but_the_commit) {
   const auto before = kit.database->round_trips();
   ASSERT_TRUE(kit.send(alice, room, "second", "/send/2"));
   EXPECT_EQ(kit.database->round_trips() - before, 0u);
+}
+
+TEST_F(RoomsTest, a_new_profile_reaches_many_rooms_in_few_commits) {
+  std::vector<RoomId> rooms;
+  for (int i = 0; i < 40; ++i)
+    rooms.push_back(kit.create_public_room(alice));
+  const auto before = kit.writer->round_trips();
+  kit.run(kit.rooms->update_profile_in_rooms(alice, "Alice", "mxc://a/b"));
+  EXPECT_LT(kit.writer->round_trips() - before, rooms.size() / 2);
+  for (const RoomId& room : rooms) {
+    const auto state = kit.state(room);
+    const EventPtr member = state.at("m.room.member|" + alice.user.str());
+    EXPECT_EQ(value(member, "displayname"), "Alice");
+    EXPECT_EQ(value(member, "avatar_url"), "mxc://a/b");
+    EXPECT_EQ(value(member, "membership"), "join");
+  }
 }
 
 // The profile is read, and the number of the new state key is made; the create event is known.

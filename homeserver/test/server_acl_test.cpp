@@ -50,23 +50,5 @@ TEST(ServerAclTest, ip_literals_may_be_denied_as_such) {
   EXPECT_TRUE(allows(acl(R"({"allow":["*"],"allow_ip_literals":"no"})"), "1.2.3.4"));
 }
 
-TEST(ServerAclTest, globs_match_as_the_specification_says) {
-  EXPECT_TRUE(glob_matches("", ""));
-  EXPECT_TRUE(glob_matches("*", ""));
-  EXPECT_FALSE(glob_matches("?", ""));
-  EXPECT_TRUE(glob_matches("a*b*c", "axxbyyc"));
-  EXPECT_FALSE(glob_matches("a*b*c", "axxbyy"));
-  EXPECT_TRUE(glob_matches("?.example", "x.example"));
-  EXPECT_FALSE(glob_matches("?.example", "xy.example"));
-  EXPECT_TRUE(glob_matches("**a", "aaa"));
-}
-
-TEST(ServerAclTest, a_hostile_glob_takes_bounded_time) {
-  std::string pattern;
-  for (int i = 0; i < 1000; ++i)
-    pattern += "*a";
-  EXPECT_FALSE(glob_matches(pattern + "b", std::string(2000, 'a')));
-}
-
 }  // namespace
 }  // namespace causeway

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <boost/json/object.hpp>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>

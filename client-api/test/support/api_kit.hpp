@@ -97,7 +97,7 @@ class ApiKit : public AccountsKit {
   StateStore states{database};
   RoomReader reader{database, hub, interner, events, states};
   RoomService rooms{
-      RoomService::Services{database, hub, writer, interner, events, states, reader, cpu, clock, metrics, self}};
+      RoomService::Services{database, writer, interner, events, states, reader, cpu, clock, metrics, self}};
   EventSerializer serializer{hub, events, states, reader, clock};
   ReceiptService receipts{ReceiptService::Services{database, hub, writer, events, reader, interner, clock}};
   TypingService typing{reactor.get_executor(), clock, 1};

@@ -102,10 +102,10 @@ void measure_event_verification() {
 class BigRoom : public EventGraph {
  public:
   explicit BigRoom(int members) {
-    state_[keys.create] = add(keys.create, test::make_create(version()), {});
+    state_[create_key] = add(create_key, test::make_create(version()), {});
     const EventNid alice = state_[member_key(-1)] = add(member_key(-1), join("@alice:a"), {});
-    levels_ = state_[keys.power_levels] =
-        add(keys.power_levels, make("$levels", {"m.room.power_levels", "", "@alice:a", levels_content}), {alice});
+    levels_ = state_[levels_key] =
+        add(levels_key, make("$levels", {"m.room.power_levels", "", "@alice:a", levels_content}), {alice});
     for (int i = 0; i < members; ++i) {
       const std::string user = "@user" + std::to_string(i) + ":s" + std::to_string(i % 1000);
       // Parsed only where it is in dispute, as in the server.
@@ -128,13 +128,13 @@ class BigRoom : public EventGraph {
   }
 
   const AuthGraph& graph() const { return graph_; }
-  std::vector<EventNid> agreed() const { return {state_.at(keys.create)}; }
+  std::vector<EventNid> agreed() const { return {state_.at(create_key)}; }
   const GraphEvent* find(EventNid nid) const override {
     const auto found = nodes_.find(nid);
     return found == nodes_.end() ? nullptr : &found->second.graph;
   }
 
-  static constexpr ResolutionKeys keys{StateKeyNid{1}, StateKeyNid{2}};
+  static constexpr StateKeyNid create_key{1}, levels_key{2};
 
  private:
   struct Node {
@@ -167,7 +167,7 @@ void measure_resolution(int members) {
   BigRoom room(members);
   const std::vector<StateMapPtr> branches = {room.branch("left", 0), room.branch("right", 10)};
   const auto agreed = room.agreed();
-  auto start = [&] { return Resolution(version(), branches, BigRoom::keys); };
+  auto start = [&] { return Resolution(version(), branches, BigRoom::levels_key); };
   Resolution resolution = start();
   const double conflict = best_us(10, 1, [&] { (void)start(); });
   const double plan = best_us(10, 1, [&] { require(resolution.plan(room.graph()).empty(), "the graph is not whole"); });

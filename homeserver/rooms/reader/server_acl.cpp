@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "schema/json/json.hpp"
+#include "schema/matrix/glob.hpp"
 
 namespace causeway {
 
@@ -32,29 +33,6 @@ std::string without_port(const ServerName& server) {
 }
 
 }  // namespace
-
-// Goes back to the last star alone, so the time is at most pattern times text.
-bool glob_matches(std::string_view pattern, std::string_view text) {
-  std::size_t p = 0, t = 0;
-  std::size_t star = std::string_view::npos, star_text = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      star_text = t;
-    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
-      ++p;
-      ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++star_text;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*')
-    ++p;
-  return p == pattern.size();
-}
 
 ServerAcl::ServerAcl(const boost::json::object& content)
     : exists_(true),

@@ -24,9 +24,6 @@ class ServerAcl {
   std::vector<std::string> allow_, deny_;  // in lower case
 };
 
-// '*' matches any number of characters, '?' one. spec: appendices#glob-style-matching
-bool glob_matches(std::string_view pattern, std::string_view text);
-
 class ServerAclCache {
  public:
   ServerAclCache(RoomCache& rooms, Interner& interner, EventStore& events, StateStore& states);

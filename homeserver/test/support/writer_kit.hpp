@@ -22,21 +22,21 @@ class WriterKit {
   }
 
   // Hands all over in this order before any of them is answered.
-  std::vector<Result<>> commit(const std::vector<WriteUnitPtr>& units) {
-    std::vector<std::optional<Result<>>> results(units.size());
+  std::vector<Written> commit(const std::vector<WriteUnitPtr>& units) {
+    std::vector<std::optional<Written>> results(units.size());
     for (std::size_t i = 0; i < units.size(); ++i)
-      asio::co_spawn(reactor, writer.commit(units[i]), [&results, i](std::exception_ptr error, Result<> result) {
+      asio::co_spawn(reactor, writer.commit(units[i]), [&results, i](std::exception_ptr error, Written result) {
         if (error) std::rethrow_exception(error);
         results[i] = std::move(result);
       });
     reactor.restart();
     reactor.run();
-    std::vector<Result<>> all;
+    std::vector<Written> all;
     for (auto& result : results)
       all.push_back(std::move(result.value()));
     return all;
   }
-  Result<> commit(const WriteUnitPtr& unit) { return std::move(commit(std::vector<WriteUnitPtr>{unit}).front()); }
+  Written commit(const WriteUnitPtr& unit) { return std::move(commit(std::vector<WriteUnitPtr>{unit}).front()); }
 
  private:
   std::string url_;

@@ -77,14 +77,6 @@ std::vector<std::pair<ServerNid, ServerName>> server_names(Connection& connectio
   return found;
 }
 
-std::vector<std::pair<UserNid, UserId>> user_ids(Connection& connection, std::span<const UserNid> nids) {
-  std::vector<std::pair<UserNid, UserId>> found;
-  for (const auto& row :
-       connection.exec("select user_nid, user_id from users where user_nid = any($1::bigint[])", int_array_of(nids)))
-    found.emplace_back(read_int<UserNid>(row[0]), UserId::trusted(read_bytes(row[1])));
-  return found;
-}
-
 std::vector<std::pair<StateKeyNid, TypeAndStateKey>> state_key_names(Connection& connection,
                                                                      std::span<const StateKeyNid> nids) {
   std::vector<std::pair<StateKeyNid, TypeAndStateKey>> found;

@@ -24,7 +24,6 @@ std::vector<StateKeyNid> find_state_keys(Connection& connection, std::span<const
 
 // Pairs in no order; numbers that do not exist are left out.
 std::vector<std::pair<ServerNid, ServerName>> server_names(Connection& connection, std::span<const ServerNid> nids);
-std::vector<std::pair<UserNid, UserId>> user_ids(Connection& connection, std::span<const UserNid> nids);
 std::vector<std::pair<StateKeyNid, TypeAndStateKey>> state_key_names(Connection& connection,
                                                                      std::span<const StateKeyNid> nids);
 

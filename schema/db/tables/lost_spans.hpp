@@ -9,7 +9,7 @@
 
 namespace causeway::db {
 
-// After `after`, up to and including `until`.
+// Positions after `after` and before `until`.
 struct LostSpan {
   StreamPosition after = 0;
   StreamPosition until = 0;
