@@ -156,6 +156,21 @@ Task<> Bench::send_message(ClientPtr who, std::string room_id) {
   co_await send(std::move(who), std::move(room_id), std::move(body));
 }
 
+Task<> Bench::send_many(std::vector<OwnedRoom> rooms, std::size_t count) {
+  constexpr std::size_t at_once = 64;
+  auto send = [](Bench* bench, ClientPtr who, std::string room_id, std::size_t messages) -> Task<> {
+    for (std::size_t i = 0; i < messages; ++i)
+      co_await bench->send_message(who, room_id);
+  };
+  std::vector<Task<>> tasks;
+  for (std::size_t i = 0; i < at_once; ++i) {
+    const std::size_t share = count / at_once + (i < count % at_once ? 1 : 0);
+    const OwnedRoom& room = rooms[i % rooms.size()];
+    tasks.push_back(send(this, twin(room.owner), room.id, share));
+  }
+  co_await all(std::move(tasks));
+}
+
 Task<std::string> Bench::position(ClientPtr who) {
   std::string path = sync_path("", 0, R"({"room":{"timeline":{"limit":1},"state":{"lazy_load_members":true}}})");
   std::string reply = co_await who->request("GET", std::move(path));

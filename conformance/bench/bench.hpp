@@ -34,6 +34,11 @@ struct Options {
   bool all = false;
 };
 
+struct OwnedRoom {
+  std::string id;
+  ClientPtr owner;
+};
+
 double milliseconds_since(Clock::time_point begin);
 double percentile(std::vector<double> values, double p);
 
@@ -69,6 +74,7 @@ class Bench {
   Task<std::string> room_of(ClientPtr owner, std::string name, std::size_t count);
   Task<std::string> send(ClientPtr who, std::string room_id, std::string body);  // the event's ID
   Task<> send_message(ClientPtr who, std::string room_id);                       // of 80 characters
+  Task<> send_many(std::vector<OwnedRoom> rooms, std::size_t count);             // `count` in all, 64 at once
   Task<std::string> position(ClientPtr who);  // next_batch of a sync without timelines
 
   // Runs all tasks at once; resumes when the last has ended, throws what the first failed with.
@@ -109,6 +115,7 @@ std::vector<Scenario> waiter_scenarios();
 std::vector<Scenario> federation_scenarios();
 std::vector<Scenario> remote_join_scenarios();
 std::vector<Scenario> growth_scenarios();
+std::vector<Scenario> curve_scenarios();
 std::vector<Scenario> restart_scenarios();
 std::vector<Scenario> overload_scenarios();
 

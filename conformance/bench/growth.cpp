@@ -8,29 +8,6 @@ namespace causeway::bench {
 
 namespace {
 
-constexpr std::size_t senders_at_once = 64;
-
-struct Room {
-  std::string id;
-  ClientPtr owner;
-};
-
-Task<> send_many(Bench& bench, std::vector<Room> rooms, std::size_t count) {
-  std::vector<ClientPtr> connections;
-  for (std::size_t i = 0; i < senders_at_once; ++i)
-    connections.push_back(bench.twin(rooms[i % rooms.size()].owner));
-  auto worker = [](Bench* b, ClientPtr who, std::string room_id, std::size_t messages) -> Task<> {
-    for (std::size_t i = 0; i < messages; ++i)
-      co_await b->send_message(who, room_id);
-  };
-  std::vector<Task<>> tasks;
-  for (std::size_t i = 0; i < senders_at_once; ++i) {
-    const std::size_t share = count / senders_at_once + (i < count % senders_at_once ? 1 : 0);
-    tasks.push_back(worker(&bench, connections[i], rooms[i % rooms.size()].id, share));
-  }
-  co_await bench.all(std::move(tasks));
-}
-
 // What `count` things added to the database, by table.
 void report_growth(Bench& bench, std::string_view name, std::string_view thing, double count, double seconds,
                    const Storage& before, const Storage& after) {
@@ -52,10 +29,10 @@ bool can_be_measured(Bench& bench, std::string_view name) {
   return !bench.options().database_url.empty();
 }
 
-Task<> measure_messages(Bench& bench, std::string_view name, std::vector<Room> rooms, std::size_t count) {
+Task<> measure_messages(Bench& bench, std::string_view name, std::vector<OwnedRoom> rooms, std::size_t count) {
   const auto before = storage(bench.options().database_url);
   const auto begin = Clock::now();
-  co_await send_many(bench, std::move(rooms), count);
+  co_await bench.send_many(std::move(rooms), count);
   const double seconds = milliseconds_since(begin) / 1000;
   report_growth(bench, name, "message", static_cast<double>(count), seconds, before,
                 storage(bench.options().database_url));
@@ -63,7 +40,7 @@ Task<> measure_messages(Bench& bench, std::string_view name, std::vector<Room> r
 
 Task<> growth(Bench& bench) {
   if (!can_be_measured(bench, "growth")) co_return;
-  std::vector<Room> rooms;
+  std::vector<OwnedRoom> rooms;
   for (const std::size_t members : {2, 20, 200, 1000}) {
     auto owner = co_await bench.user("growth-" + std::to_string(members) + "-owner");
     std::string room_id = co_await bench.room_of(owner, "growth-" + std::to_string(members), members);
@@ -87,7 +64,7 @@ Task<> growth_10000(Bench& bench) {
   co_await bench.each(others.size(), 16, std::move(enter));
   report_growth(bench, "growth_10000", "membership", static_cast<double>(others.size()),
                 milliseconds_since(begin) / 1000, before, storage(bench.options().database_url));
-  std::vector<Room> rooms;
+  std::vector<OwnedRoom> rooms;
   rooms.push_back({std::move(room_id), std::move(owner)});
   co_await measure_messages(bench, "growth_10000", std::move(rooms), messages);
 }

@@ -14,7 +14,7 @@ namespace {
 std::vector<Scenario> all_scenarios() {
   std::vector<Scenario> all;
   for (auto part : {send_scenarios, sync_scenarios, waiter_scenarios, federation_scenarios, remote_join_scenarios,
-                    growth_scenarios, restart_scenarios, overload_scenarios})
+                    growth_scenarios, curve_scenarios, restart_scenarios, overload_scenarios})
     std::ranges::move(part(), std::back_inserter(all));
   return all;
 }

@@ -67,7 +67,7 @@ Task<> measure(Bench& bench, std::size_t times, const std::vector<ClientPtr>& co
   co_await bench.all(std::move(tasks));
   const double seconds = milliseconds_since(begin) / 1000;
   const std::string name = fmt::format("overload_{}x", times);
-  bench.report_rate(name, seconds, cpu, outcome->admitted, times == 1 ? "" : "50 ms above overload_1x");
+  bench.report_rate(name, seconds, cpu, outcome->admitted, times == 1 ? "" : "p99 as in overload_1x");
   bench.report(
       name, fmt::format("{:>7.0f} /s refused, p50 {:6.2f} ms", static_cast<double>(outcome->refused.size()) / seconds,
                         percentile(outcome->refused, 0.5)));
