@@ -55,7 +55,7 @@ struct Context {
   }
 };
 
-Task<Context> read_context(ClientApi& api, const ReadableRoom& room, UserId user, StoredEventPtr event,
+Task<Context> read_context(ClientApi& api, const ReadableRoom& room, http::Requester user, StoredEventPtr event,
                            std::size_t limit, const RoomEventFilter& filter) {
   Context context;
   context.event = event;
@@ -82,7 +82,7 @@ Task<Result<Response>> get_event_context(ClientApi& api, Request& request) {
   if (!room) co_return room.error();
   const auto event = co_await find_event(api, request, *room);
   if (!event) co_return event.error();
-  const auto context = co_await read_context(api, *room, request.requester->user, *event, *limit, *filter);
+  const auto context = co_await read_context(api, *room, *request.requester, *event, *limit, *filter);
   const auto all = context.all();
   auto state = co_await state_for(api, room->info->nid, all.back()->state_after(), all, *filter);
 

@@ -4,6 +4,8 @@
 #include <limits>
 #include <set>
 
+#include "schema/matrix/account_data.hpp"
+
 namespace causeway::client_api {
 
 namespace {
@@ -14,12 +16,13 @@ constexpr std::size_t max_gaps = 20;
 
 class HistoryReader {
  public:
-  HistoryReader(ClientApi& api, const ReadableRoom& room, UserId user, HistoryRequest request,
+  HistoryReader(ClientApi& api, const ReadableRoom& room, http::Requester user, HistoryRequest request,
                 const RoomEventFilter& filter)
       : api_(api), room_(room), user_(std::move(user)), request_(request), filter_(filter), at_(request.from) {}
 
   Task<HistoryPage> read() {
     if (!backward() && at_ > room_.readable.until) co_return std::move(page_);
+    co_await read_ignored_users();
     if (backward()) at_ = std::min(at_, gap_after_until());
     while (!full() && looked_at_ < max_looked_at && !ended_)
       co_await read_batch();
@@ -28,6 +31,17 @@ class HistoryReader {
   }
 
  private:
+  Task<> read_ignored_users() {
+    std::string type(ignored_user_list_type);
+    const auto list = co_await api_.accounts.account_data(user_.user_nid, RoomNid{}, std::move(type));
+    if (list) ignored_ = ignored_users(*list);
+  }
+
+  // spec: client-server-api#ignoring-users: but for their state events.
+  bool accepts(const Event& event) const {
+    return filter_.accepts(event) && (event.state_key() || !ignored_.contains(event.sender().str()));
+  }
+
   bool backward() const { return request_.direction == Direction::backward; }
   bool full() const { return page_.events.size() >= request_.limit; }
 
@@ -56,8 +70,8 @@ class HistoryReader {
     ended_ = batch.size() < wanted;
     cut(batch);
     looked_at_ += batch.size();
-    auto visible = co_await api_.reader.visible_to(user_, room_.info, batch);
-    std::erase_if(visible, [this](const StoredEventPtr& event) { return !filter_.accepts(*event->event); });
+    auto visible = co_await api_.reader.visible_to(user_.user, room_.info, batch);
+    std::erase_if(visible, [this](const StoredEventPtr& event) { return !accepts(*event->event); });
     take(batch, std::move(visible));
   }
 
@@ -101,7 +115,8 @@ class HistoryReader {
 
   ClientApi& api_;
   const ReadableRoom& room_;
-  const UserId user_;
+  const http::Requester user_;
+  IgnoredUsers ignored_;
   const HistoryRequest request_;
   const RoomEventFilter& filter_;
   Gap at_;
@@ -113,7 +128,7 @@ class HistoryReader {
 
 }  // namespace
 
-Task<HistoryPage> read_history(ClientApi& api, const ReadableRoom& room, UserId user, HistoryRequest request,
+Task<HistoryPage> read_history(ClientApi& api, const ReadableRoom& room, http::Requester user, HistoryRequest request,
                                const RoomEventFilter& filter) {
   HistoryReader reader(api, room, std::move(user), request, filter);
   co_return co_await reader.read();

@@ -30,7 +30,7 @@ struct HistoryPage {
 
 // Reads on until the page is full, history ends, or a bounded number of events has been looked at. Backwards, what is
 // missing is fetched from other servers.
-Task<HistoryPage> read_history(ClientApi& api, const ReadableRoom& room, UserId user, HistoryRequest request,
+Task<HistoryPage> read_history(ClientApi& api, const ReadableRoom& room, http::Requester user, HistoryRequest request,
                                const RoomEventFilter& filter);
 
 // The senders' member events in a state: what lazy loading adds to events. Each once.

@@ -61,7 +61,7 @@ Task<Result<Response>> get_room_events(ClientApi& api, Request& request) {
   if (!history) co_return history.error();
   HistoryPage page;
   if (filter->rooms.accepts(room->info->id.str()))
-    page = co_await read_history(api, *room, request.requester->user, *history, *filter);
+    page = co_await read_history(api, *room, *request.requester, *history, *filter);
 
   const auto viewer = viewer_of(request);
   const auto chunk = co_await api.serializer.array(viewer, room->info, page.events, ClientEventFormat::full);

@@ -288,6 +288,13 @@ def invite_event(room, user, **members):
     return room.event("m.room.member", {"membership": "invite"}, room.server.user(), user, **members)
 
 
+def test_invites_are_refused_for_who_blocks_them(server, fake, alice):
+    ok(alice.put(f"/user/{alice.user_id}/account_data/m.invite_permission_config", {"default_action": "block"}))
+    room = fake.make_room("12")
+    error(invite(fake, server, room, invite_event(room, alice.user_id)), 403, "M_INVITE_BLOCKED")
+    assert "invite" not in alice.sync().get("rooms", {})
+
+
 @pytest.mark.parametrize("version", ["10", "12"])
 def test_invites_are_signed_and_shown(server, fake, alice, version):
     room = fake.make_room(version)

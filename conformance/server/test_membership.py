@@ -102,3 +102,19 @@ def test_bans_end_with_unban_alone(alice, bob):
     ok(alice.post(f"/rooms/{enc(room)}/unban", {"user_id": bob.user_id}))
     assert member(alice, room, bob)["content"]["membership"] == "leave"
     bob.join(room)
+
+
+def test_who_blocks_invites_gets_none_and_sees_none_of_those_before(server, alice, bob):
+    before = alice.create_room(invite=[bob.user_id])
+    since = bob.sync()["next_batch"]
+    config = f"/user/{bob.user_id}/account_data/m.invite_permission_config"
+    ok(bob.put(config, {"default_action": "block"}))
+    room = alice.create_room()
+    error(alice.post(f"/rooms/{enc(room)}/invite", {"user_id": bob.user_id}), 403, "M_INVITE_BLOCKED")
+    error(alice.put(f"/rooms/{enc(room)}/state/m.room.member/{enc(bob.user_id)}", {"membership": "invite"}), 403, "M_INVITE_BLOCKED")
+    alone = alice.create_room(invite=[bob.user_id])
+    assert set(ok(alice.get(f"/rooms/{enc(alone)}/joined_members"))["joined"]) == {alice.user_id}
+    assert "invite" not in bob.sync(since).get("rooms", {}) and "invite" not in bob.sync().get("rooms", {})
+    ok(bob.put(config, {}))
+    ok(alice.post(f"/rooms/{enc(room)}/invite", {"user_id": bob.user_id}))
+    assert {room, before} <= set(bob.sync()["rooms"]["invite"])

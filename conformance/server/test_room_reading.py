@@ -160,3 +160,18 @@ def test_context_is_refused_to_whom_it_is_not_for(alice, bob):
     error(alice.get(at(room, f"/context/{enc(NO_EVENT)}")), 404, "M_NOT_FOUND")
     error(alice.get(at(room, "/context/nonsense")), 400, "M_INVALID_PARAM")
     error(alice.get(at(room, f"/context/{enc(event)}"), params={"limit": "x"}), 400, "M_INVALID_PARAM")
+
+
+def test_pages_and_contexts_leave_out_what_ignored_users_say_but_not_their_state(alice, bob):
+    room = alice.create_room(preset="public_chat", power_level_content_override={"state_default": 0})
+    bob.join(room)
+    kept = alice.send(room, "kept")
+    said = bob.send(room, "said")
+    done = bob.set_state(room, "org.example", {})
+    last = alice.send(room, "last")
+    ok(alice.put(f"/user/{alice.user_id}/account_data/m.ignored_user_list", {"ignored_users": {bob.user_id: {}}}))
+    page = ok(alice.get(f"/rooms/{room}/messages", params={"dir": "b", "limit": 4}))["chunk"]
+    assert [event["event_id"] for event in page][:3] == [last, done, kept]
+    context = ok(alice.get(f"/rooms/{room}/context/{kept}", params={"limit": 6}))
+    assert [event["event_id"] for event in context["events_after"]] == [done, last]
+    assert said in [event["event_id"] for event in ok(bob.get(f"/rooms/{room}/messages", params={"dir": "b", "limit": 4}))["chunk"]]

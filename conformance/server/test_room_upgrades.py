@@ -73,6 +73,12 @@ def test_levels_written_as_strings_become_numbers(alice):
     assert levels["events_default"] == 0 and levels["users"] == {alice.user_id: 100}
 
 
+def test_a_new_version_reserves_replacing_it_to_its_creators(alice):
+    room = alice.create_room(room_version="10", power_level_content_override={"events": {}})
+    levels = state(alice, ok(upgrade(alice, room, "12"))["replacement_room"])["m.room.power_levels", ""]["content"]
+    assert levels["events"]["m.room.tombstone"] > levels["state_default"]
+
+
 def test_a_moderator_who_may_replace_the_room_is_no_more_than_that_afterwards(server, alice):
     bob = server.register()
     room = alice.create_room(room_version="10", preset="public_chat")

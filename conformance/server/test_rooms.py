@@ -311,3 +311,9 @@ def test_those_who_left_see_the_room_as_they_left_it(alice, bob):
     assert seen in ids and unseen not in ids
     error(bob.get(f"/rooms/{enc(room)}/event/{enc(unseen)}"), 404, "M_NOT_FOUND")
     assert ("m.room.topic", "") not in state_of(bob, room)
+
+
+@pytest.mark.parametrize("override, least", [({}, 51), ({"state_default": 150}, 151), ({"events": {}}, 51), ({"events": {"m.room.tombstone": 50}}, 51)])
+def test_replacing_a_room_takes_more_than_changing_its_state(alice, override, least):
+    room = alice.create_room(power_level_content_override=override)
+    assert ok(alice.get(f"/rooms/{room}/state/m.room.power_levels"))["events"]["m.room.tombstone"] >= least

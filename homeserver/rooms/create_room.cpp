@@ -66,6 +66,23 @@ Result<object> create_content(const CreateRoom& request, const RoomVersion& vers
   return content;
 }
 
+}  // namespace
+
+// spec: client-server-api#post_matrixclientv3createroom: explicitly higher than state_default, from version 12 on. By
+// default above what any listed user has: replacing a room is for its creators.
+void raise_tombstone_level(object& power_levels) {
+  constexpr std::int64_t usual = 150, highest = (std::int64_t{1} << 53) - 1;
+  const std::int64_t state_default = json::find_int(power_levels, "state_default").value_or(50);
+  auto& events = power_levels["events"];
+  if (events.is_null()) events.emplace_object();
+  if (!events.is_object()) return;
+  const auto given = json::find_int(events.get_object(), "m.room.tombstone");
+  if (given && *given > state_default) return;
+  events.get_object()["m.room.tombstone"] = std::min(std::max(usual, state_default + 1), highest);
+}
+
+namespace {
+
 object power_levels_content(const CreateRoom& request, const RoomVersion& version, const Preset& preset) {
   object users;
   if (!version.creators_are_privileged) {
@@ -80,8 +97,7 @@ object power_levels_content(const CreateRoom& request, const RoomVersion& versio
   for (std::string_view type :
        {"m.room.power_levels", "m.room.history_visibility", "m.room.server_acl", "m.room.encryption"})
     events[type] = 100;
-  // Above what any listed user has: replacing a room is for its creators.
-  events["m.room.tombstone"] = version.creators_are_privileged ? 150 : 100;
+  if (!version.creators_are_privileged) events["m.room.tombstone"] = 100;
   object content;
   content["users"] = std::move(users);
   content["users_default"] = 0;
@@ -94,6 +110,7 @@ object power_levels_content(const CreateRoom& request, const RoomVersion& versio
   content["invite"] = preset.invite_level;
   for (const auto& [key, value] : request.power_level_override)
     content[key] = value;
+  if (version.creators_are_privileged) raise_tombstone_level(content);
   return content;
 }
 
@@ -248,6 +265,7 @@ Task<std::vector<LocalDraft>> RoomService::Impl::first_events(const CreateRoom& 
     add(std::move(event.type), std::move(event.state_key), std::move(event.content));
   for (const auto& invited : request.invite) {
     if (!is_local(invited)) continue;
+    if (const auto checked = co_await check_may_be_invited(invited); !checked) continue;
     object content = single("membership", "invite");
     if (request.is_direct) content["is_direct"] = true;
     co_await add_profile(content, invited);

@@ -124,6 +124,7 @@ Task<Result<>> RoomService::Impl::leave(ChangeMembership request) {
 }
 
 Task<Result<>> RoomService::Impl::invite(ChangeMembership request) {
+  if (auto checked = co_await check_may_be_invited(request.target); !checked) co_return checked.error();
   object content = co_await membership_content(request);
   if (!is_local(request.target)) {
     auto sent = co_await invite_remote_user(std::move(request), std::move(content));
@@ -171,8 +172,10 @@ Task<Result<EventId>> RoomService::Impl::send_member_event(SendEvent request) {
   if (!target) co_return make_error(ErrorCode::invalid_param, "The state key of a membership must be a user ID.");
   change.target = std::move(*target);
   object content = std::move(request.content);
-  if (json::find_string(content, "membership") == "invite" && !is_local(change.target))
-    co_return co_await invite_remote_user(std::move(change), std::move(content));
+  if (json::find_string(content, "membership") == "invite") {
+    if (!is_local(change.target)) co_return co_await invite_remote_user(std::move(change), std::move(content));
+    if (auto checked = co_await check_may_be_invited(change.target); !checked) co_return checked.error();
+  }
   auto job = [this, change, content](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
     co_return co_await append_event(head, unit, member_draft(change, content));
   };

@@ -204,6 +204,7 @@ Task<Result<EventPtr>> RoomService::Impl::accept_invite(ServerName origin, Verif
   if (!is_local(*target)) co_return make_error(ErrorCode::invalid_param, "The invited user is not one of this server.");
   if (event.sender().server() != origin.str())
     co_return make_error(ErrorCode::invalid_param, "The invite must come from its sender's server.");
+  if (auto checked = co_await check_may_be_invited(*target); !checked) co_return checked.error();
   EventPtr invite = add_signature(event, services.self.name, services.self.key);
 
   auto lock = co_await heads.enter(event.room_id());

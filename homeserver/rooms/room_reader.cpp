@@ -148,6 +148,10 @@ Task<std::optional<RoomReader::Readable>> RoomReader::readable(UserNid nid, User
   return impl_->history.readable(nid, std::move(user), std::move(room));
 }
 
+Task<StoredEventPtr> RoomReader::end_of_stay(UserId user, RoomMembership now) {
+  return impl_->history.end_of_stay(std::move(user), std::move(now));
+}
+
 Task<std::vector<StoredEventPtr>> RoomReader::visible_to(UserId user, RoomInfoPtr room,
                                                          std::vector<StoredEventPtr> events) {
   return impl_->history.visible_to(std::move(user), std::move(room), std::move(events));

@@ -85,6 +85,9 @@ class RoomReader {
   };
   Task<std::optional<Readable>> readable(UserNid nid, UserId user, RoomInfoPtr room);
 
+  // The event that ended the last time the user, who is not joined now, was; nullptr: never was.
+  Task<StoredEventPtr> end_of_stay(UserId user, RoomMembership now);
+
   // Which of the events a local user may see, by the state at each event. spec: client-server-api#server-behaviour-5
   // (history visibility). Order kept, what may not be seen left out.
   Task<std::vector<StoredEventPtr>> visible_to(UserId user, RoomInfoPtr room, std::vector<StoredEventPtr> events);

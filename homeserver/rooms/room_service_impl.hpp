@@ -46,6 +46,9 @@ class NameGuard {
   bool held_ = false;
 };
 
+// create_room.cpp, upgrade_room.cpp
+void raise_tombstone_level(boost::json::object& power_levels);
+
 struct RoomService::Impl {
   explicit Impl(Services services);
 
@@ -125,6 +128,9 @@ struct RoomService::Impl {
   Task<> update_profile_in_room(Sender user, RoomMembership membership, boost::json::object profile);
 
   Task<db::Membership> membership_in(RoomHead& head, UserId user);
+
+  // invite_permission.cpp
+  Task<Result<>> check_may_be_invited(UserId user);  // M_INVITE_BLOCKED: a local user who wants no invites
 
   // restricted_joins.cpp
   Task<Result<std::optional<UserId>>> authorise_restricted_join(RoomHead& head, UserId user, db::Membership current);

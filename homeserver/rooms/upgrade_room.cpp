@@ -75,6 +75,7 @@ object carried_levels(object levels, const RoomVersion& from, const RoomVersion&
       users[creator] = 100;
   }
   levels["users"] = std::move(users);
+  if (to.creators_are_privileged) raise_tombstone_level(levels);
   return levels;
 }
 

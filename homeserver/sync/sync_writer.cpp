@@ -50,7 +50,7 @@ void append_summary(std::string& out, const RoomSummary& summary) {
 }
 
 // spec: client-server-api#mtyping
-std::string typing_event(const std::vector<UserId>& users, const std::set<std::string, std::less<>>& ignored) {
+std::string typing_event(const std::vector<UserId>& users, const IgnoredUsers& ignored) {
   std::string event = R"({"type":"m.typing","content":{"user_ids":[)";
   Separator separate(event);
   for (const auto& user : users) {

@@ -1,34 +1,24 @@
 #include "homeserver/sync/user_index.hpp"
 
 #include "schema/db/tables/account_data.hpp"
-#include "schema/json/json.hpp"
+#include "schema/db/tables/memberships.hpp"
 
 namespace causeway {
 
 namespace {
 
-constexpr std::string_view ignored_user_list = "m.ignored_user_list";
-
-// spec: client-server-api#ignoring-users
-std::set<std::string, std::less<>> read_ignored(std::string_view content_json) {
-  std::set<std::string, std::less<>> users;
-  const auto content = json::parse_object(content_json);
-  if (!content) return users;
-  if (const auto* ignored = json::find_object(*content, "ignored_users"))
-    for (const auto& [user, details] : *ignored)
-      users.emplace(user);
-  return users;
-}
-
 struct Loaded {
-  StreamPosition last_account_data = 0;
-  std::optional<std::string> ignored;
+  StreamPosition last_account_data = 0, last_forgotten = 0;
+  std::optional<std::string> ignored, invite_permission;
 };
 
 Loaded load_account_data(db::Connection& connection, UserNid user) {
   Loaded loaded;
   loaded.last_account_data = db::last_account_data(connection, user);
-  loaded.ignored = db::find_account_data(connection, user, RoomNid{}, std::string(ignored_user_list));
+  loaded.last_forgotten = db::last_forgotten(connection, user);
+  loaded.ignored = db::find_account_data(connection, user, RoomNid{}, std::string(ignored_user_list_type));
+  loaded.invite_permission =
+      db::find_account_data(connection, user, RoomNid{}, std::string(invite_permission_config_type));
   return loaded;
 }
 
@@ -54,7 +44,10 @@ Task<> UserIndex::load(Held user) {
   auto read = [nid = user->nid](db::Connection& c) { return load_account_data(c, nid); };
   const Loaded loaded = co_await database_.run(std::move(read));
   user->last_account_data = std::max(user->last_account_data, loaded.last_account_data);
-  if (loaded.ignored && !user->ignored_is_current) user->ignored = read_ignored(*loaded.ignored);
+  user->last_forgotten = std::max(user->last_forgotten, loaded.last_forgotten);
+  if (loaded.ignored && !user->ignored_is_current) user->ignored = ignored_users(*loaded.ignored);
+  if (loaded.invite_permission && !user->invite_permission_is_current)
+    user->blocks_invites = blocks_invites(*loaded.invite_permission);
 
   const auto memberships = co_await reader_.memberships(user->nid);
   std::unordered_set<RoomNid> now;
@@ -148,9 +141,11 @@ void UserIndex::note_receipts(const WriteUnit& unit, std::unordered_set<User*>& 
 }
 
 void UserIndex::note_memberships(const WriteUnit& unit, std::unordered_set<User*>& concerned) {
-  for (const auto& change : unit.memberships) {
+  for (std::size_t i = 0; i < unit.memberships.size(); ++i) {
+    const auto& change = unit.memberships[i];
     const Held user = find(change.user);
     if (!user) continue;
+    if (change.forgotten) user->last_forgotten = unit.membership_positions.at(i);
     if (change.membership == db::Membership::join)
       join(*user, change.room);
     else
@@ -165,9 +160,13 @@ void UserIndex::note_account_data(const WriteUnit& unit, std::unordered_set<User
     const Held user = find(change.user);
     if (!user) continue;
     user->last_account_data = unit.account_data_positions.at(i);
-    if (change.room == RoomNid{} && change.type == ignored_user_list) {
-      user->ignored = read_ignored(change.content_json);
+    if (change.room == RoomNid{} && change.type == ignored_user_list_type) {
+      user->ignored = ignored_users(change.content_json);
       user->ignored_is_current = true;
+    }
+    if (change.room == RoomNid{} && change.type == invite_permission_config_type) {
+      user->blocks_invites = blocks_invites(change.content_json);
+      user->invite_permission_is_current = true;
     }
     concerned.insert(user.get());
   }

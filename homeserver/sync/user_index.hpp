@@ -15,6 +15,7 @@
 #include "homeserver/rooms/room_reader.hpp"
 #include "homeserver/sync/notifier.hpp"
 #include "homeserver/sync/typing.hpp"
+#include "schema/matrix/account_data.hpp"
 
 namespace causeway {
 
@@ -26,14 +27,17 @@ class UserIndex {
     // Upper bounds: nothing of the kind that concerns this user is newer.
     StreamPosition last_change = 0;
     StreamPosition last_account_data = 0;
+    StreamPosition last_forgotten = 0;
     std::uint64_t last_typing = 0;
     // spec: client-server-api#ignoring-users
-    std::set<std::string, std::less<>> ignored;
+    IgnoredUsers ignored;
+    // spec: client-server-api#invite-permission
+    bool blocks_invites = false;
 
    private:
     friend class UserIndex;
     bool ready = false;
-    bool ignored_is_current = false;  // heard from the hub
+    bool ignored_is_current = false, invite_permission_is_current = false;  // heard from the hub
     std::list<std::shared_ptr<User>>::iterator used;
   };
   using UserPtr = std::shared_ptr<const User>;

@@ -12,7 +12,7 @@ namespace {
 using enum ErrorCode;
 
 // In the order of the enumeration.
-constexpr std::array<ErrorCodeInfo, 29> table = {{
+constexpr std::array<ErrorCodeInfo, 30> table = {{
     {bad_alias, "M_BAD_ALIAS", 400},
     {bad_json, "M_BAD_JSON", 400},
     {bad_state, "M_BAD_STATE", 403},
@@ -24,6 +24,7 @@ constexpr std::array<ErrorCodeInfo, 29> table = {{
     {invalid_room_state, "M_INVALID_ROOM_STATE", 400},
     {invalid_signature, "M_INVALID_SIGNATURE", 400},
     {invalid_username, "M_INVALID_USERNAME", 400},
+    {invite_blocked, "M_INVITE_BLOCKED", 403},
     {limit_exceeded, "M_LIMIT_EXCEEDED", 429},
     {missing_param, "M_MISSING_PARAM", 400},
     {missing_token, "M_MISSING_TOKEN", 401},

@@ -25,6 +25,7 @@ enum class ErrorCode {
   invalid_room_state,
   invalid_signature,
   invalid_username,
+  invite_blocked,
   limit_exceeded,
   missing_param,
   missing_token,

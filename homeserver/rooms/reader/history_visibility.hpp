@@ -20,6 +20,9 @@ class RoomHistory {
 
   // See RoomReader for these.
   Task<std::optional<RoomReader::Readable>> readable(UserNid nid, UserId user, RoomInfoPtr room);
+  Task<StoredEventPtr> end_of_stay(UserId user, RoomMembership now) {
+    return timelines_.end_of_stay(std::move(user), std::move(now));
+  }
   Task<Events> visible_to(UserId user, RoomInfoPtr room, Events events);
   Task<std::vector<EventPtr>> visible_to_server(ServerName server, RoomInfoPtr room, Events events);
   Task<std::vector<db::Membership>> memberships_at(UserId user, RoomInfoPtr room, Events events);

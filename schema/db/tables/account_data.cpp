@@ -2,6 +2,23 @@
 
 namespace causeway::db {
 
+namespace {
+
+std::vector<AccountData> read_account_data(const pqxx::result& rows) {
+  std::vector<AccountData> out;
+  out.reserve(rows.size());
+  for (const auto& row : rows) {
+    AccountData& data = out.emplace_back();
+    data.room = read_int<RoomNid>(row[0]);
+    data.type = read_bytes(row[1]);
+    data.content_json = read_bytes(row[2]);
+    data.position = read_int<StreamPosition>(row[3]);
+  }
+  return out;
+}
+
+}  // namespace
+
 std::optional<std::string> find_account_data(Connection& connection, UserNid user, RoomNid room,
                                              const std::string& type) {
   const auto rows =
@@ -23,16 +40,16 @@ std::vector<AccountData> account_data_changed(Connection& connection, UserNid us
       "select room_nid, type, content, position from account_data "
       "where user_nid = $1 and position > $2 and position <= $3 order by position limit $4",
       user, since, until, limit);
-  std::vector<AccountData> changed;
-  changed.reserve(rows.size());
-  for (const auto& row : rows) {
-    AccountData& data = changed.emplace_back();
-    data.room = read_int<RoomNid>(row[0]);
-    data.type = read_bytes(row[1]);
-    data.content_json = read_bytes(row[2]);
-    data.position = read_int<StreamPosition>(row[3]);
-  }
-  return changed;
+  return read_account_data(rows);
+}
+
+std::vector<AccountData> account_data_of_rooms(Connection& connection, UserNid user, const std::vector<RoomNid>& rooms,
+                                               StreamPosition until, std::size_t limit) {
+  const auto rows = connection.exec(
+      "select room_nid, type, content, position from account_data "
+      "where user_nid = $1 and room_nid = any($2::bigint[]) and position <= $3 limit $4",
+      user, int_array_of(rooms), until, limit);
+  return read_account_data(rows);
 }
 
 StreamPosition last_account_data(Connection& connection, UserNid user) {

@@ -26,6 +26,9 @@ std::size_t count_account_data(Connection& connection, UserNid user, RoomNid roo
 // What has since < position <= until, by position, of one user: global and of every room. At most `limit` rows.
 std::vector<AccountData> account_data_changed(Connection& connection, UserNid user, StreamPosition since,
                                               StreamPosition until, std::size_t limit);
+// What the user set in these rooms, in any order. At most `limit` rows.
+std::vector<AccountData> account_data_of_rooms(Connection& connection, UserNid user, const std::vector<RoomNid>& rooms,
+                                               StreamPosition until, std::size_t limit);
 // The position of what the user set last; 0: nothing yet.
 StreamPosition last_account_data(Connection& connection, UserNid user);
 

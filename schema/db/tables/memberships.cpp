@@ -2,11 +2,9 @@
 
 namespace causeway::db {
 
-std::vector<MembershipRow> memberships_of_user(Connection& connection, UserNid user) {
-  const auto rows = connection.exec(
-      "select room_nid, membership, event_nid, position, stripped_state from memberships "
-      "where user_nid = $1 and not forgotten order by room_nid limit $2",
-      user, max_rooms_per_user);
+namespace {
+
+std::vector<MembershipRow> read_memberships(const pqxx::result& rows) {
   std::vector<MembershipRow> out;
   out.reserve(rows.size());
   for (const auto& row : rows) {
@@ -18,6 +16,28 @@ std::vector<MembershipRow> memberships_of_user(Connection& connection, UserNid u
     if (!row[4].is_null()) read.stripped_state = read_bytes(row[4]);
   }
   return out;
+}
+
+}  // namespace
+
+std::vector<MembershipRow> memberships_of_user(Connection& connection, UserNid user) {
+  return read_memberships(
+      connection.exec("select room_nid, membership, event_nid, position, stripped_state from memberships "
+                      "where user_nid = $1 and not forgotten order by room_nid limit $2",
+                      user, max_rooms_per_user));
+}
+
+std::vector<MembershipRow> forgotten_memberships(Connection& connection, UserNid user, StreamPosition since) {
+  return read_memberships(
+      connection.exec("select room_nid, membership, event_nid, position, stripped_state from memberships "
+                      "where user_nid = $1 and forgotten and position > $2 order by room_nid limit $3",
+                      user, since, max_rooms_per_user));
+}
+
+StreamPosition last_forgotten(Connection& connection, UserNid user) {
+  const auto rows =
+      connection.exec("select coalesce(max(position), 0) from memberships where user_nid = $1 and forgotten", user);
+  return read_int<StreamPosition>(rows[0][0]);
 }
 
 std::vector<LocalMember> joined_local_members(Connection& connection, std::span<const RoomNid> rooms) {
