@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,9 +28,12 @@ struct RoomPart {
 
   bool has_events = false;      // there may be timeline or state to tell
   bool fresh = false;           // the client has nothing of the room: it gets all of the state
+  bool rejoined = false;        // fresh since the user left and came back, of which the client knows nothing
   bool whole_state = false;     // fresh, or asked for with full_state
-  bool only_own_event = false;  // was never in the room: sees the event that ended the invite and nothing else
-  StreamPosition since = 0;     // what the client has of the timeline
+  bool only_own_event = false;  // sees `last_own_event` and nothing else: was never in the room, or forgot it
+  // What ended an invite, or turned a leave into a ban. The user may see it, but nothing between the timeline and it.
+  StoredEventPtr last_own_event;
+  StreamPosition since = 0;  // what the client has of the timeline
   StreamPosition until = 0;
   std::int32_t since_version = 0;  // the main line's version then
   StateRef end;                    // the state at the end of the timeline
@@ -45,6 +49,7 @@ struct RoomPart {
   std::map<StateKeyNid, EventNid> state_nids;
   std::vector<EventNid> member_nids;
   std::map<std::string, EventNid> held_back_members;  // by user
+  std::set<StateKeyNid> changed_keys;  // of the whole state, those that changed since the client was told of it
   std::vector<StoredEventPtr> state;
 
   std::optional<RoomSummary> summary;
@@ -55,6 +60,10 @@ struct RoomPart {
 
   // The state before the timeline.
   StateRef start() const { return timeline.empty() ? end : timeline.front()->before; }
+  void place_prev_batch() {
+    constexpr std::int32_t behind_live = 1;
+    prev_batch = !timeline.empty() && timeline.front()->order ? *timeline.front()->order : OrderKey{until, behind_live};
+  }
   bool timeline_holds(EventNid nid) const {
     return std::any_of(timeline.begin(), timeline.end(), [nid](const auto& event) { return event->nid == nid; });
   }

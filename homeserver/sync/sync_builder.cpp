@@ -1,5 +1,6 @@
 #include "homeserver/sync/sync_builder.hpp"
 
+#include "schema/db/tables/memberships.hpp"
 #include "schema/json/json.hpp"
 
 namespace causeway {
@@ -39,12 +40,15 @@ Task<std::string> SyncBuilder::build() {
     if (part.section == RoomPart::Section::join) co_await place_join(part);
     if (part.section == RoomPart::Section::leave) co_await place_leave(part);
   }
+  std::erase_if(parts_, [this](const RoomPart& part) { return forgot_what_was_told(part); });
   co_await read_receipts();
   choose_typing();
+  co_await read_account_data_of_fresh_rooms();
   add_room_account_data();
   co_await read_timelines();
   co_await read_whole_states();
   co_await keep_visible();
+  co_await keep_what_replays();
   for (RoomPart& part : parts_)
     co_await choose_state(part);
   co_await sift_whole_state();
@@ -55,6 +59,8 @@ Task<std::string> SyncBuilder::build() {
     co_await read_stripped_state(part);
   }
   co_await load_state();
+  for (RoomPart& part : parts_)
+    append_last_own_event(part);
   co_return co_await write();
 }
 
@@ -109,11 +115,26 @@ Task<> SyncBuilder::choose_rooms() {
   }
   for (const auto& membership : *memberships_)
     if (auto part = candidate(membership)) parts_.push_back(std::move(*part));
+  co_await add_forgotten_rooms();
   co_await look_up_rooms();
 }
 
+// Left and forgotten on one device; another may not know yet that the room was left.
+Task<> SyncBuilder::add_forgotten_rooms() {
+  if (initial() || user_->last_forgotten <= since_position()) co_return;
+  auto read = [user = user_->nid, since = since_position()](db::Connection& c) {
+    return db::forgotten_memberships(c, user, since);
+  };
+  auto found = co_await s_.database.run(std::move(read));
+  for (auto& row : found) {
+    if (row.membership != db::Membership::leave && row.membership != db::Membership::ban) continue;
+    RoomPart& part = parts_.emplace_back();
+    part.section = RoomPart::Section::leave;
+    part.membership = {row.room, row.membership, row.event, row.position, true, std::move(row.stripped_state)};
+  }
+}
+
 std::optional<RoomPart> SyncBuilder::candidate(const RoomMembership& membership) const {
-  if (membership.forgotten) return std::nullopt;
   const bool is_new = membership.position > since_position();
   RoomPart part;
   part.membership = membership;
@@ -123,6 +144,7 @@ std::optional<RoomPart> SyncBuilder::candidate(const RoomMembership& membership)
       if (every_room_ || may_have_news(membership)) return part;
       return std::nullopt;
     case db::Membership::invite:
+      if (user_->blocks_invites) return std::nullopt;
       part.section = RoomPart::Section::invite;
       break;
     case db::Membership::knock:
@@ -175,7 +197,8 @@ Task<> SyncBuilder::place_join(RoomPart& part) {
       StateRef then;
       then.version = part.since_version;
       const bool joined = co_await was_joined(part.info, then);
-      part.fresh = !joined || left_meanwhile(part);
+      part.rejoined = joined && left_meanwhile(part);
+      part.fresh = !joined || part.rejoined;
     }
   }
   part.since = part.fresh ? 0 : since_position();
@@ -183,31 +206,38 @@ Task<> SyncBuilder::place_join(RoomPart& part) {
   if (part.fresh || since_was_lost_) memory_.sent_members.forget(request_.requester.device_nid, part.info->nid);
 }
 
-// spec: client-server-api#room-history-visibility: what came after the user left is not theirs to see.
+// spec: client-server-api#room-history-visibility: what came after the user left is not theirs to see, but for what
+// became of them.
 Task<> SyncBuilder::place_leave(RoomPart& part) {
   std::vector<EventNid> nids(1, part.membership.event);
   const auto own = (co_await s_.events.by_nid(std::move(nids))).front();
+  StoredEventPtr end;  // of the user's last stay in the room
+  if (!part.membership.forgotten) end = co_await s_.reader.end_of_stay(request_.requester.user, part.membership);
+  const bool is_new = part.membership.position > since_position();
   part.until = part.membership.position;
-  part.only_own_event = true;
-  if (!own) co_return;
-  part.end = own->state_after();
-  part.timeline.push_back(own);
-  if (!own->is_live()) co_return;
-  const bool was_in_room = co_await was_joined(part.info, own->before);
-  if (!was_in_room) co_return;
+  if (own) part.end = own->state_after();
+  if (own != end) part.last_own_event = own;
+  part.only_own_event = !end || !end->is_live() || (!initial() && is_new && end->position() <= since_position());
+  if (part.only_own_event) co_return;
 
-  part.timeline.clear();
-  part.only_own_event = false;
+  part.until = end->position();
+  part.end = end->state_after();
   part.fresh = initial();
   if (!initial()) {
     part.since_version = co_await version_at(part.info, since_position());
     StateRef then;
     then.version = part.since_version;
     const bool joined = co_await was_joined(part.info, then);
-    part.fresh = !joined && part.membership.position > since_position();
+    part.fresh = !joined && part.until > since_position();
   }
   part.since = part.fresh ? 0 : since_position();
   part.whole_state = part.fresh || request_.full_state;
+}
+
+// A membership gets a new position when the room is forgotten; that it was left is told only to those who don't know.
+bool SyncBuilder::forgot_what_was_told(const RoomPart& part) const {
+  const auto& own = part.last_own_event;
+  return part.membership.forgotten && own && own->is_live() && own->position() <= since_position();
 }
 
 // The version of the main line at a position. Before the memory of this process it may be an earlier one: then a little
@@ -272,6 +302,23 @@ void SyncBuilder::choose_typing() {
     const bool unknown = !initial() && !typing_is_known_;
     part.tell_typing = unknown || typing_rooms_.contains(room) || (part.fresh && !s_.typing.in_room(room).empty());
   }
+}
+
+// A client that enters a room is told what the user had said about it before, on whatever device.
+Task<> SyncBuilder::read_account_data_of_fresh_rooms() {
+  if (initial() || since_was_lost_) co_return;
+  std::vector<RoomNid> fresh;
+  for (const auto& part : parts_)
+    if (part.fresh) fresh.push_back(part.info->nid);
+  if (fresh.empty()) co_return;
+  auto read = [user = user_->nid, fresh = std::move(fresh), until = until_.position](db::Connection& c) {
+    return db::account_data_of_rooms(c, user, fresh, until, max_account_data);
+  };
+  auto found = co_await s_.database.run(std::move(read));
+  for (const auto& data : found)
+    room_account_data_.erase(data.room);
+  for (auto& data : found)
+    room_account_data_[data.room].push_back(std::move(data));
 }
 
 void SyncBuilder::add_room_account_data() {

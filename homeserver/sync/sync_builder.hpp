@@ -48,16 +48,19 @@ class SyncBuilder {
   Task<> fix_now();
   Task<> read_account_data();
   Task<> choose_rooms();
+  Task<> add_forgotten_rooms();
   std::optional<RoomPart> candidate(const RoomMembership& membership) const;
   bool may_have_news(const RoomMembership& membership) const;
   Task<> look_up_rooms();
   Task<> place_join(RoomPart& part);
   Task<> place_leave(RoomPart& part);
+  bool forgot_what_was_told(const RoomPart& part) const;
   Task<std::int32_t> version_at(RoomInfoPtr room, StreamPosition position);
   Task<bool> was_joined(RoomInfoPtr room, StateRef at);
   bool left_meanwhile(const RoomPart& part) const;
   Task<> read_receipts();
   void choose_typing();
+  Task<> read_account_data_of_fresh_rooms();
   void add_room_account_data();
 
   // sync_timeline.cpp
@@ -73,6 +76,7 @@ class SyncBuilder {
   Task<std::unordered_set<RoomNid>> open_to_members();
 
   // sync_state.cpp
+  Task<> keep_what_replays();
   Task<> read_whole_states();
   Task<> choose_state(RoomPart& part);
   Task<> choose_whole_state(RoomPart& part);
@@ -80,6 +84,7 @@ class SyncBuilder {
   Task<> correct_towards_end(RoomPart& part);
   Task<> sift_whole_state();
   Task<> load_state();
+  void append_last_own_event(RoomPart& part) const;
   bool told_by_timeline(const RoomPart& part, std::int32_t from_version) const;
 
   // sync_members.cpp

@@ -79,7 +79,8 @@ std::set<std::string> SyncBuilder::lazily_wanted(const RoomPart& part) const {
   for (const auto& event : part.state)
     if (is_member(event)) told.insert(*event->event->state_key());
   for (const auto& event : part.timeline) {
-    if (is_member(event)) told.insert(*event->event->state_key());
+    // A client that asks for state_after takes no state from the timeline.
+    if (is_member(event)) (wants_state_after() ? wanted : told).insert(*event->event->state_key());
     if (!told.contains(event->event->sender().str())) wanted.insert(event->event->sender().str());
   }
   if (part.summary)
@@ -119,11 +120,13 @@ Task<> SyncBuilder::find_members(RoomPart& part, std::set<std::string> wanted) {
 
 void SyncBuilder::remember_members(const RoomPart& part) {
   if (!lazy()) return;
-  for (const auto* events : {&part.state, &part.timeline})
-    for (const auto& event : *events)
-      if (is_member(event))
-        memory_.sent_members.sent(request_.requester.device_nid, part.info->nid, *event->event->state_key(),
-                                  until_.position);
+  const auto remember = [&](const StoredEventPtr& event) {
+    if (is_member(event))
+      memory_.sent_members.sent(request_.requester.device_nid, part.info->nid, *event->event->state_key(),
+                                until_.position);
+  };
+  std::ranges::for_each(part.state, remember);
+  if (!wants_state_after()) std::ranges::for_each(part.timeline, remember);
 }
 
 }  // namespace causeway

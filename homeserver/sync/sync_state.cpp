@@ -38,6 +38,13 @@ Task<> SyncBuilder::choose_whole_state(RoomPart& part) {
   const StateRef told = wants_state_after() ? part.end : start;
   if (told != part.whole_at) part.whole = co_await s_.states.at(part.info->nid, told);
   part.state_nids.insert(part.whole->begin(), part.whole->end());
+  if (lazy() && !initial() && (part.rejoined || !part.fresh)) {
+    StateRef since;
+    since.version = part.since_version;
+    const auto changed = co_await s_.states.difference(part.info->nid, since, told);
+    for (const auto& [key, event] : changed)
+      part.changed_keys.insert(key);
+  }
   if (wants_state_after() || (start.line == 0 && told_by_timeline(part, start.version))) co_return;
   co_await correct_towards_end(part);
 }
@@ -106,10 +113,38 @@ Task<> SyncBuilder::sift_whole_state() {
     std::erase_if(part.state_nids, [&](const auto& entry) {
       const StateKey& name = *name_of.at(entry.first);
       if (!types.accepts(name.type)) return true;
-      if (!lazy() || name.type != "m.room.member") return false;
+      // spec: client-server-api#get_matrixclientv3sync: a gap hides no change of a member.
+      if (!lazy() || name.type != "m.room.member" || part.changed_keys.contains(entry.first)) return false;
       part.held_back_members.emplace(name.state_key, entry.second);
       return true;
     });
+  }
+}
+
+// `state` and then the timeline, replayed, must end with the state at the end. Where they don't (an event between was
+// hidden or filtered out, or a fork was resolved against an event that is shown), the timeline begins behind the event
+// that would mislead.
+Task<> SyncBuilder::keep_what_replays() {
+  if (wants_state_after()) co_return;
+  for (RoomPart& part : parts_) {
+    const StateRef start = part.start();
+    if (part.timeline.empty() || part.only_own_event || (start.line == 0 && told_by_timeline(part, start.version)))
+      continue;
+    std::map<StateKeyNid, std::size_t> last_change;
+    for (std::size_t i = 0; i < part.timeline.size(); ++i)
+      if (const auto& event = part.timeline[i]; event->key) last_change[*event->key] = i;
+    std::vector<StateKeyNid> keys;
+    for (const auto& [key, at] : last_change)
+      keys.push_back(key);
+    const auto holders = co_await s_.states.lookup(part.info->nid, part.end, keys);
+    std::size_t misleading = 0;
+    for (std::size_t i = 0; i < keys.size(); ++i)
+      if (const std::size_t at = last_change.at(keys[i]); part.timeline[at]->nid != holders[i])
+        misleading = std::max(misleading, at + 1);
+    if (misleading == 0) continue;
+    part.timeline.erase(part.timeline.begin(), part.timeline.begin() + static_cast<std::ptrdiff_t>(misleading));
+    part.limited = true;
+    part.place_prev_batch();
   }
 }
 
@@ -130,6 +165,15 @@ Task<> SyncBuilder::load_state() {
     part.state_nids.clear();
     part.member_nids.clear();
   }
+}
+
+void SyncBuilder::append_last_own_event(RoomPart& part) const {
+  const StoredEventPtr& own = part.last_own_event;
+  if (!own) return;
+  part.timeline.push_back(own);
+  if (!wants_state_after()) return;
+  std::erase_if(part.state, [&](const auto& event) { return event->key == own->key; });
+  part.state.push_back(own);
 }
 
 }  // namespace causeway

@@ -26,8 +26,7 @@ struct SyncBuilder::Reading {
 Task<> SyncBuilder::read_timelines() {
   std::vector<Reading> readings;
   for (RoomPart& part : parts_) {
-    part.prev_batch.anchor = part.until;
-    part.prev_batch.sub = 1;  // behind the live event there
+    part.place_prev_batch();
     const bool has_timeline = part.section == RoomPart::Section::join || part.section == RoomPart::Section::leave;
     if (!has_timeline || !part.has_events || part.only_own_event) continue;
     if (!filter_->room_timeline.rooms.accepts(part.info->id.str())) continue;
@@ -95,7 +94,7 @@ Task<> SyncBuilder::keep_visible() {
         part->timeline = co_await s_.reader.visible_to(request_.requester.user, part->info, std::move(part->timeline));
   }
   for (RoomPart& part : parts_)
-    if (!part.timeline.empty() && part.timeline.front()->order) part.prev_batch = *part.timeline.front()->order;
+    part.place_prev_batch();
 }
 
 // Whoever is joined sees everything that is sent meanwhile. True when the user was joined all the time and no event
