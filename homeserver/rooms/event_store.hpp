@@ -30,7 +30,7 @@ class EventStore {
   Task<std::vector<StoredEventPtr>> by_id(std::vector<EventId> ids);
   Task<StoredEventPtr> by_id(EventId id);
 
-  // Timeline events of a room (no outliers), rejected and soft-failed ones left out. From the ring where it reaches.
+  // Timeline events of a room (no outliers), those that may not be shown left out. From the ring where it reaches.
   //   range: live events with since < position <= until, the newest `limit` of them, ascending.
   struct Range {
     std::vector<StoredEventPtr> events;

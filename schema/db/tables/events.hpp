@@ -38,7 +38,7 @@ std::string event_id_array(std::span<const EventId> ids);
 std::vector<EventRow> events_by_nid(Connection& connection, std::span<const EventNid> nids);
 std::vector<EventRow> events_by_id(Connection& connection, std::span<const EventId> ids);
 
-// Timeline events that may be shown (not rejected, not soft-failed).
+// Timeline events that may be shown (not rejected, not soft-failed, not withheld).
 //   live: since < position <= until, newest first.
 std::vector<EventRow> live_events(Connection& connection, RoomNid room, StreamPosition since, StreamPosition until,
                                   std::size_t limit);
