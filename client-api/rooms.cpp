@@ -3,6 +3,7 @@
 
 #include "client-api/endpoint_tables.hpp"
 #include "client-api/room_requests.hpp"
+#include "homeserver/rooms/membership.hpp"
 #include "schema/json/object_writer.hpp"
 
 namespace causeway::client_api {
@@ -74,10 +75,6 @@ class MembershipFilter {
     if (!is_ && !is_not_) return true;
     return (is_ && membership == *is_) || (is_not_ && membership != *is_not_);
   }
-  bool accepts(const Event& member) const {
-    const auto membership = member.membership();
-    return accepts(db::parse_membership(membership.value_or("leave")).value_or(db::Membership::leave));
-  }
 
  private:
   std::optional<db::Membership> is_, is_not_;
@@ -113,7 +110,8 @@ Task<std::vector<StoredEventPtr>> members_at(ClientApi& api, RoomNid room, State
   for (std::size_t i = 0; i < keys.size(); ++i)
     if (names[i].type == "m.room.member") nids.push_back(state->at(keys[i]));
   auto events = co_await api.events.by_nid(std::move(nids));
-  std::erase_if(events, [&filter](const StoredEventPtr& event) { return !event || !filter.accepts(*event->event); });
+  std::erase_if(events,
+                [&filter](const StoredEventPtr& event) { return !event || !filter.accepts(membership_of(event)); });
   co_return events;
 }
 

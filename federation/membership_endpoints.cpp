@@ -11,6 +11,7 @@ namespace {
 using namespace http;
 
 constexpr std::size_t max_stripped_state = 100;
+constexpr std::size_t max_invite_bytes = 1024 * kib;  // whole events of the room's state come with it
 
 MatrixError invalid(std::string message) {
   return make_error(ErrorCode::invalid_param, 400, std::move(message));
@@ -113,25 +114,6 @@ Reply send_leave(FederationApi& api, Request& request) {
 
 // --- invite ---
 
-// What clients get to see of it: sender, type, state_key, content. Entries without these are left out.
-boost::json::array strip(const std::vector<boost::json::object>& entries) {
-  boost::json::array out;
-  for (const auto& entry : entries) {
-    const auto* content = json::find_object(entry, "content");
-    const auto type = json::find_string(entry, "type");
-    const auto state_key = json::find_string(entry, "state_key");
-    const auto sender = json::find_string(entry, "sender");
-    if (!content || !type || !state_key || !sender) continue;
-    boost::json::object stripped;
-    stripped["content"] = *content;
-    stripped["sender"] = *sender;
-    stripped["state_key"] = *state_key;
-    stripped["type"] = *type;
-    out.emplace_back(std::move(stripped));
-  }
-  return out;
-}
-
 // Room version 12: full events of this very room, the create event among them. Earlier versions: whatever is there.
 Task<Result<>> check_invite_room_state(FederationApi& api, const RoomVersion* version, RoomId room,
                                        std::vector<boost::json::object> entries) {
@@ -183,7 +165,7 @@ Task<Result<EventPtr>> take_invite(FederationApi& api, Request& request, const R
   }
   auto state_checked = co_await check_invite_room_state(api, version, room_id, room_state);
   if (!state_checked) co_return state_checked.error();
-  auto shown = strip(room_state);
+  boost::json::array shown(room_state.begin(), room_state.end());
   co_return co_await api.rooms.accept_invite(*request.origin, std::move(*event), std::move(shown));
 }
 
@@ -241,9 +223,9 @@ constexpr Endpoint endpoints[] = {
     {Verb::put, "/_matrix/federation/v2/send_leave/{roomId}/{eventId}", "sendLeaveV2", Auth::federation,
      RateClass::federation, 128 * kib, send_leave},
     {Verb::put, "/_matrix/federation/v1/invite/{roomId}/{eventId}", "sendInviteV1", Auth::federation,
-     RateClass::federation, 4096 * kib, send_invite_v1},
+     RateClass::federation, max_invite_bytes, send_invite_v1},
     {Verb::put, "/_matrix/federation/v2/invite/{roomId}/{eventId}", "sendInviteV2", Auth::federation,
-     RateClass::federation, 4096 * kib, send_invite},
+     RateClass::federation, max_invite_bytes, send_invite},
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 """Joins, leaves and invites that other servers may not have."""
 
+import json
+
 import pytest
 
 from fake_homeserver import Room, enc
@@ -161,3 +163,15 @@ def test_invite_state_of_version_12_must_be_events_of_the_room(server, fake, ali
         reply = invite(fake, server, room, event, state=state)
         assert reply.status_code == 400 and reply.json()["errcode"] in ("M_MISSING_PARAM", "M_INVALID_PARAM"), reply.text
     assert invited_to(alice) == set()
+
+
+def test_of_the_state_that_comes_with_an_invite_only_so_much_is_kept(server, fake):
+    user = server.register()
+    room = fake.make_room("10")
+    event = room.event("m.room.member", {"membership": "invite"}, None, user.user_id)
+    large = [{"type": "m.room.topic", "state_key": str(number), "sender": fake.user(), "content": {"topic": "x" * 10_000}} for number in range(90)]
+    small = {"type": "m.room.name", "state_key": "", "sender": fake.user(), "content": {"name": "Small"}}
+    ok(invite(fake, server, room, event, state=large + [small]))
+    shown = user.sync()["rooms"]["invite"][room.id]["invite_state"]["events"]
+    assert small in shown and shown[-1]["content"] == {"membership": "invite"}
+    assert len(json.dumps(shown)) < 70_000

@@ -2,11 +2,14 @@
 //
 // spec: client-server-api#room-aliases
 #include "schema/db/tables/aliases.hpp"
+#include "homeserver/rooms/membership.hpp"
 #include "homeserver/rooms/room_service_impl.hpp"
 
 namespace causeway {
 
 namespace {
+
+constexpr const char* canonical_alias = "m.room.canonical_alias";  // whoever may set it may name the room
 
 MatrixError no_such_alias(const RoomAlias& alias) {
   return make_error(ErrorCode::not_found, "Room alias " + alias.str() + " not found.");
@@ -30,22 +33,23 @@ Task<Result<>> RoomService::Impl::create_alias(Sender user, RoomAlias alias, Roo
   co_return co_await services.writer.commit(std::move(unit));
 }
 
-// Members who may change the room's canonical alias.
-Task<bool> RoomService::Impl::may_name_room(RoomInfoPtr room, UserId user) {
-  StateKey levels_key("m.room.power_levels", "");
-  StateKey create_key("m.room.create", "");
-  auto levels = co_await services.reader.state_event(room->nid, room->state, std::move(levels_key));
-  auto create = co_await services.reader.state_event(room->nid, room->state, std::move(create_key));
-  const auto membership = co_await services.reader.membership_at(room->nid, room->state, user);
+Task<bool> RoomService::Impl::may_set_state(RoomInfoPtr room, UserId user, const char* type) {
+  std::vector<StateKey> keys;
+  keys.emplace_back("m.room.power_levels", "");
+  keys.emplace_back("m.room.create", "");
+  keys.emplace_back("m.room.member", user.str());
+  const auto held = co_await services.reader.state_events(room->nid, room->state, std::move(keys));
+  const auto &levels = held[0], &create = held[1], &member = held[2];
   const PowerLevels power(levels ? levels->event.get() : nullptr, create ? create->event.get() : nullptr);
-  co_return membership == db::Membership::join&& power.user(user) >= power.required_for("m.room.canonical_alias", true);
+  const bool joined = membership_of(member) == db::Membership::join;
+  co_return joined&& power.user(user) >= power.required_for(type, true);
 }
 
 // spec: client-server-api#put_matrixclientv3directorylistroomroomid
 Task<Result<>> RoomService::Impl::set_published(Sender user, RoomId room_id, bool published) {
   auto room = co_await services.reader.room(room_id);
   if (!room) co_return make_error(ErrorCode::not_found, "Room not found");
-  const bool may = co_await may_name_room(room, user.user);
+  const bool may = co_await may_set_state(room, user.user, canonical_alias);
   if (!may) co_return make_error(ErrorCode::forbidden, "You may not change whether this room is listed.");
   if (room->published == published) co_return Result<>{};
   auto unit = std::make_shared<WriteUnit>();
@@ -64,7 +68,7 @@ Task<Result<>> RoomService::Impl::delete_alias(Sender user, RoomAlias alias) {
   if (row->creator != user.nid) {
     auto room = co_await services.reader.room(row->room);
     if (!room) co_return no_such_alias(alias);
-    const bool may = co_await may_name_room(room, user.user);
+    const bool may = co_await may_set_state(room, user.user, canonical_alias);
     if (!may) co_return make_error(ErrorCode::forbidden, "You may not delete this alias.");
   }
   auto erase = [alias](db::Connection& connection) { db::delete_alias(connection, alias); };

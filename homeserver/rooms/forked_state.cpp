@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "homeserver/rooms/membership.hpp"
 #include "schema/matrix/assert.hpp"
 
 namespace causeway {
@@ -295,14 +296,34 @@ Task<> ForkedState::replace_current(StateMapPtr state, std::size_t event_index) 
   auto current = head_.state();
   const Changes changes = difference(*current, *state);
   if (changes.empty()) co_return;
-  std::vector<EventNid> nids;
-  for (const auto& [key, event] : changes)
-    nids.push_back(event);
-  auto events = co_await events_of(std::move(nids));
+  std::vector<EventNid> nids_before, nids_after;
+  for (const auto& [key, event] : changes) {
+    nids_before.push_back(head_.holder(key));
+    nids_after.push_back(event);
+  }
+  auto before = co_await events_of(std::move(nids_before));
+  auto after = co_await events_of(std::move(nids_after));
+  co_await number_servers(before, after);
   head_.dirty = true;
   ++head_.state_version;
-  for (std::size_t i = 0; i < changes.size(); ++i)
-    co_await services_.builder.change_current_state(head_, unit_, changes[i].first, events[i], event_index);
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    RoomBuilder::Change change{changes[i].first, std::move(before[i]), std::move(after[i])};
+    co_await services_.builder.change_current_state(head_, unit_, std::move(change), event_index);
+  }
+}
+
+// Of the members who come or go, all at once: there may be thousands of servers, and the room's lane waits.
+Task<> ForkedState::number_servers(std::vector<StoredEventPtr> before, std::vector<StoredEventPtr> after) {
+  std::set<ServerName> names;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const auto& either = after[i] ? after[i] : before[i];
+    if (!either || !either->event->is("m.room.member")) continue;
+    const bool was_joined = membership_of(before[i]) == db::Membership::join;
+    if (was_joined == (membership_of(after[i]) == db::Membership::join)) continue;
+    if (auto user = UserId::parse(*either->event->state_key())) names.insert(user->server_name());
+  }
+  std::vector<ServerName> distinct_names(names.begin(), names.end());
+  co_await services_.interner.servers(std::move(distinct_names));
 }
 
 }  // namespace causeway

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <vector>
 
 #include "homeserver/rooms/auth_graphs.hpp"
@@ -62,6 +63,7 @@ class ForkedState {
   StateRef add_line(std::optional<StateRef> parent, const StateMap& parent_state, StateMapPtr state);
   StateRef begin_line(std::optional<StateRef> parent);
   void write(StateRef at, StateKeyNid key, EventNid event);
+  Task<> number_servers(std::vector<StoredEventPtr> before, std::vector<StoredEventPtr> after);
   void remember_resolution(std::vector<StateRef> of, StateRef result);
 
   const Services& services_;

@@ -3,6 +3,7 @@
 // spec: client-server-api#room-membership
 #include <spdlog/spdlog.h>
 
+#include "homeserver/rooms/membership.hpp"
 #include "homeserver/rooms/room_service_impl.hpp"
 #include "homeserver/runtime/concurrency.hpp"
 #include "schema/db/tables/accounts.hpp"
@@ -73,7 +74,14 @@ Result<> check_target(Kind kind, Membership current) {
   return {};
 }
 
-LocalDraft member_draft(const ChangeMembership& request, object content) {
+Result<> drop_id(const Result<EventId>& sent) {
+  if (!sent) return sent.error();
+  return {};
+}
+
+}  // namespace
+
+LocalDraft RoomService::Impl::member_draft(const ChangeMembership& request, object content) {
   LocalDraft draft;
   draft.sender = request.sender.user;
   draft.sender_nid = request.sender.nid;
@@ -82,13 +90,6 @@ LocalDraft member_draft(const ChangeMembership& request, object content) {
   draft.content = std::move(content);
   return draft;
 }
-
-Result<> drop_id(const Result<EventId>& sent) {
-  if (!sent) return sent.error();
-  return {};
-}
-
-}  // namespace
 
 Task<Membership> RoomService::Impl::membership_in(RoomHead& head, UserId user) {
   StateKey key("m.room.member", user.str());
@@ -111,6 +112,10 @@ Task<Result<>> RoomService::Impl::leave(ChangeMembership request) {
   auto room = co_await services.reader.room(request.room);
   if (!room) co_return make_error(ErrorCode::not_found, "This server does not know that room.");
   if (!room->resident) co_return co_await leave_remote_room(std::move(request), room);
+  co_return co_await leave_resident_room(std::move(request));
+}
+
+Task<Result<>> RoomService::Impl::leave_resident_room(ChangeMembership request) {
   object content = co_await membership_content(request);
   auto job = [this, request, content](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
     StateKey key("m.room.member", request.target.str());
@@ -182,20 +187,30 @@ Task<Result<EventId>> RoomService::Impl::send_member_event(SendEvent request) {
   co_return co_await commit_in_lane(change.room, std::move(job));
 }
 
+Task<Result<std::optional<RoomMembership>>> RoomService::Impl::settled_membership(RoomLock& lock, UserNid user) {
+  if (!lock.known()) co_return std::optional<RoomMembership>();
+  const bool settled = co_await heads.settle(lock);
+  if (!settled) co_return make_error(ErrorCode::unknown, 503, "The room is busy. Try again.");
+  auto membership = co_await services.reader.membership(user, lock.head().nid);
+  co_return membership;
+}
+
 // spec: client-server-api#post_matrixclientv3roomsroomidforget
 Task<Result<>> RoomService::Impl::forget(Sender user, RoomId room_id) {
-  auto room = co_await services.reader.room(room_id);
-  std::optional<RoomMembership> membership;
-  if (room) membership = co_await services.reader.membership(user.nid, room->nid);
-  if (!membership) co_return make_error(ErrorCode::not_found, "You were never in that room.");
-  if (membership->membership != Membership::leave && membership->membership != Membership::ban)
+  auto lock = co_await heads.enter(room_id);
+  if (!lock) co_return lock.error();
+  auto membership = co_await settled_membership(*lock, user.nid);
+  if (!membership) co_return membership.error();
+  if (!*membership) co_return make_error(ErrorCode::not_found, "You were never in that room.");
+  const RoomMembership& now = **membership;
+  if (now.membership != Membership::leave && now.membership != Membership::ban)
     co_return make_error(ErrorCode::unknown, 400, "User " + user.user.str() + " is in room " + room_id.str());
   auto unit = std::make_shared<WriteUnit>();
   MembershipChange change;
   change.user = user.nid;
-  change.room = room->nid;
-  change.membership = membership->membership;
-  change.event = membership->event;
+  change.room = now.room;
+  change.membership = now.membership;
+  change.event = now.event;
   change.forgotten = true;
   unit->memberships.push_back(std::move(change));
   co_return co_await services.writer.commit(std::move(unit));

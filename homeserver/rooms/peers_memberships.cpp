@@ -166,31 +166,37 @@ Task<Result<>> RoomService::Impl::accept_leave(ServerName origin, VerifiedEvent 
 namespace {
 
 // spec: server-server-api#put_matrixfederationv2inviteroomideventid: nothing but these keys is kept.
-boost::json::array prune_stripped(const boost::json::array& given, const Event& invite) {
-  constexpr std::size_t max_events = 100;
-  boost::json::array kept;
-  const auto add = [&](const boost::json::object& event) {
-    boost::json::object stripped;
-    for (const char* key : {"type", "state_key", "sender", "content"})
-      if (const auto* value = event.if_contains(key)) stripped[key] = *value;
-    kept.push_back(std::move(stripped));
-  };
+std::string stripped(const boost::json::object& event) {
+  boost::json::object kept;
+  for (const char* key : {"type", "state_key", "sender", "content"})
+    if (const auto* value = event.if_contains(key)) kept[key] = *value;
+  return boost::json::serialize(kept);
+}
+
+// JSON text: what is whole of the given, as far as there is room for it, and the invite itself.
+std::string prune_stripped(const boost::json::array& given, const Event& invite) {
+  constexpr std::size_t max_events = 100, max_bytes = 64 * 1024;
+  std::string kept = "[";
+  std::size_t events = 0;
   for (const auto& entry : given) {
-    if (!entry.is_object() || kept.size() >= max_events) continue;
+    if (!entry.is_object() || events == max_events) continue;
     const auto& event = entry.get_object();
     const bool whole = json::find_string(event, "type") && json::find_string(event, "state_key") &&
                        json::find_string(event, "sender") && json::find_object(event, "content");
     const bool is_invite = json::find_string(event, "type") == "m.room.member" &&
                            json::find_string(event, "state_key") == invite.state_key();
-    if (whole && !is_invite) add(event);
+    if (!whole || is_invite) continue;
+    const std::string text = stripped(event);
+    if (kept.size() + text.size() > max_bytes) continue;
+    kept += text + ",";
+    ++events;
   }
   boost::json::object own;
   own["type"] = invite.type();
   own["state_key"] = *invite.state_key();
   own["sender"] = invite.sender().str();
   own["content"] = invite.content();
-  add(own);
-  return kept;
+  return kept + boost::json::serialize(own) + "]";
 }
 
 }  // namespace
@@ -234,7 +240,7 @@ Task<Result<EventPtr>> RoomService::Impl::accept_invite(ServerName origin, Verif
   change.room = unit->room;
   change.membership = db::Membership::invite;
   change.event = co_await add_foreign_outlier(*unit, invite);
-  change.stripped_state = boost::json::serialize(prune_stripped(stripped_state, event));
+  change.stripped_state = prune_stripped(stripped_state, event);
   unit->memberships.push_back(std::move(change));
   auto written = co_await services.writer.commit(unit);
   if (!written) co_return written.error();

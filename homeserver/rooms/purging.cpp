@@ -23,14 +23,27 @@ Task<std::size_t> RoomService::Impl::purge_forgotten_rooms(std::chrono::millisec
   const auto purges = co_await services.database.run(std::move(find));
   std::size_t gone = 0;
   for (const db::RoomPurge& purge : purges) {
-    bool begun = purge.begun;
-    if (!begun) begun = co_await begin_purge(purge);
-    if (!begun) continue;
-    co_await finish_purge(purge.room);
-    spdlog::info("room {}: forgotten by all its users here, and deleted", purge.id.str());
-    ++gone;
+    const bool is_gone = co_await try_purge(purge);
+    if (is_gone) ++gone;
   }
   co_return gone;
+}
+
+// One that fails is tried again in the next round, and keeps none of the others from its turn.
+Task<bool> RoomService::Impl::try_purge(db::RoomPurge purge) {
+  try {
+    bool begun = purge.begun;
+    if (!begun) begun = co_await begin_purge(purge);
+    if (!begun) co_return false;
+    co_await finish_purge(purge.room);
+  } catch (const db::Unavailable&) {
+    throw;  // the others would fare no better
+  } catch (const std::exception& error) {
+    spdlog::error("room {}: not deleted: {}", purge.id.str(), error.what());
+    co_return false;
+  }
+  spdlog::info("room {}: forgotten by all its users here, and deleted", purge.id.str());
+  co_return true;
 }
 
 Task<bool> RoomService::Impl::begin_purge(db::RoomPurge purge) {

@@ -1,23 +1,13 @@
 // Local users' invites to users of other servers, and leaving rooms that this server is not in.
 #include <spdlog/spdlog.h>
 
+#include "homeserver/rooms/membership.hpp"
 #include "homeserver/rooms/room_service_impl.hpp"
 
 namespace causeway {
 
-namespace {
-
-// What an invited user is shown of the room. spec: client-server-api#stripped-state
-constexpr std::array<const char*, 7> shown_to_invited = {
-    "m.room.create",          "m.room.name",      "m.room.avatar", "m.room.topic", "m.room.join_rules",
-    "m.room.canonical_alias", "m.room.encryption"};
-
-}  // namespace
-
 Task<std::vector<EventPtr>> RoomService::Impl::stripped_state(RoomHead& head, UserId inviter) {
-  std::vector<StateKey> keys;
-  for (const char* type : shown_to_invited)
-    keys.emplace_back(type, "");
+  auto keys = stripped_state_keys();
   keys.emplace_back("m.room.member", inviter.str());
   auto nids = co_await services.interner.state_keys(std::move(keys));
   auto holders = co_await heads.holders(head, std::move(nids));
@@ -37,12 +27,7 @@ Task<Result<EventId>> RoomService::Impl::invite_remote_user(ChangeMembership req
     if (!lock) co_return lock.error();
     if (!lock->known() || !lock->head().in_room(services.self.name))
       co_return make_error(ErrorCode::forbidden, "You are not in this room.");
-    LocalDraft draft;
-    draft.sender = request.sender.user;
-    draft.sender_nid = request.sender.nid;
-    draft.type = "m.room.member";
-    draft.state_key = request.target.str();
-    draft.content = std::move(content);
+    auto draft = member_draft(request, std::move(content));
     auto built = co_await builder.build(lock->head(), std::move(draft));
     if (!built) co_return built.error();
     // What it is built on must be there when the other server asks for it.
@@ -103,20 +88,33 @@ Task<Result<>> RoomService::Impl::leave_remote_room(ChangeMembership request, Ro
   wanted.membership = "leave";
   if (request.reason) wanted.content["reason"] = *request.reason;
   auto left = co_await remote->leave(std::move(wanted), std::move(servers));
-
-  auto unit = std::make_shared<WriteUnit>();
-  unit->room = room->nid;
-  MembershipChange change;
-  change.user = request.sender.nid;
-  change.room = room->nid;
-  change.membership = db::Membership::leave;
-  change.event = membership->event;
-  if (left) {
-    change.event = co_await add_foreign_outlier(*unit, *left);
-  } else {
-    // NOTSPEC: an invite can be declined although no server of the room answers; the user must not be stuck with it.
-    spdlog::warn("room {}: left without telling it: {}", request.room.str(), left.error().message);
+  // NOTSPEC: an invite can be declined although no server of the room answers; the user must not be stuck with it.
+  if (!left) spdlog::warn("room {}: left without telling it: {}", request.room.str(), left.error().message);
+  EventPtr event;
+  if (left) event = std::move(*left);
+  {
+    auto lock = co_await heads.enter(request.room);
+    if (!lock) co_return lock.error();
+    if (!lock->known() || !lock->head().in_room(services.self.name))
+      co_return co_await end_membership(*lock, request.sender.nid, std::move(*membership), std::move(event));
   }
+  // This server has come into the room while others were asked.
+  co_return co_await leave_resident_room(std::move(request));
+}
+
+// In the lane. What came while other servers were asked, such as another invite, is not what was left.
+Task<Result<>> RoomService::Impl::end_membership(RoomLock& lock, UserNid user, RoomMembership ended, EventPtr leave) {
+  auto now = co_await settled_membership(lock, user);
+  if (!now) co_return now.error();
+  if (!*now || (*now)->event != ended.event) co_return Result<>{};
+  auto unit = std::make_shared<WriteUnit>();
+  unit->room = ended.room;
+  MembershipChange change;
+  change.user = user;
+  change.room = ended.room;
+  change.membership = db::Membership::leave;
+  change.event = ended.event;
+  if (leave) change.event = co_await add_foreign_outlier(*unit, std::move(leave));
   unit->memberships.push_back(std::move(change));
   co_return co_await services.writer.commit(std::move(unit));
 }

@@ -1,6 +1,7 @@
 #include "homeserver/rooms/room_builder.hpp"
 
 #include "homeserver/rooms/auth_state.hpp"
+#include "homeserver/rooms/membership.hpp"
 #include "schema/events/signing.hpp"
 #include "schema/matrix/assert.hpp"
 
@@ -8,11 +9,6 @@ namespace causeway {
 
 MatrixError forbidden(const Refusal& refusal) {
   return make_error(ErrorCode::forbidden, refusal.reason);
-}
-
-db::Membership membership_of(const StoredEventPtr& member) {
-  if (!member) return db::Membership::leave;
-  return db::parse_membership(member->event->membership().value_or("leave")).value_or(db::Membership::leave);
 }
 
 namespace {
@@ -142,7 +138,10 @@ Task<> RoomBuilder::append(RoomHead& head, WriteUnit& unit, NewEventPtr event) {
   if (event->key) {
     event->after = StateRef{0, ++head.state_version};
     head.remember_uncommitted(event);
-    co_await change_current_state(head, unit, *event->key, event, index);
+    std::vector<StateKeyNid> keys(1, *event->key);
+    auto before = co_await heads_.holders(head, std::move(keys));
+    Change change{*event->key, std::move(before.front()), event};
+    co_await change_current_state(head, unit, std::move(change), index);
   }
   const auto& named = event->event->prev_events();
   std::erase_if(head.extremities,
@@ -150,21 +149,20 @@ Task<> RoomBuilder::append(RoomHead& head, WriteUnit& unit, NewEventPtr event) {
   head.extremities.emplace_back(*event);
 }
 
-Task<> RoomBuilder::change_current_state(RoomHead& head, WriteUnit& unit, StateKeyNid key, StoredEventPtr after,
-                                         std::size_t event_index) {
-  const EventNid holder = after ? after->nid : EventNid{};
-  std::vector<StateKeyNid> keys(1, key);
-  auto before = co_await heads_.holders(head, std::move(keys));
-  head.set_holder(key, holder);
-  StateChange change;
-  change.from_version = head.state_version;
-  change.key = key;
-  change.event = holder;
-  unit.state.push_back(change);
-  const StoredEventPtr& either = after ? after : before.front();
+Task<> RoomBuilder::change_current_state(RoomHead& head, WriteUnit& unit, Change change, std::size_t event_index) {
+  const EventNid holder = change.after ? change.after->nid : EventNid{};
+  head.set_holder(change.key, holder);
+  StateChange written;
+  written.from_version = head.state_version;
+  written.key = change.key;
+  written.event = holder;
+  unit.state.push_back(written);
+  const StoredEventPtr& either = change.after ? change.after : change.before;
   if (!either || !either->event->is("m.room.member")) co_return;
   auto user = UserId::parse(*either->event->state_key());
-  if (user) co_await change_member(head, unit, std::move(*user), before.front(), std::move(after), event_index);
+  if (user)
+    co_await change_member(head, unit, std::move(*user), std::move(change.before), std::move(change.after),
+                           event_index);
 }
 
 Task<> RoomBuilder::change_member(RoomHead& head, WriteUnit& unit, UserId user, StoredEventPtr before,

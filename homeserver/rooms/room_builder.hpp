@@ -45,10 +45,13 @@ class RoomBuilder {
   Task<> append(RoomHead& head, WriteUnit& unit, NewEventPtr event);
   Task<Result<NewEventPtr>> build_and_append(RoomHead& head, WriteUnit& unit, LocalDraft draft);
 
-  // A key of the current state changes hands with the unit's event number `event_index`. `after` nullptr: nobody holds
-  // it now.
-  Task<> change_current_state(RoomHead& head, WriteUnit& unit, StateKeyNid key, StoredEventPtr after,
-                              std::size_t event_index);
+  // A key of the current state changes hands with the unit's event number `event_index`. nullptr: nobody held it, or
+  // nobody holds it now.
+  struct Change {
+    StateKeyNid key{};
+    StoredEventPtr before, after;
+  };
+  Task<> change_current_state(RoomHead& head, WriteUnit& unit, Change change, std::size_t event_index);
 
  private:
   struct Drafted {
@@ -79,7 +82,5 @@ inline bool is_merge_event(const Event& event) {
 
 // M_FORBIDDEN with the reason of a refusal.
 MatrixError forbidden(const Refusal& refusal);
-
-db::Membership membership_of(const StoredEventPtr& member);  // leave where there is no event
 
 }  // namespace causeway

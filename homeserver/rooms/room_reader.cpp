@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "homeserver/rooms/membership.hpp"
 #include "homeserver/rooms/reader/history_visibility.hpp"
 #include "homeserver/rooms/reader/member_list_cache.hpp"
 #include "homeserver/rooms/reader/membership_cache.hpp"
@@ -139,9 +140,7 @@ Task<std::vector<std::shared_ptr<const RoomReader::Members>>> RoomReader::member
 Task<db::Membership> RoomReader::membership_at(RoomNid room, StateRef at, UserId user) {
   StateKey key{"m.room.member", user.str()};
   const StoredEventPtr event = co_await state_event(room, at, std::move(key));
-  const auto text = event ? event->event->membership() : std::nullopt;
-  const auto membership = text ? db::parse_membership(*text) : std::nullopt;
-  co_return membership.value_or(db::Membership::leave);
+  co_return membership_of(event);
 }
 
 Task<std::optional<RoomReader::Readable>> RoomReader::readable(UserNid nid, UserId user, RoomInfoPtr room) {

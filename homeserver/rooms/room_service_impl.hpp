@@ -105,7 +105,6 @@ struct RoomService::Impl {
 
   // upgrade_room.cpp
   Task<Result<RoomId>> upgrade_room(UpgradeRoom request);
-  Task<Result<>> may_replace(RoomInfoPtr room, UserId user);
   Task<CreateRoom> replacement_for(RoomInfoPtr room, const RoomVersion& version, UpgradeRoom request);
   Task<Result<>> send_tombstone(UpgradeRoom request, RoomId replacement);
   Task<> move_names(RoomInfoPtr from, RoomId to);
@@ -119,6 +118,7 @@ struct RoomService::Impl {
   Task<Result<>> join(ChangeMembership request);
   Task<Result<>> invite(ChangeMembership request);
   Task<Result<>> leave(ChangeMembership request);
+  Task<Result<>> leave_resident_room(ChangeMembership request);
   Task<Result<>> change_locally(ChangeMembership request);
   Task<boost::json::object> membership_content(ChangeMembership request);
   Task<> add_profile(boost::json::object& content, UserId user);
@@ -127,7 +127,10 @@ struct RoomService::Impl {
                                  std::optional<std::string> avatar_url);
   Task<> update_profile_in_room(Sender user, RoomMembership membership, boost::json::object profile);
 
+  static LocalDraft member_draft(const ChangeMembership& request, boost::json::object content);
   Task<db::Membership> membership_in(RoomHead& head, UserId user);
+  // A local user's, once nothing of the room is in flight; nothing where there is none.
+  Task<Result<std::optional<RoomMembership>>> settled_membership(RoomLock& lock, UserNid user);
 
   // invite_permission.cpp
   Task<Result<>> check_may_be_invited(UserId user);  // M_INVITE_BLOCKED: a local user who wants no invites
@@ -149,6 +152,7 @@ struct RoomService::Impl {
   // remote_memberships.cpp
   Task<Result<EventId>> invite_remote_user(ChangeMembership request, boost::json::object content);
   Task<Result<>> leave_remote_room(ChangeMembership request, RoomInfoPtr room);
+  Task<Result<>> end_membership(RoomLock& lock, UserNid user, RoomMembership ended, EventPtr leave);
   Task<EventNid> add_foreign_outlier(WriteUnit& unit, EventPtr event);
   Task<std::vector<EventPtr>> stripped_state(RoomHead& head, UserId inviter);
   Task<std::vector<ServerName>> servers_to_try(const ChangeMembership& request, RoomInfoPtr room);
@@ -249,6 +253,7 @@ struct RoomService::Impl {
 
   // purging.cpp
   Task<std::size_t> purge_forgotten_rooms(std::chrono::milliseconds retention);
+  Task<bool> try_purge(db::RoomPurge purge);
   Task<bool> begin_purge(db::RoomPurge purge);
   // In the lane. True: the room is unknown now.
   Task<bool> begin_purge(RoomLock& lock, db::PurgeIf condition);
@@ -260,7 +265,8 @@ struct RoomService::Impl {
   Task<Result<>> create_alias(Sender user, RoomAlias alias, RoomId room);
   Task<Result<>> delete_alias(Sender user, RoomAlias alias);
   Task<Result<>> set_published(Sender user, RoomId room, bool published);
-  Task<bool> may_name_room(RoomInfoPtr room, UserId user);
+  // Members with the power that this type of state takes.
+  Task<bool> may_set_state(RoomInfoPtr room, UserId user, const char* type);
   Task<Result<ResolvedAlias>> resolve_alias(RoomAlias alias);
 };
 

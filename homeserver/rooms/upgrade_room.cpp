@@ -126,8 +126,9 @@ Task<Result<RoomId>> RoomService::Impl::upgrade_room(UpgradeRoom request) {
   NameGuard guard(upgrades_under_way, request.room.str());
   if (!guard.held()) co_return make_error(ErrorCode::limit_exceeded, 429, "The room is being upgraded already.");
   auto room = co_await services.reader.room(request.room);
-  auto allowed = co_await may_replace(room, request.sender.user);
-  if (!allowed) co_return allowed.error();
+  bool may = room && room->resident;
+  if (may) may = co_await may_set_state(room, request.sender.user, "m.room.tombstone");
+  if (!may) co_return make_error(ErrorCode::forbidden, "You may not upgrade this room.");
 
   CreateRoom replacement = co_await replacement_for(room, *version, request);
   auto made = co_await create_room(std::move(replacement));
@@ -138,20 +139,6 @@ Task<Result<RoomId>> RoomService::Impl::upgrade_room(UpgradeRoom request) {
   co_await quieten(request);
   co_await carry_settings_over(request.sender, *made);
   co_return *made;
-}
-
-Task<Result<>> RoomService::Impl::may_replace(RoomInfoPtr room, UserId user) {
-  const auto refusal = make_error(ErrorCode::forbidden, "You may not upgrade this room.");
-  if (!room || !room->resident) co_return refusal;
-  const auto membership = co_await services.reader.membership_at(room->nid, room->state, user);
-  if (membership != db::Membership::join) co_return refusal;
-  StateKey levels_key("m.room.power_levels", "");
-  StateKey create_key("m.room.create", "");
-  auto levels = co_await services.reader.state_event(room->nid, room->state, std::move(levels_key));
-  auto create = co_await services.reader.state_event(room->nid, room->state, std::move(create_key));
-  const PowerLevels power(levels ? levels->event.get() : nullptr, create ? create->event.get() : nullptr);
-  if (power.user(user) < power.required_for("m.room.tombstone", true)) co_return refusal;
-  co_return Result<>{};
 }
 
 Task<CreateRoom> RoomService::Impl::replacement_for(RoomInfoPtr room, const RoomVersion& version, UpgradeRoom request) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "homeserver/rooms/membership.hpp"
 #include "schema/json/object_writer.hpp"
 
 namespace causeway {
@@ -37,12 +38,6 @@ class RecentTransactions {
   std::unordered_map<EventNid, Sent> sent_;
   std::deque<EventNid> order_;
 };
-
-db::Membership membership_in(const StoredEventPtr& event) {
-  const auto text = event ? event->event->membership() : std::nullopt;
-  const auto membership = text ? db::parse_membership(*text) : std::nullopt;
-  return membership.value_or(db::Membership::leave);
-}
 
 }  // namespace
 
@@ -133,7 +128,7 @@ Task<> EventSerializer::Impl::find_memberships(UserId viewer, RoomInfoPtr room, 
   auto holder = found.begin();
   for (std::size_t i = 0; i < of.size(); ++i) {
     const StoredEventPtr before = holders[i] != EventNid{} ? *holder++ : nullptr;
-    extras[i].membership = membership_in(is_own(of[i]) ? of[i] : before);
+    extras[i].membership = membership_of(is_own(of[i]) ? of[i] : before);
   }
 }
 

@@ -1,28 +1,10 @@
 // Rooms the user is invited to or has knocked on: as much of their state as lets the user recognise them.
 //
 // spec: client-server-api#stripped-state
+#include "homeserver/rooms/membership.hpp"
 #include "homeserver/sync/sync_builder.hpp"
 
 namespace causeway {
-
-namespace {
-
-constexpr std::string_view told_types[] = {
-    "m.room.create",     "m.room.name",       "m.room.avatar",          "m.room.topic",
-    "m.room.join_rules", "m.room.encryption", "m.room.canonical_alias",
-};
-
-std::vector<StateKey> told_keys() {
-  std::vector<StateKey> keys;
-  for (auto type : told_types) {
-    StateKey key;
-    key.type = type;
-    keys.push_back(std::move(key));
-  }
-  return keys;
-}
-
-}  // namespace
 
 Task<> SyncBuilder::read_stripped_state(RoomPart& part) {
   if (part.section != RoomPart::Section::invite && part.section != RoomPart::Section::knock) co_return;
@@ -36,7 +18,8 @@ Task<> SyncBuilder::read_stripped_state(RoomPart& part) {
     co_return;
   }
   if (!own) co_return;
-  auto events = co_await s_.reader.state_events(part.info->nid, part.info->state, told_keys());
+  auto keys = stripped_state_keys();
+  auto events = co_await s_.reader.state_events(part.info->nid, part.info->state, std::move(keys));
   events.push_back(own);
   part.stripped_state = "[";
   for (const auto& event : events) {

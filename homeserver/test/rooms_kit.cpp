@@ -45,6 +45,11 @@ void RoomsKit::restart() {
   start();
 }
 
+void RoomsKit::execute(const std::string& sql) {
+  pqxx::connection connection(database_.url());
+  pqxx::nontransaction(connection).exec(sql);
+}
+
 Sender RoomsKit::user(const std::string& localpart) {
   Sender sender;
   sender.user = UserId::trusted("@" + localpart + ":" + self.name.str());
@@ -176,6 +181,7 @@ Task<Result<EventPtr>> DirectRemote::leave(MembershipTemplate membership, std::v
   if (!event) co_return event.error();
   auto accepted = co_await resident.rooms->accept_leave(self_.self.name, TestVerifiedEvents::of(*event));
   if (!accepted) co_return accepted.error();
+  if (during_leave) co_await during_leave();
   co_return event;
 }
 

@@ -191,6 +191,24 @@ TEST_F(PurgingTest, a_process_that_another_one_has_replaced_begins_no_purge) {
   EXPECT_NE(there.room(room), nullptr);
 }
 
+TEST_F(PurgingTest, room_that_can_not_be_deleted_keeps_no_other_from_being_deleted) {
+  start();
+  const RoomNid stuck = there.room(room)->nid;
+  leave_and_forget(bob);
+  const std::string refuse =
+      "create function refuse() returns trigger language plpgsql as $$ begin raise 'broken'; end $$;"
+      "create trigger refuse before delete on events for each row when (old.room_nid = " +
+      std::to_string(to_int(stuck)) + ") execute function refuse()";
+  there.execute(refuse);
+  start();
+  leave_and_forget(bob);
+  EXPECT_EQ(purge(), 1u);
+  EXPECT_EQ(there.room(room), nullptr);
+  there.execute("drop trigger refuse on events");
+  EXPECT_EQ(purge(), 1u);
+  EXPECT_EQ(rows_of(stuck), Rows{});
+}
+
 // --- what an invite told wrongly ----------------------------------------------------------------------------------
 
 struct FalseInviteTest : PurgingTest {

@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 
+#include "homeserver/rooms/membership.hpp"
 #include "schema/db/tables/room_servers.hpp"
 
 namespace causeway {
@@ -22,10 +23,7 @@ bool is_visibility_event(const Event& event) {
 }
 
 db::Membership membership_after(const Event& event, const UserId& user, db::Membership before) {
-  if (!is_member_event_of(event, user)) return before;
-  const auto text = event.membership();
-  const auto membership = text ? db::parse_membership(*text) : std::nullopt;
-  return membership.value_or(db::Membership::leave);
+  return is_member_event_of(event, user) ? membership_of(event) : before;
 }
 
 HistoryVisibility visibility_after(const Event& event, HistoryVisibility before) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "homeserver/rooms/membership.hpp"
 #include "schema/db/tables/memberships.hpp"
 #include "schema/db/tables/room_timelines.hpp"
 #include "schema/json/json.hpp"
@@ -72,8 +73,7 @@ bool MemberListCache::apply(Indexed& indexed, const WriteUnit& unit) const {
     if (!stored->event->is(member_type) || !stored->event->is_state()) continue;
     // A moderator may "kick" a state key that is no user at all.
     const auto user = UserId::parse(*stored->event->state_key());
-    const auto membership = db::parse_membership(stored->event->membership().value_or("leave"));
-    if (user) indexed.set({*user, membership.value_or(db::Membership::leave), stored->nid});
+    if (user) indexed.set({*user, membership_of(*stored->event), stored->nid});
   }
   if (unit.head) indexed.state_version = std::max(indexed.state_version, unit.head->state_version);
   for (const MembershipChange& change : unit.memberships)

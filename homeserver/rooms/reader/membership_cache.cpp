@@ -8,7 +8,14 @@ namespace causeway {
 
 namespace {
 
-constexpr std::size_t max_rows = 500'000;  // over all users
+constexpr std::size_t max_bytes = 64u << 20;  // over all users
+
+std::size_t bytes_of(const MembershipCache::List& list) {
+  std::size_t bytes = sizeof(list) + list.size() * sizeof(RoomMembership);
+  for (const RoomMembership& row : list)
+    if (row.stripped_state) bytes += row.stripped_state->size();
+  return bytes;
+}
 
 StreamPosition position_of(const WriteUnit& unit, std::size_t index) {
   if (index < unit.membership_positions.size() && unit.membership_positions[index] != 0)
@@ -36,7 +43,7 @@ void apply(MembershipCache::List& list, const MembershipChange& change, StreamPo
 MembershipCache::MembershipCache(db::Database& database)
     : database_(database),
       users_(
-          max_rows, [this](UserNid user) { return load(user); }, [](const List& list) { return 1 + list.size(); }) {}
+          max_bytes, [this](UserNid user) { return load(user); }, bytes_of) {}
 
 Task<std::shared_ptr<const MembershipCache::List>> MembershipCache::of_user(UserNid user) {
   return users_.get(user);

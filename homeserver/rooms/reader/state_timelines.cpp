@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 
+#include "homeserver/rooms/membership.hpp"
 #include "schema/db/tables/room_timelines.hpp"
 #include "schema/json/json.hpp"
 #include "schema/matrix/assert.hpp"
@@ -19,10 +20,8 @@ bool on_main_line(const StoredEvent& event) {
   return event.before.line == 0;
 }
 
-db::Membership membership_of(const Event& event) {
-  const auto text = event.membership();
-  const auto membership = text ? db::parse_membership(*text) : std::nullopt;
-  return membership.value_or(db::Membership::leave);
+db::Membership membership_in(const Event& event) {
+  return membership_of(event);
 }
 
 HistoryVisibility visibility_of(const Event& event) {
@@ -141,7 +140,7 @@ Task<std::vector<db::Membership>> StateTimelines::membership_before(UserId user,
   StateKey name{"m.room.member", user.str()};
   const StateKeyNid key = co_await interner_.state_key(std::move(name));
   if (!earlier.empty()) {
-    const auto timeline = co_await load(now.room, key, first, last, db::Membership::leave, membership_of);
+    const auto timeline = co_await load(now.room, key, first, last, db::Membership::leave, membership_in);
     for (std::size_t i : earlier)
       out[i] = value_at(timeline, events[i]->before.version, db::Membership::leave);
   }
@@ -151,7 +150,7 @@ Task<std::vector<db::Membership>> StateTimelines::membership_before(UserId user,
       asked.push_back(events[i]);
     const Events holders = co_await holders_before(now.room, std::move(asked), key);
     for (std::size_t n = 0; n < elsewhere.size(); ++n)
-      out[elsewhere[n]] = holders[n] ? membership_of(*holders[n]->event) : db::Membership::leave;
+      out[elsewhere[n]] = membership_of(holders[n]);
   }
   co_return out;
 }
@@ -159,7 +158,7 @@ Task<std::vector<db::Membership>> StateTimelines::membership_before(UserId user,
 Task<StoredEventPtr> StateTimelines::end_of_stay(UserId user, RoomMembership now) {
   StateKey name{"m.room.member", user.str()};
   const StateKeyNid key = co_await interner_.state_key(std::move(name));
-  const auto timeline = co_await load(now.room, key, 0, last_version, db::Membership::leave, membership_of);
+  const auto timeline = co_await load(now.room, key, 0, last_version, db::Membership::leave, membership_in);
   const auto last_join = std::find_if(timeline.rbegin(), timeline.rend(),
                                       [](const auto& span) { return span.value == db::Membership::join; });
   if (last_join == timeline.rend()) co_return nullptr;

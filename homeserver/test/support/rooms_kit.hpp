@@ -33,6 +33,8 @@ class DirectRemote : public RemoteServers {
  public:
   explicit DirectRemote(RoomsKit& self) : self_(self) {}
   void add(RoomsKit& other);
+  // What happens between the other server's acceptance of a leave and its answer.
+  std::function<Task<>()> during_leave;
 
   Task<Result<RemoteJoin>> join(MembershipTemplate membership, std::vector<ServerName> via) override;
   Task<Result<EventPtr>> leave(MembershipTemplate membership, std::vector<ServerName> via) override;
@@ -66,6 +68,7 @@ class RoomsKit {
   Sender user(const std::string& localpart);
   // What a process that starts on this database would have.
   void restart();
+  void execute(const std::string& sql);  // beside the server
   // From the next start on.
   void set_bounds(ResolutionBounds bounds) { bounds_ = bounds; }
   void set_event_limits(EventStore::Limits limits) { event_limits_ = limits; }
