@@ -171,7 +171,8 @@ Task<bool> MissingEvents::receive_with_state_of(VerifiedEvent event, ServerName 
   co_return outcome.result != Received::missing;
 }
 
-// Makes the events of the state and its auth chain known here, as outliers.
+// Makes the events of the state and its auth chain known here, as outliers: those that the server gives and that pass.
+// False when it could not be asked for them.
 Task<bool> MissingEvents::store_state(EventId at, RemoteServers::StateIds ids, ServerName from) {
   std::vector<EventId> wanted = ids.auth_chain;
   wanted.insert(wanted.end(), ids.state.begin(), ids.state.end());
@@ -186,11 +187,17 @@ Task<bool> MissingEvents::store_state(EventId at, RemoteServers::StateIds ids, S
   std::vector<VerifiedEvent> fetched;
   if (missing.size() <= max_single_fetches) {
     auto events = co_await services_.remote.events(room_->id, room_->version, std::move(missing), from);
-    if (!events) co_return false;
+    if (!events) {
+      note(from, events.error());
+      co_return false;
+    }
     fetched = std::move(*events);
   } else {
     auto state = co_await services_.remote.state(room_->id, room_->version, at, from);
-    if (!state) co_return false;
+    if (!state) {
+      note(from, state.error());
+      co_return false;
+    }
     fetched = std::move(state->state);
     std::move(state->auth_chain.begin(), state->auth_chain.end(), std::back_inserter(fetched));
   }

@@ -21,6 +21,11 @@ MatrixError bad_reply(const ServerName& server, const std::string& why) {
   return make_error(ErrorCode::unknown, 502, "The reply of " + server.str() + " can't be used: " + why);
 }
 
+// As opposed to not having said anything, now.
+bool says_it_has_none(const MatrixError& error) {
+  return error.status == 404 || error.status == 403;
+}
+
 boost::json::array to_array(const std::vector<EventId>& ids) {
   boost::json::array out;
   for (const auto& id : ids)
@@ -214,12 +219,15 @@ Task<Result<std::vector<VerifiedEvent>>> RemoteRooms::events(RoomId room, const 
                                                              std::vector<EventId> ids, ServerName from) {
   auto wanted = std::make_shared<std::vector<EventId>>(std::move(ids));
   auto found = std::make_shared<std::vector<boost::json::object>>();
-  std::function<Task<>(std::size_t)> job = [this, wanted, found, from](std::size_t index) -> Task<> {
+  auto failure = std::make_shared<std::optional<MatrixError>>();
+  std::function<Task<>(std::size_t)> job = [this, wanted, found, failure, from](std::size_t index) -> Task<> {
+    if (*failure) co_return;
     RequestTarget target("/_matrix/federation/v1/event");
     target.segment((*wanted)[index].str());
     auto reply = co_await client_.call(get(from, target.str()));
     if (!reply) {
       spdlog::debug("federation: event {} from {}: {}", (*wanted)[index].str(), from.str(), reply.error().message);
+      if (!says_it_has_none(reply.error())) *failure = std::move(reply.error());
       co_return;
     }
     for (auto& pdu : take_objects(*reply, "pdus", 1))
@@ -227,6 +235,7 @@ Task<Result<std::vector<VerifiedEvent>>> RemoteRooms::events(RoomId room, const 
   };
   const std::size_t count = wanted->size();
   co_await for_each_concurrently(count, max_event_fetches, std::move(job));
+  if (*failure) co_return std::move(**failure);
   auto events = co_await events_of(room, version, std::move(*found));
   const std::set<EventId> asked(wanted->begin(), wanted->end());
   std::erase_if(events, [&](const VerifiedEvent& verified) { return !asked.contains(verified.event()->id()); });

@@ -2,6 +2,7 @@
 
 import pytest
 
+from fake_homeserver import enc
 from servers import Server
 from views import VERSIONS, counted, is_shown, public_room, state_of, still_takes_part, timeline, wait_until_shown
 
@@ -199,6 +200,48 @@ def test_event_is_not_judged_by_a_state_that_is_a_lie(server, fake, alice, room,
     fake.wait_until_asked("state_ids")
     state_ids(fake, room, room.state_ids)
     wait_until_shown(alice, room.id, room.last)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_event_of_a_server_without_keys_does_not_keep_those_after_it_out(server, fake, other, alice, version):
+    other.on("GET", "/_matrix/key/v2/server", (500, {}))
+    room = fake.join(server, public_room(alice, room_version=version))
+    room.serve()
+    unverifiable = room.join_of(other)
+    sent, later = room.messages(2)
+    for event in (sent, later):
+        assert fake.send(server, event) == {room.id_of(event): {}}
+        wait_until_shown(alice, room.id, room.id_of(event))
+    assert unverifiable not in state_ids_of(alice, room).values()
+    still_takes_part(fake, server, room, alice)
+
+
+def test_gap_is_bridged_though_the_key_of_a_member_is_gone(server, fake, other, alice):
+    other.on("GET", "/_matrix/key/v2/server", (500, {}))
+    room = fake.make_room()
+    room.join_of(other)
+    assert alice.post(f"/join/{enc(room.id)}", params={"via": [fake.name]}).status_code == 200
+    topic = room.add(room.event("m.room.topic", {"topic": "set in the gap"}, state_key=""))
+    sent = room.messages(300)[-1]
+    fake.send(server, sent)
+    wait_until_shown(alice, room.id, room.last)
+    assert state_ids_of(alice, room)["m.room.topic", ""] == topic
+    still_takes_part(fake, server, room, alice)
+
+
+def test_state_that_a_server_cannot_give_now_is_waited_for(server, fake, alice, room):
+    second = fake.user("second")
+    joined = room.add(room.event("m.room.member", {"membership": "join"}, second, second))
+    sent = room.messages(1)[0]
+    missing_events(fake, room, (200, {"events": []}))
+    fake.on("GET", "/v1/event/(.*)", (503, {}))
+    fake.send(server, sent)
+    fake.wait_until_asked("^/v1/event/")
+    fake.wait_until_asked("state_ids", times=2)
+    assert not is_shown(alice, room.id, room.last)
+    fake.on("GET", "/v1/event/(.*)", room.get_event)
+    wait_until_shown(alice, room.id, room.last)
+    assert state_ids_of(alice, room)["m.room.member", second] == joined
 
 
 def test_hopeless_events_do_not_hold_up_others_of_their_room(server, fake, alice, room):

@@ -260,9 +260,20 @@ class Room:
         event = {key: value for key, value in event.items() if value is not None}
         return seal(event, self.version, self.server.name, self.server.key)
 
-    def resealed(self, event):
-        """An event that was changed, hashed and signed anew."""
-        return seal({**event, "signatures": {}}, self.version, self.server.name, self.server.key)
+    def resealed(self, event, by=None):
+        """An event that was changed, hashed and signed anew; by another fake server, if it is that one's."""
+        signer = by or self.server
+        return seal({**event, "signatures": {}}, self.version, signer.name, signer.key)
+
+    def join_of(self, other):
+        """A user of another fake server is in the room from now on."""
+        user = other.user()
+        return self.add(self.resealed(self.event("m.room.member", {"membership": "join"}, user, user), by=other))
+
+    def cite(self, ids):
+        if self.version not in ("1", "2"):
+            return ids
+        return [[one, {"sha256": base64_of(reference_hash(self.events[one], self.version))}] for one in ids]
 
     def auth_events(self, event):
         if event["type"] == "m.room.create":

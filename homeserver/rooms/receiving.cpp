@@ -275,8 +275,11 @@ Task<Result<StateRef>> RoomService::Impl::find_state_before(ForkedState& forked,
   auto events = co_await services.events.by_id(*inbound.state_before);
   StateMap snapshot;
   for (const auto& event : events) {
-    if (!event || event->event->room_id() != inbound.event->room_id())
-      co_return make_error(ErrorCode::not_found, "The state before the event is not here.");
+    // spec: server-server-api#checks-performed-on-receipt-of-a-pdu: what did not pass the first checks is dropped, and
+    // it alone, as at a join; else whoever gets one such event into a room cuts others off from it.
+    if (!event) continue;
+    if (event->event->room_id() != inbound.event->room_id())
+      co_return make_error(ErrorCode::not_found, "The state before the event holds events of another room.");
     if (event->key && !event->has(db::EventFlags::rejected)) snapshot[*event->key] = event->nid;
   }
   // Whoever leaves that out leaves out more; on such a state any event would be rejected for good.
