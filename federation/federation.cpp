@@ -6,6 +6,7 @@
 #include "federation/request_target.hpp"
 #include "federation/sender.hpp"
 #include "federation/well_known.hpp"
+#include "schema/json/canonical.hpp"
 
 namespace causeway::federation {
 
@@ -13,8 +14,8 @@ namespace {
 
 constexpr std::chrono::seconds key_request_timeout{10};
 constexpr std::size_t max_key_document_bytes = 64 * 1024;
+constexpr std::size_t max_documents = 8;  // of one server, that a notary tells
 
-// spec: server-server-api#get_matrixkeyv2server
 class KeysOverHttps final : public KeySource {
  public:
   explicit KeysOverHttps(SignedClient& client) : client_(client) {}
@@ -25,6 +26,21 @@ class KeysOverHttps final : public KeySource {
     call.timeout = key_request_timeout;
     call.max_response_bytes = max_key_document_bytes;
     co_return co_await client_.call_unsigned(std::move(call));
+  }
+
+  Task<Result<std::vector<boost::json::object>>> query_keys(ServerName notary, ServerName server) override {
+    boost::json::object body;
+    body["server_keys"].emplace_object()[server.str()].emplace_object();
+    Call call;
+    call.server = std::move(notary);
+    call.verb = http::Verb::post;
+    call.target = "/_matrix/key/v2/query";
+    call.body = json::canonical(body);
+    call.timeout = key_request_timeout;
+    call.max_response_bytes = max_documents * max_key_document_bytes;
+    auto reply = co_await client_.call_unsigned(std::move(call));
+    if (!reply) co_return reply.error();
+    co_return take_objects(*reply, "server_keys", max_documents);
   }
 
  private:
@@ -44,7 +60,7 @@ struct Federation::Impl {
         http(s.reactor, discovery, connector),
         client(http, s.self, s.cpu),
         key_source(client),
-        keys(s.database, key_source, s.clock, s.self, settings.key_validity),
+        keys(s.database, key_source, s.clock, s.self, settings.key_validity, settings.trusted_key_servers),
         checker(keys, s.cpu, s.metrics),
         remote({client, checker, s.clock, s.self, s.metrics}, settings.request_timeout, settings.max_response_bytes),
         sender({s.reactor, s.database, s.hub, s.interner, s.reader, s.typing, client, s.clock, s.metrics, s.self},

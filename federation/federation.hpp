@@ -21,6 +21,7 @@ struct Settings {
   std::chrono::milliseconds max_retry{3'600'000};
   std::size_t max_response_bytes = 100u << 20;  // send_join of a large room
   std::chrono::milliseconds key_validity{24 * 3'600'000};
+  std::vector<ServerName> trusted_key_servers;  // believed about the keys of servers that don't answer
 };
 
 class Federation final {

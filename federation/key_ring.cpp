@@ -4,6 +4,8 @@
 
 #include "homeserver/runtime/concurrency.hpp"
 #include "schema/db/tables/remote_keys.hpp"
+#include "schema/events/signing.hpp"
+#include "schema/json/json.hpp"
 
 namespace causeway::federation {
 
@@ -12,7 +14,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t max_servers = 20'000;
-constexpr std::size_t max_document_bytes = 64 << 20;  // of all documents together
 constexpr std::chrono::milliseconds pause_after_success = 10s;
 constexpr std::chrono::milliseconds first_pause_after_failure = 5s;
 constexpr std::chrono::milliseconds max_pause_after_failure = 1h;
@@ -28,8 +29,6 @@ struct KeyRing::Impl {
   struct Entry {
     VerifyKeys keys;
     bool loaded = false;  // from the database
-    boost::json::object document;
-    std::size_t document_bytes = 0;  // as text
     unsigned failures = 0;
     std::chrono::steady_clock::time_point ask_again_at{};
     std::shared_ptr<Flag> fetching;
@@ -37,23 +36,16 @@ struct KeyRing::Impl {
   using EntryPtr = std::shared_ptr<Entry>;
   using Purpose = std::function<bool(const VerifyKey&)>;
 
-  Impl(db::Database& db, KeySource& s, const Clock& c, const LocalServer& own, std::chrono::milliseconds validity)
-      : database(db), source(s), clock(c), self(own), own_validity(validity) {}
+  Impl(db::Database& db, KeySource& s, const Clock& c, const LocalServer& own, std::chrono::milliseconds validity,
+       std::vector<ServerName> n)
+      : database(db), source(s), clock(c), self(own), own_validity(validity), notaries(std::move(n)) {}
 
   EntryPtr entry_of(const ServerName& server) {
-    const bool is_full = entries.size() >= max_servers || documents_bytes >= max_document_bytes;
-    if (is_full && !entries.contains(server)) forget_all();
+    if (entries.size() >= max_servers && !entries.contains(server))
+      std::erase_if(entries, [](const auto& item) { return !item.second->fetching; });
     auto& entry = entries[server];
     if (!entry) entry = std::make_shared<Entry>();
     return entry;
-  }
-
-  // But those that are being fetched.
-  void forget_all() {
-    std::erase_if(entries, [](const auto& item) { return !item.second->fetching; });
-    documents_bytes = 0;
-    for (const auto& [server, entry] : entries)
-      documents_bytes += entry->document_bytes;
   }
 
   Task<> load(ServerName server, EntryPtr entry) {
@@ -105,32 +97,85 @@ struct KeyRing::Impl {
 
   Task<> fetch(ServerName server, EntryPtr entry) {
     auto document = co_await source.server_keys(server);
-    const auto now = clock.now_ms();
-    auto keys = document ? read_server_keys(*document, server, now) : Result<VerifyKeys>(document.error());
-    if (!keys) {
+    auto keys = document ? read_server_keys(*document, server, clock.now_ms()) : Result<VerifyKeys>(document.error());
+    std::string published;
+    if (keys) {
+      entry->failures = 0;
+      entry->ask_again_at = clock.steady() + pause_after_success;
+      published = boost::json::serialize(*document);
+    } else {
       entry->ask_again_at = clock.steady() + pause(entry->failures++);
       spdlog::info("federation: keys of {}: {}", server.str(), keys.error().message);
-      co_return;
+      keys = co_await ask_notaries(server);
+      // A notary may know less than we do; a server alone takes back what it said of its keys.
+      std::erase_if(*keys, [&](const auto& told) {
+        const auto known = entry->keys.find(told.first);
+        return known != entry->keys.end() && known->second.valid_until_ts > told.second.valid_until_ts;
+      });
     }
-    entry->failures = 0;
-    entry->ask_again_at = clock.steady() + pause_after_success;
-    entry->document = std::move(*document);
-    const auto bytes_before = std::exchange(entry->document_bytes, boost::json::serialize(entry->document).size());
-    if (const auto held = entries.find(server); held != entries.end() && held->second == entry)
-      documents_bytes += entry->document_bytes - bytes_before;
     for (const auto& [id, fetched] : *keys)
       entry->keys.insert_or_assign(id, fetched);
-    co_await store(server, std::move(*keys));
+    co_await store(server, std::move(*keys), std::move(published));
   }
 
-  Task<> store(ServerName server, VerifyKeys keys) {
+  bool is_notary(const ServerName& server) const { return std::ranges::find(notaries, server) != notaries.end(); }
+
+  // What the first notary says that knows anything. None is asked about another: they would wait for each other's keys.
+  // spec: server-server-api#querying-keys-through-another-server
+  Task<VerifyKeys> ask_notaries(ServerName server) {
+    VerifyKeys keys;
+    if (is_notary(server)) co_return keys;
+    for (const auto& notary : notaries) {
+      if (notary == self.name) continue;
+      auto documents = co_await source.query_keys(notary, server);
+      if (!documents) {
+        spdlog::info("federation: keys of {} from {}: {}", server.str(), notary.str(), documents.error().message);
+        continue;
+      }
+      for (const auto& document : *documents) {
+        const bool vouched_for = co_await is_signed_by(notary, document);
+        if (vouched_for) add_longest_valid(keys, read_server_keys(document, server, clock.now_ms()));
+      }
+      if (!keys.empty()) break;
+    }
+    co_return keys;
+  }
+
+  static void add_longest_valid(VerifyKeys& keys, Result<VerifyKeys> told) {
+    if (!told) return;
+    for (auto& [id, key] : *told) {
+      auto& known = keys[id];
+      if (known.public_key.empty() || known.valid_until_ts < key.valid_until_ts) known = std::move(key);
+    }
+  }
+
+  Task<bool> is_signed_by(ServerName notary, const boost::json::object& document) {
+    const auto signatures = signatures_of(document, notary);
+    for (const auto& signature : signatures) {
+      Purpose purpose = [this](const VerifyKey& key) { return key.good_for_requests(clock.now_ms()); };
+      const auto public_key = co_await key(notary, signature.key_id, std::move(purpose));
+      if (public_key && verify_json(document, notary.str(), signature.key_id, *public_key)) co_return true;
+    }
+    co_return false;
+  }
+
+  // `published`: what its server published itself, if it did.
+  Task<> store(ServerName server, VerifyKeys keys, std::string published) {
     std::vector<db::RemoteKey> rows;
     for (auto& [id, key] : keys)
       rows.push_back(db::RemoteKey{id, std::move(key.public_key), key.valid_until_ts, key.expired_ts});
-    auto write = [name = server.str(), stored = std::move(rows)](db::Connection& c) {
+    auto write = [name = server.str(), stored = std::move(rows), document = std::move(published)](db::Connection& c) {
       db::store_remote_keys(c, name, stored);
+      if (!document.empty()) db::store_key_document(c, name, document);
     };
     co_await database.run(std::move(write));
+  }
+
+  Task<std::optional<boost::json::object>> stored_document(ServerName server) {
+    auto read = [name = server.str()](db::Connection& c) { return db::key_document(c, name); };
+    auto text = co_await database.run(std::move(read));
+    if (!text) co_return std::nullopt;
+    co_return std::move(json::parse_object(*text).value());
   }
 
   db::Database& database;
@@ -138,13 +183,13 @@ struct KeyRing::Impl {
   const Clock& clock;
   const LocalServer& self;
   const std::chrono::milliseconds own_validity;
+  const std::vector<ServerName> notaries;
   std::unordered_map<ServerName, EntryPtr> entries;
-  std::size_t documents_bytes = 0;  // of the entries
 };
 
 KeyRing::KeyRing(db::Database& database, KeySource& source, const Clock& clock, const LocalServer& self,
-                 std::chrono::milliseconds own_validity)
-    : impl_(std::make_unique<Impl>(database, source, clock, self, own_validity)) {}
+                 std::chrono::milliseconds own_validity, std::vector<ServerName> notaries)
+    : impl_(std::make_unique<Impl>(database, source, clock, self, own_validity, std::move(notaries))) {}
 KeyRing::~KeyRing() = default;
 
 Task<std::optional<std::string>> KeyRing::request_key(ServerName server, std::string key_id) {
@@ -163,11 +208,12 @@ boost::json::object KeyRing::own_keys() const {
 
 Task<std::optional<boost::json::object>> KeyRing::document(ServerName server, Timestamp minimum_valid_until) {
   if (server == impl_->self.name) co_return own_keys();
+  auto stored = co_await impl_->stored_document(server);
+  if (stored && json::find_int(*stored, "valid_until_ts").value_or(0) >= minimum_valid_until) co_return stored;
   auto entry = impl_->entry_of(server);
-  const auto valid_until = json::find_int(entry->document, "valid_until_ts").value_or(0);
-  if (valid_until < minimum_valid_until) co_await impl_->refresh(server, entry);
-  if (entry->document.empty()) co_return std::nullopt;
-  co_return entry->document;
+  co_await impl_->load(server, entry);
+  co_await impl_->refresh(server, entry);
+  co_return co_await impl_->stored_document(server);
 }
 
 }  // namespace causeway::federation

@@ -1,4 +1,5 @@
-// The signing keys of other servers: fetched, verified, kept in the database and in memory.
+// The signing keys of other servers: fetched from them, or when they don't answer from notaries, verified, and kept in
+// the database and in memory.
 //
 // spec: server-server-api#retrieving-server-keys
 #pragma once
@@ -6,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "federation/server_keys.hpp"
 #include "homeserver/runtime/clock.hpp"
@@ -13,17 +15,21 @@
 
 namespace causeway::federation {
 
-// GET /_matrix/key/v2/server of a server: a seam.
+// What other servers say of their keys and those of others: a seam.
 class KeySource {
  public:
   virtual ~KeySource() = default;
+  // Of a server's own. spec: server-server-api#get_matrixkeyv2server
   virtual Task<Result<boost::json::object>> server_keys(ServerName server) = 0;
+  // Of a server's, the documents that a notary has. spec: server-server-api#post_matrixkeyv2query
+  virtual Task<Result<std::vector<boost::json::object>>> query_keys(ServerName notary, ServerName server) = 0;
 };
 
 class KeyRing {
  public:
+  // `notaries` are trusted to tell the keys of servers that don't answer.
   KeyRing(db::Database& database, KeySource& source, const Clock& clock, const LocalServer& self,
-          std::chrono::milliseconds own_validity);
+          std::chrono::milliseconds own_validity, std::vector<ServerName> notaries = {});
   ~KeyRing();
 
   // Raw public keys; nothing when the server has no such key, it is not valid for the purpose, or it can't be had.
@@ -33,8 +39,8 @@ class KeyRing {
 
   boost::json::object own_keys() const;
 
-  // For the notary endpoints: the server's document as it published it, if it can be had and, as far as possible, valid
-  // until then. Ours for ourselves.
+  // For the notary endpoints: the server's document as it published it last, if it ever could be had and, as far as
+  // possible, valid until then. Ours for ourselves.
   Task<std::optional<boost::json::object>> document(ServerName server, Timestamp minimum_valid_until);
 
  private:

@@ -8,9 +8,9 @@ import nacl.signing
 import pytest
 import requests
 
-from fake_homeserver import enc, now_ms
-from matrix_events import base64_of, canonical, redact, seal, without
-from servers import error, ok
+from fake_homeserver import FakeHomeserver, enc, now_ms
+from matrix_events import base64_of, canonical, redact, seal, sign_event, sign_json, without
+from servers import Server, error, ok
 
 NO_EVENT = "$" + "A" * 43
 NUMBERS = itertools.count(1)
@@ -51,6 +51,32 @@ def test_keys_of_others_are_told_with_two_signatures(server, fake):
         assert document["server_name"] == fake.name and document["verify_keys"] == {fake.key.id: {"key": fake.key.public}}
         verify(document, fake.name, fake.key.id, fake.key.public)
         verify(document, server.name, notary_id, notary["key"])
+
+
+def test_keys_of_a_server_that_is_gone_are_believed_to_a_trusted_notary_alone(authority, fake, other):
+    """A room whose creator's server no longer answers; `fake` is in it, and `other` is the notary."""
+    gone = FakeHomeserver(authority)
+    room = gone.make_room()
+    document = sign_json(gone.keys(), other.name, other.key)
+    gone.close()
+    room.server = fake
+    room.add(room.event("m.room.member", {"membership": "join"}, fake.user(), fake.user()))
+    room.serve()
+    for notary in (fake, other):
+        notary.on("POST", "/_matrix/key/v2/query", (200, {"server_keys": [document]}))
+    server = Server(authority)
+    try:
+        alice = server.register()
+        error(alice.post(f"/join/{enc(room.id)}", params={"via": [fake.name]}), 502, "M_UNKNOWN")
+        assert server.stop() == 0
+        server.reconfigure({"federation.trusted_key_servers": f'["{other.name}"]'})
+        server.start()
+        ok(alice.post(f"/join/{enc(room.id)}", params={"via": [fake.name]}))
+        assert other.was_asked("key/v2/query")[0].body == {"server_keys": {gone.name: {}}}
+        assert not fake.was_asked("key/v2/query")
+        assert ok(alice.get(f"/rooms/{enc(room.id)}/state/m.room.create"))
+    finally:
+        server.remove()
 
 
 def test_keys_that_can_not_be_had_are_left_out(server):

@@ -124,6 +124,95 @@ TEST_F(KeysTest, a_server_that_fails_is_asked_less_and_less_often) {
   EXPECT_GE(source.asked, 4);
 }
 
+struct NotaryTest : KeysTest {
+  NotaryTest() {
+    source.documents.clear();
+    source.publish(notary, after(24h));
+    tell(document(after(24h)));
+  }
+  boost::json::object document(Timestamp valid_until) const { return own_server_keys(peer, valid_until); }
+  boost::json::object vouched_for(boost::json::object given) const {
+    sign_json(given, notary.name.str(), notary.key);
+    return given;
+  }
+  void tell(boost::json::object given) { source.told[{notary.name, peer.name}] = {vouched_for(std::move(given))}; }
+  std::optional<std::string> key_by(const std::vector<ServerName>& notaries) {
+    KeyRing trusting(database, source, clock, self, 24h, notaries);
+    return run_task(reactor, trusting.event_key(peer.name, "ed25519:1", clock.now_ms()));
+  }
+  const LocalServer notary = test::make_server("notary");
+};
+
+TEST_F(NotaryTest, a_trusted_notary_tells_the_keys_of_a_server_that_is_gone) {
+  EXPECT_EQ(key_by({notary.name}), peer.key.public_key());
+  EXPECT_EQ(event_key(clock.now_ms()), peer.key.public_key()) << "it is kept";
+}
+
+TEST_F(NotaryTest, nobody_is_asked_who_is_not_trusted_or_while_the_server_answers) {
+  EXPECT_FALSE(key_by({}));
+  source.publish(peer, after(24h));
+  EXPECT_TRUE(key_by({notary.name}));
+  EXPECT_EQ(source.notaries_asked, 0);
+}
+
+TEST_F(NotaryTest, the_next_notary_is_asked_when_one_does_not_help) {
+  const auto silent = test::make_server("silent");
+  const auto ignorant = test::make_server("ignorant");
+  source.told[{ignorant.name, peer.name}] = {};
+  EXPECT_TRUE(key_by({self.name, silent.name, ignorant.name, notary.name}));
+  EXPECT_EQ(source.notaries_asked, 3);
+}
+
+TEST_F(NotaryTest, an_answer_needs_the_signatures_of_the_notary_and_of_the_server) {
+  source.told[{notary.name, peer.name}] = {document(after(24h))};
+  EXPECT_FALSE(key_by({notary.name}));
+  auto not_its_own = document(after(24h));
+  not_its_own.erase("signatures");
+  tell(not_its_own);
+  EXPECT_FALSE(key_by({notary.name}));
+  const auto impostor = test::make_server("notary");
+  auto forged = document(after(24h));
+  sign_json(forged, "notary", impostor.key);
+  source.told[{notary.name, peer.name}] = {forged};
+  EXPECT_FALSE(key_by({notary.name}));
+  tell(own_server_keys(test::make_server("other"), after(24h)));
+  EXPECT_FALSE(key_by({notary.name}));
+}
+
+TEST_F(NotaryTest, notaries_are_not_asked_about_each_other) {
+  const auto second = test::make_server("second");
+  source.documents.clear();
+  for (const auto& [asked, about] : {std::pair{&second, &notary}, {&notary, &second}}) {
+    auto given = own_server_keys(*about, after(24h));
+    sign_json(given, asked->name.str(), asked->key);
+    source.told[{asked->name, about->name}] = {given};
+  }
+  EXPECT_FALSE(key_by({notary.name, second.name}));
+}
+
+TEST_F(NotaryTest, a_notary_does_not_shorten_what_is_known) {
+  source.publish(peer, after(24h));
+  KeyRing trusting(database, source, clock, self, 24h, {notary.name});
+  const auto at = after(23h);
+  EXPECT_TRUE(run_task(reactor, trusting.event_key(peer.name, "ed25519:1", at)));
+  source.documents.erase(peer.name);
+  tell(document(after(1h)));
+  clock.advance(1min);
+  EXPECT_FALSE(run_task(reactor, trusting.event_key(peer.name, "ed25519:2", at)));
+  EXPECT_EQ(source.notaries_asked, 1);
+  EXPECT_TRUE(run_task(reactor, trusting.event_key(peer.name, "ed25519:1", at)));
+}
+
+TEST_F(KeysTest, the_last_document_is_told_after_a_restart_though_its_server_is_gone) {
+  const auto published = source.documents[peer.name];
+  EXPECT_EQ(run_task(reactor, ring.document(peer.name, clock.now_ms())), published);
+  source.documents.clear();
+  clock.advance(25h);
+  KeyRing second(database, source, clock, self, 24h);
+  EXPECT_EQ(run_task(reactor, second.document(peer.name, clock.now_ms())), published);
+  EXPECT_EQ(source.asked, 2);
+}
+
 TEST_F(KeysTest, our_own_key_is_known_without_asking) {
   EXPECT_EQ(run_task(reactor, ring.request_key(self.name, "ed25519:1")), self.key.public_key());
   EXPECT_TRUE(verify_json(ring.own_keys(), "us", "ed25519:1", self.key.public_key()));

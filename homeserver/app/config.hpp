@@ -45,6 +45,7 @@ struct Config {
   std::string federation_ca;  // path
   std::vector<std::string> federation_allowed_ranges;
   bool federation_allow_all_addresses = false;
+  std::vector<std::string> trusted_key_servers;
   std::int64_t federation_first_retry_ms = 0;
   std::int64_t federation_max_retry_ms = 0;
 

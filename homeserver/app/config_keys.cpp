@@ -65,6 +65,12 @@ std::string server_name(const ConfigValue& value) {
   return ServerName::parse(std::get<std::string>(value)) ? "" : "is not a valid Matrix server name";
 }
 
+std::string server_names(const ConfigValue& value) {
+  for (const auto& name : std::get<std::vector<std::string>>(value))
+    if (!ServerName::parse(name)) return "has \"" + name + "\", which is not a valid Matrix server name";
+  return "";
+}
+
 std::string not_empty(const ConfigValue& value) {
   return std::get<std::string>(value).empty() ? "must not be empty" : "";
 }
@@ -178,6 +184,9 @@ std::vector<ConfigKey> room_and_federation_keys() {
                                     "Private addresses that outbound requests may go to all the same."),
       key<bool>("federation.allow_all_addresses", &Config::federation_allow_all_addresses, false, "", anything,
                 "Let outbound requests go to any address, private ones included. For test networks."),
+      key<std::vector<std::string>>("federation.trusted_key_servers", &Config::trusted_key_servers, {"matrix.org"},
+                                    "Matrix server names", server_names,
+                                    "Whom to believe about the signing keys of servers that no longer answer."),
       key<std::int64_t>("federation.first_retry_ms", &Config::federation_first_retry_ms, 2'000, "100 to 3600000",
                         between(100, 3'600'000), "The first wait before a server is tried again; doubles from there."),
       key<std::int64_t>("federation.max_retry_ms", &Config::federation_max_retry_ms, 3'600'000, "1000 to 86400000",

@@ -86,6 +86,8 @@ federation::Settings federation_settings(const Config& config, const PrivateFile
   settings.extra_ca_pem = files.federation_ca;
   settings.allowed_ranges = config.federation_allowed_ranges;
   settings.allow_all_addresses = config.federation_allow_all_addresses;
+  for (const auto& name : config.trusted_key_servers)
+    settings.trusted_key_servers.push_back(ServerName::parse(name).value());
   settings.first_retry = std::chrono::milliseconds(config.federation_first_retry_ms);
   settings.max_retry = std::chrono::milliseconds(config.federation_max_retry_ms);
   return settings;

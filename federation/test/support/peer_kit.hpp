@@ -26,8 +26,16 @@ class FakeKeySource final : public KeySource {
     if (found == documents.end()) co_return make_error(ErrorCode::unknown, 502, "unreachable");
     co_return found->second;
   }
+  Task<Result<std::vector<boost::json::object>>> query_keys(ServerName notary, ServerName server) override {
+    ++notaries_asked;
+    const auto found = told.find({notary, server});
+    if (found == told.end()) co_return make_error(ErrorCode::unknown, 502, "unreachable");
+    co_return found->second;
+  }
   std::map<ServerName, boost::json::object> documents;
+  std::map<std::pair<ServerName, ServerName>, std::vector<boost::json::object>> told;  // by notary and server
   int asked = 0;
+  int notaries_asked = 0;
 };
 
 // A signed event as it arrives from its server.

@@ -25,4 +25,17 @@ void store_remote_keys(Connection& connection, std::string_view server, const st
         Bytes(server), Bytes(key.key_id), Bytes(key.public_key), key.valid_until_ts, key.expired_ts);
 }
 
+std::optional<std::string> key_document(Connection& connection, std::string_view server) {
+  const auto rows = connection.exec("select document from remote_key_documents where server = $1", Bytes(server));
+  if (rows.empty()) return std::nullopt;
+  return read_bytes(rows[0][0]);
+}
+
+void store_key_document(Connection& connection, std::string_view server, std::string_view document) {
+  connection.exec(
+      "insert into remote_key_documents (server, document) values ($1, $2) "
+      "on conflict (server) do update set document = excluded.document",
+      Bytes(server), Bytes(document));
+}
+
 }  // namespace causeway::db

@@ -25,4 +25,8 @@ std::vector<RemoteKey> load_remote_keys(Connection& connection, std::string_view
 // Replaces what is there by the same key IDs.
 void store_remote_keys(Connection& connection, std::string_view server, const std::vector<RemoteKey>& keys);
 
+// The document of its keys that a server published last, as JSON.
+std::optional<std::string> key_document(Connection& connection, std::string_view server);
+void store_key_document(Connection& connection, std::string_view server, std::string_view document);
+
 }  // namespace causeway::db
