@@ -17,6 +17,10 @@ constexpr std::size_t chunks_at_once = 4;
 constexpr std::size_t key_fetches_at_once = 32;  // servers
 constexpr std::size_t max_signatures_per_signer = 8;
 
+bool cites_too_many(const Event& event) {
+  return event.prev_events().size() > max_prev_events || event.auth_events().size() > max_auth_events;
+}
+
 // A signature with what it takes to judge it. No key: skipped.
 struct Signature {
   EventSignature given;
@@ -37,7 +41,7 @@ struct PduChecker::Candidate {
   // Nothing but the end of verify() takes this away: what breaks off on the way has not passed.
   std::optional<MatrixError> refused = make_error(ErrorCode::bad_json, "The event can't be read.");
 
-  void read(const RoomVersion& version, const std::optional<ServerName>& to_be_signed_by) {
+  void read(const RoomVersion& version, const std::optional<ServerName>& to_be_signed_by, CitationLimits limits) {
     // From version 3 on it is not part of events, nor of what their hashes are over.
     if (version.event_format == EventFormat::v3) pdu.erase("event_id");
     hash_mismatch = !content_hash_matches(pdu);
@@ -49,6 +53,10 @@ struct PduChecker::Candidate {
     }
     event = std::move(parsed->event);
     id = event->id().str();
+    if (limits == CitationLimits::enforced && cites_too_many(*event)) {
+      refused = make_error(ErrorCode::bad_json, "The event cites more others than an event may.");
+      return;
+    }
     signed_text = std::move(parsed->signed_bytes);
     for (auto& server : required_signers(*event)) {
       if (server == to_be_signed_by) continue;
@@ -105,11 +113,13 @@ Task<> in_chunks(CpuPool& cpu, std::shared_ptr<std::vector<Candidate>> candidate
 }  // namespace
 
 Task<std::vector<CheckedPdu>> PduChecker::check(const RoomVersion* version, std::vector<boost::json::object> pdus,
-                                                std::optional<ServerName> to_be_signed_by) {
+                                                std::optional<ServerName> to_be_signed_by, CitationLimits limits) {
   auto candidates = std::make_shared<std::vector<Candidate>>(pdus.size());
   for (std::size_t i = 0; i < pdus.size(); ++i)
     (*candidates)[i].pdu = std::move(pdus[i]);
-  auto read = [version, to_be_signed_by](Candidate& candidate) { candidate.read(*version, to_be_signed_by); };
+  auto read = [version, to_be_signed_by, limits](Candidate& candidate) {
+    candidate.read(*version, to_be_signed_by, limits);
+  };
   co_await in_chunks(cpu_, candidates, std::move(read));
   co_await find_keys(candidates);
   auto verify = [](Candidate& candidate) { candidate.verify(); };
@@ -186,9 +196,9 @@ Task<Result<VerifiedEvent>> PduChecker::check(const RoomVersion* version, boost:
   co_return std::move(results.front().event);
 }
 
-Task<std::vector<VerifiedEvent>> PduChecker::passing(const RoomVersion* version,
-                                                     std::vector<boost::json::object> pdus) {
-  auto results = co_await check(version, std::move(pdus));
+Task<std::vector<VerifiedEvent>> PduChecker::passing(const RoomVersion* version, std::vector<boost::json::object> pdus,
+                                                     CitationLimits limits) {
+  auto results = co_await check(version, std::move(pdus), std::nullopt, limits);
   std::vector<VerifiedEvent> out;
   for (auto& [id, event] : results) {
     if (event)

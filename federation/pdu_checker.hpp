@@ -14,6 +14,10 @@
 
 namespace causeway {
 
+// spec: server-server-api#pdus. Older events may cite more others: where history is fetched they are not refused for
+// it.
+enum class CitationLimits { enforced, lifted };
+
 struct CheckedPdu {
   std::string event_id;         // what its sender calls it, whatever is wrong with it
   Result<VerifiedEvent> event;  // errors: why it is no event of its version, or M_INVALID_SIGNATURE
@@ -25,13 +29,15 @@ class PduChecker {
 
   // One result for each, in their order.
   Task<std::vector<CheckedPdu>> check(const RoomVersion* version, std::vector<boost::json::object> pdus,
-                                      std::optional<ServerName> to_be_signed_by = std::nullopt);
+                                      std::optional<ServerName> to_be_signed_by = std::nullopt,
+                                      CitationLimits limits = CitationLimits::enforced);
   // `to_be_signed_by`: a required signature that is ours to add, e.g. to a restricted join; it is not asked for.
   Task<Result<VerifiedEvent>> check(const RoomVersion* version, boost::json::object pdu,
                                     std::optional<ServerName> to_be_signed_by = std::nullopt);
 
   // Those that pass; the others are logged and left out.
-  Task<std::vector<VerifiedEvent>> passing(const RoomVersion* version, std::vector<boost::json::object> pdus);
+  Task<std::vector<VerifiedEvent>> passing(const RoomVersion* version, std::vector<boost::json::object> pdus,
+                                           CitationLimits limits = CitationLimits::enforced);
 
  private:
   struct Candidate;

@@ -92,8 +92,8 @@ Call RemoteRooms::get(const ServerName& server, std::string target) const {
 }
 
 Task<std::vector<VerifiedEvent>> RemoteRooms::events_of(RoomId room, const RoomVersion* version,
-                                                        std::vector<boost::json::object> pdus) {
-  auto events = co_await checker_.passing(version, std::move(pdus));
+                                                        std::vector<boost::json::object> pdus, CitationLimits limits) {
+  auto events = co_await checker_.passing(version, std::move(pdus), limits);
   std::erase_if(events, [&](const VerifiedEvent& verified) { return verified.event()->room_id() != room; });
   co_return events;
 }
@@ -175,7 +175,8 @@ Task<Result<std::vector<VerifiedEvent>>> RemoteRooms::backfill(RoomId room, cons
       last = for_client(std::move(reply.error()));
       continue;
     }
-    auto events = co_await events_of(room, version, take_objects(*reply, "pdus", limit));
+    // What was accepted before there were these limits is history all the same: the reply is not held to them.
+    auto events = co_await events_of(room, version, take_objects(*reply, "pdus", limit), CitationLimits::lifted);
     if (!events.empty()) co_return events;
   }
   co_return last;

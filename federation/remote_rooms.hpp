@@ -64,7 +64,8 @@ class RemoteRooms final : public RemoteServers {
   Task<Result<RemoteJoin>> read_join_reply(Prepared prepared, boost::json::object reply, ServerName server);
   // Those of the room among the events that pass.
   Task<std::vector<VerifiedEvent>> events_of(RoomId room, const RoomVersion* version,
-                                             std::vector<boost::json::object> pdus);
+                                             std::vector<boost::json::object> pdus,
+                                             CitationLimits limits = CitationLimits::enforced);
   Call get(const ServerName& server, std::string target) const;
 
   SignedClient& client_;

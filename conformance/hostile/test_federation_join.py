@@ -258,6 +258,15 @@ def test_tampered_events_in_history_are_left_out_and_the_others_shown(server, fa
     assert "message 3" not in history(alice, room) and "message 9" not in history(alice, room)
 
 
+def test_event_in_history_that_cites_more_than_is_allowed_now_is_shown(server, fake, alice):
+    room = fake.make_room()
+    room.messages(3, "before")
+    room.add(room.message("wide", prev_events=[room.last] + [f"${number:043}" for number in range(24)]))
+    room.messages(3, "after")
+    ok(join(alice, room))
+    assert history(alice, room) == ["before 0", "before 1", "before 2", "wide", "after 0", "after 1", "after 2"]
+
+
 def garbage_of_another_room(room):
     return room.server.make_room().messages(3)
 

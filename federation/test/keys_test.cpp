@@ -332,6 +332,25 @@ TEST_F(PduCheckerTest, deeply_nested_events_are_checked_like_others) {
   }
 }
 
+TEST_F(PduCheckerTest, events_that_cite_too_many_pass_as_history_alone) {
+  for (const auto& [key, limit] : {std::pair{"prev_events", max_prev_events}, {"auth_events", max_auth_events}}) {
+    for (const std::size_t count : {limit, limit + 1}) {
+      auto wide = pdu(peer);
+      wide[key] = boost::json::array(count, "$cited");
+      wide["hashes"] = boost::json::object{{"sha256", crypto::base64(crypto::as_view(content_hash(wide)))}};
+      auto redacted = redact(*find_room_version("11"), wide);
+      redacted.erase("signatures");
+      sign_json(redacted, peer.name.str(), peer.key);
+      wide["signatures"] = redacted.at("signatures");
+      EXPECT_EQ(check(wide).has_value(), count == limit) << key;
+      std::vector<boost::json::object> history;
+      history.push_back(wide);
+      auto passing = checker.passing(find_room_version("11"), std::move(history), CitationLimits::lifted);
+      EXPECT_EQ(run_task(reactor, std::move(passing)).size(), 1u) << key;
+    }
+  }
+}
+
 TEST_F(PduCheckerTest, unsigned_and_event_id_from_outside_do_not_count) {
   auto with = pdu(peer);
   const auto id = check(with)->event()->id();

@@ -49,6 +49,10 @@ bool is_root(const Event& event, const Batch& batch) {
   return std::ranges::none_of(event.prev_events(), [&](const EventId& prev) { return batch.contains(prev); });
 }
 
+bool lacks_only_prev_events(const ReceiveOutcome& outcome) {
+  return outcome.result == Received::missing && outcome.missing_auth.empty();
+}
+
 }  // namespace
 
 Task<> RoomService::Impl::backfill(RoomInfoPtr room, OrderKey before, std::size_t limit) {
@@ -163,7 +167,9 @@ Task<NewEventPtr> RoomService::Impl::place_backfilled(RoomHead& head, WriteUnit&
   if (root != states.end()) inbound.state_before = root->second;
   auto around = look_around(head, inbound, known, placed);
   const bool is_create = inbound.event->is_state("m.room.create", "");
-  if (around.outcome || (!is_create && !inbound.state_before && around.prev.empty())) co_return nullptr;
+  // Where branches meet, one may go on beyond what is fetched at once: the state after those that are here will do.
+  if (around.outcome && !lacks_only_prev_events(*around.outcome)) co_return nullptr;
+  if (!is_create && !inbound.state_before && around.prev.empty()) co_return nullptr;
   auto before = co_await find_state_before(forked, inbound, around);
   if (!before) co_return nullptr;
   auto stored = co_await stored_form(head, inbound, around);

@@ -54,11 +54,9 @@ const boost::json::string* cited_id(EventFormat format, const boost::json::value
   return pair && pair->size() == 2 && (*pair)[1].is_object() ? (*pair)[0].if_string() : nullptr;
 }
 
-Result<> check_event_ids(EventFormat format, const boost::json::object& pdu, std::string_view key, std::size_t max) {
+Result<> check_event_ids(EventFormat format, const boost::json::object& pdu, std::string_view key) {
   const auto* list = json::find_array(pdu, key);
   if (!list) return malformed("'" + std::string(key) + "' must be an array");
-  if (list->size() > max)
-    return malformed("'" + std::string(key) + "' has more than " + std::to_string(max) + " entries");
   for (const auto& entry : *list) {
     const auto* id = cited_id(format, entry);
     if (!id || !EventId::parse(*id)) return malformed("'" + std::string(key) + "' must hold event IDs");
@@ -113,8 +111,8 @@ Result<> check_format(const RoomVersion& version, const boost::json::object& pdu
   if (auto checked = check_integer(pdu, "depth", 0, max); !checked) return checked.error();
   if (auto checked = check_integer(pdu, "origin_server_ts", -max, max); !checked) return checked.error();
   const EventFormat format = version.event_format;
-  if (auto checked = check_event_ids(format, pdu, "prev_events", max_prev_events); !checked) return checked.error();
-  return check_event_ids(format, pdu, "auth_events", max_auth_events);
+  if (auto checked = check_event_ids(format, pdu, "prev_events"); !checked) return checked.error();
+  return check_event_ids(format, pdu, "auth_events");
 }
 
 std::vector<EventId> event_ids(EventFormat format, std::string_view array_text) {
@@ -257,6 +255,8 @@ boost::json::object to_template(const EventDraft& draft) {
 }
 
 Result<EventPtr> build_event(EventDraft draft, const ServerName& server, const crypto::SigningKey& key) {
+  if (draft.prev_events.size() > max_prev_events || draft.auth_events.size() > max_auth_events)
+    return malformed("it cites more events than it may");
   boost::json::object pdu = to_template(draft);
   if (draft.version->event_id == EventIdForm::chosen) pdu["event_id"] = choose_id(server).str();
   pdu["hashes"] = boost::json::object{};
