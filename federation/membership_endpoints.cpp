@@ -2,6 +2,7 @@
 //
 // spec: server-server-api#joining-rooms, #inviting-to-a-room, #leaving-rooms-rejecting-invites
 #include "federation/api.hpp"
+#include "federation/remote_rooms.hpp"
 #include "schema/json/json.hpp"
 
 namespace causeway::federation {
@@ -169,24 +170,13 @@ Task<Result<EventPtr>> take_invite(FederationApi& api, Request& request, const R
   co_return co_await api.rooms.accept_invite(*request.origin, std::move(*event), std::move(shown));
 }
 
-// The request does not say which of the two versions it can be; the create event does.
-const RoomVersion* version_of_v1_invite(const std::vector<boost::json::object>& room_state) {
-  for (const auto& entry : room_state) {
-    const auto* content = json::find_object(entry, "content");
-    if (content && json::find_string(entry, "type") == "m.room.create" &&
-        json::find_string(*content, "room_version") == "2")
-      return find_room_version("2");
-  }
-  return find_room_version("1");
-}
-
 // spec: server-server-api#put_matrixfederationv1inviteroomideventid. The reply is an array of the status and the body.
 Reply send_invite_v1(FederationApi& api, Request& request) {
   auto pdu = request.json_object();
   if (!pdu) co_return pdu.error();
   std::vector<boost::json::object> room_state;
   if (const auto* extra = json::find_object(*pdu, "unsigned")) room_state = invite_room_state(*extra);
-  const auto* version = version_of_v1_invite(room_state);
+  const auto* version = version_1_or_2(room_state);  // the request does not say
   auto accepted = co_await take_invite(api, request, version, std::move(*pdu), std::move(room_state));
   if (!accepted) co_return accepted.error();
   co_return Response::json_text("[200,{\"event\":" + (*accepted)->json() + "}]");

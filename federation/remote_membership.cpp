@@ -123,7 +123,8 @@ Task<Result<RemoteRooms::Prepared>> RemoteRooms::prepare(std::string make_path, 
       target.query("ver", version.id);
   auto reply = co_await client_.call(get(server, target.str()));
   if (!reply) co_return reply.error();
-  const auto* version = find_room_version(json::find_string(*reply, "room_version").value_or("1"));
+  const auto told = json::find_string(*reply, "room_version");
+  const auto* version = find_room_version(told.value_or("1"));
   if (!version)
     co_return make_error(ErrorCode::unsupported_room_version, "This server does not know the version of that room.");
   const auto* drawn_up = json::find_object(*reply, "event");
@@ -134,6 +135,7 @@ Task<Result<RemoteRooms::Prepared>> RemoteRooms::prepare(std::string make_path, 
   if (!event) co_return bad_reply(server, event.error().message);
   Prepared prepared;
   prepared.version = version;
+  prepared.version_is_told = told.has_value();
   prepared.event = std::move(*event);
   co_return prepared;
 }
@@ -177,7 +179,9 @@ Task<Result<RemoteJoin>> RemoteRooms::join_through(MembershipTemplate membership
 
 Task<Result<RemoteJoin>> RemoteRooms::read_join_reply(Prepared prepared, boost::json::object reply, ServerName server) {
   const RoomId room = prepared.event->room_id();
-  auto state = co_await events_of(room, prepared.version, take_objects(reply, "state", max_state_events));
+  auto state_pdus = take_objects(reply, "state", max_state_events);
+  if (!prepared.version_is_told) prepared.version = version_1_or_2(state_pdus);
+  auto state = co_await events_of(room, prepared.version, std::move(state_pdus));
   if (auto why = flaw(state, *prepared.version)) co_return bad_reply(server, *why);
   auto auth_chain = co_await events_of(room, prepared.version, take_objects(reply, "auth_chain", max_state_events));
 

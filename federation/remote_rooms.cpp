@@ -83,6 +83,15 @@ std::vector<boost::json::object> take_objects(boost::json::object& reply, std::s
   return out;
 }
 
+const RoomVersion* version_1_or_2(const std::vector<boost::json::object>& state) {
+  const auto is_create_of_version_2 = [](const boost::json::object& event) {
+    const auto* content = json::find_object(event, "content");
+    return content && json::find_string(event, "type") == "m.room.create" &&
+           json::find_string(*content, "room_version") == "2";
+  };
+  return find_room_version(std::ranges::any_of(state, is_create_of_version_2) ? "2" : "1");
+}
+
 Call RemoteRooms::get(const ServerName& server, std::string target) const {
   Call call;
   call.server = server;
@@ -98,22 +107,18 @@ Task<std::vector<VerifiedEvent>> RemoteRooms::events_of(RoomId room, const RoomV
   co_return events;
 }
 
-// spec: server-server-api#put_matrixfederationv2inviteroomideventid
+// spec: server-server-api#inviting-to-a-room
 Task<Result<EventPtr>> RemoteRooms::invite(EventPtr invite, std::vector<EventPtr> stripped_state, ServerName server) {
-  RequestTarget target("/_matrix/federation/v2/invite");
-  target.segment(invite->room_id().str()).segment(invite->id().str());
-  Call call = get(server, target.str());
-  call.verb = http::Verb::put;
-  // Canonical by its order: the events are canonical already.
-  std::string body = "{\"event\":" + invite->json() + ",\"invite_room_state\":[";
+  std::string room_state = "[";
   for (const auto& event : stripped_state) {
-    if (body.back() != '[') body += ',';
-    body += event->json();
+    if (room_state.size() > 1) room_state += ',';
+    room_state += event->json();
   }
-  body += "],\"room_version\":";
-  json::append_quoted(body, invite->version().id);
-  call.body = body + "}";
-  auto reply = co_await client_.call(std::move(call));
+  room_state += ']';
+  auto reply = co_await send_invite(invite, room_state, server);
+  const bool may_be_older = !reply && invite->version().event_format == EventFormat::v1 &&
+                            (reply.error().status == 400 || reply.error().status == 404);
+  if (may_be_older) reply = co_await send_invite_v1(invite, std::move(room_state), server);
   if (!reply) co_return for_client(std::move(reply.error()));
 
   auto* signed_event = reply->if_contains("event");
@@ -122,6 +127,37 @@ Task<Result<EventPtr>> RemoteRooms::invite(EventPtr invite, std::vector<EventPtr
   if (!checked) co_return bad_reply(server, checked.error().message);
   if (checked->event()->id() != invite->id() || checked->hash_mismatch()) co_return bad_reply(server, "another event.");
   co_return checked->event();
+}
+
+// spec: server-server-api#put_matrixfederationv2inviteroomideventid
+Task<Result<boost::json::object>> RemoteRooms::send_invite(EventPtr invite, std::string room_state, ServerName server) {
+  RequestTarget target("/_matrix/federation/v2/invite");
+  target.segment(invite->room_id().str()).segment(invite->id().str());
+  Call call = get(server, target.str());
+  call.verb = http::Verb::put;
+  // Canonical by its order: the events are canonical already.
+  std::string body = "{\"event\":" + invite->json() + ",\"invite_room_state\":" + room_state + ",\"room_version\":";
+  json::append_quoted(body, invite->version().id);
+  call.body = body + "}";
+  co_return co_await client_.call(std::move(call));
+}
+
+// For servers that know no other. spec: server-server-api#put_matrixfederationv1inviteroomideventid
+Task<Result<boost::json::object>> RemoteRooms::send_invite_v1(EventPtr invite, std::string room_state,
+                                                              ServerName server) {
+  RequestTarget target("/_matrix/federation/v1/invite");
+  target.segment(invite->room_id().str()).segment(invite->id().str());
+  Call call = get(server, target.str());
+  call.verb = http::Verb::put;
+  std::string body = invite->json();
+  body.pop_back();  // canonical still: `unsigned` comes after what an invite has
+  call.body = body + ",\"unsigned\":{\"invite_room_state\":" + room_state + "}}";
+  auto text = co_await client_.fetch(std::move(call));
+  if (!text) co_return text.error();
+  auto reply = json::parse(*text);  // [200, {...}]
+  auto* pair = reply ? reply->if_array() : nullptr;
+  if (!pair || pair->size() != 2 || !(*pair)[1].is_object()) co_return bad_reply(server, "no pair of status and body.");
+  co_return std::move((*pair)[1].get_object());
 }
 
 // spec: server-server-api#get_matrixfederationv1querydirectory

@@ -56,12 +56,15 @@ class RemoteRooms final : public RemoteServers {
  private:
   struct Prepared {
     const RoomVersion* version = nullptr;
+    bool version_is_told = false;  // else it is 1 or 2, between which only the create event decides
     EventPtr event;
   };
   Task<Result<Prepared>> prepare(std::string make_path, MembershipTemplate membership, ServerName server);
   Task<Result<RemoteJoin>> join_through(MembershipTemplate membership, ServerName server);
   Task<Result<EventPtr>> leave_through(MembershipTemplate membership, ServerName server);
   Task<Result<RemoteJoin>> read_join_reply(Prepared prepared, boost::json::object reply, ServerName server);
+  Task<Result<boost::json::object>> send_invite(EventPtr invite, std::string room_state, ServerName server);
+  Task<Result<boost::json::object>> send_invite_v1(EventPtr invite, std::string room_state, ServerName server);
   // Those of the room among the events that pass.
   Task<std::vector<VerifiedEvent>> events_of(RoomId room, const RoomVersion* version,
                                              std::vector<boost::json::object> pdus,
@@ -86,5 +89,8 @@ MatrixError for_client(MatrixError error);
 
 // Moves the objects out of an array member of a reply, at most `limit`; what is not an object is left out.
 std::vector<boost::json::object> take_objects(boost::json::object& reply, std::string_view key, std::size_t limit);
+
+// Which of the versions 1 and 2 a room has that is one of them, by the create event among these.
+const RoomVersion* version_1_or_2(const std::vector<boost::json::object>& state);
 
 }  // namespace causeway::federation

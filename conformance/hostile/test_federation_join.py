@@ -223,6 +223,24 @@ def test_state_with_a_wrong_hash_is_taken_in_redacted_form(server, fake, alice):
     assert state_of(alice, room.id)["m.room.topic", ""]["content"] == {}
 
 
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_room_whose_version_is_not_told_is_of_the_first_two(server, fake, alice, version):
+    room = fake.make_room(version)
+    fake.on("GET", f"/v1/make_join/{room.id}/(.*)", lambda asked: (200, {"event": room.make_join(asked)[1]["event"]}))
+    ok(join(alice, room))
+    assert state_of(alice, room.id)["m.room.create", ""]["content"]["room_version"] == version
+    message = room.message("welcome")
+    assert fake.send(server, message) == {room.add(message): {}}
+    wait_until_shown(alice, room.id, room.last)
+
+
+def test_room_whose_version_is_not_told_is_not_joined_as_another(server, fake, alice):
+    room = fake.make_room("11")
+    fake.on("GET", f"/v1/make_join/{room.id}/(.*)", lambda asked: (200, {"event": room.make_join(asked)[1]["event"]}))
+    error(join(alice, room), 502, "M_UNKNOWN")
+    assert not is_in(alice, room)
+
+
 # --- history ---------------------------------------------------------------------------------------------------------------------
 
 

@@ -386,7 +386,30 @@ def test_invites_are_refused_that_make_no_sense(server, fake, alice):
 
 def test_invites_into_rooms_whose_acl_shuts_the_server_out_are_refused(server, fake, alice, bob, room):
     alice.set_state(room.id, "m.room.server_acl", {"allow": ["*"], "deny": ["localhost"]})
-    error(invite(fake, server, room, invite_event(room, bob.user_id)), 403, "M_FORBIDDEN")
+    event = invite_event(room, bob.user_id)
+    error(invite(fake, server, room, event), 403, "M_FORBIDDEN")
+    error(fake.request(server, "PUT", f"/v1/invite/{enc(room.id)}/{enc(room.id_of(event))}", event), 403, "M_FORBIDDEN")
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_invites_into_the_oldest_rooms_reach_servers_that_know_only_the_first_kind(server, fake, alice, version):
+    room = alice.create_room(room_version=version)
+
+    def sign(asked):
+        event = without(asked.body, "unsigned")
+        assert "m.room.create" in [shown["type"] for shown in asked.body["unsigned"]["invite_room_state"]]
+        return 200, [200, {"event": sign_event(event, version, fake.name, fake.key)}]
+
+    fake.on("PUT", "/v1/invite/([^/]*)/(.*)", sign)
+    ok(alice.post(f"/rooms/{enc(room)}/invite", {"user_id": fake.user()}))
+    assert fake.was_asked("/v2/invite/")
+    assert ok(alice.get(f"/rooms/{enc(room)}/state/m.room.member/{enc(fake.user())}"))["membership"] == "invite"
+
+
+def test_invites_into_later_rooms_are_of_the_second_kind_alone(server, fake, alice):
+    room = alice.create_room(room_version="3")
+    assert alice.post(f"/rooms/{enc(room)}/invite", {"user_id": fake.user()}).status_code >= 400
+    assert fake.was_asked("/v2/invite/") and not fake.was_asked("/v1/invite/")
 
 
 # --- sending -----------------------------------------------------------------------------------------------------------------------

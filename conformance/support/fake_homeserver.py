@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import requests
 
-from matrix_events import SigningKey, auth_keys, canonical, event_id, seal, sign_json
+from matrix_events import SigningKey, auth_keys, base64_of, canonical, cited_ids, event_id, reference_hash, seal, sign_json
 from servers import free_port
 
 _numbers = itertools.count(1)
@@ -234,7 +234,7 @@ class Room:
 
     def create(self, creator):
         content = {"room_version": self.version}
-        if self.version == "10":
+        if int(self.version) < 11:
             content["creator"] = creator
         if self.version != "12":
             self.id = f"!room{next(_numbers)}:{self.server.name}"
@@ -251,11 +251,13 @@ class Room:
     def event(self, kind, content, sender=None, state_key=None, **members):
         """A signed event on the newest. `members` replace what it would have; None leaves it out."""
         event = {"type": kind, "content": content, "sender": sender or self.server.user(), "room_id": self.id,
-                 "origin_server_ts": now_ms(), "prev_events": [self.last] if self.last else [],
+                 "origin_server_ts": now_ms(), "prev_events": self.cite([self.last] if self.last else []),
                  "depth": self.events[self.last]["depth"] + 1 if self.last else 1}
         if state_key is not None:
             event["state_key"] = state_key
-        event["auth_events"] = self.auth_events(event)
+        if self.version in ("1", "2"):
+            event["event_id"] = f"$event{next(_numbers)}:{self.server.name}"
+        event["auth_events"] = self.cite(self.auth_events(event))
         event.update(members)
         event = {key: value for key, value in event.items() if value is not None}
         return seal(event, self.version, self.server.name, self.server.key)
@@ -293,12 +295,12 @@ class Room:
         return made
 
     def auth_chain(self, events):
-        found, waiting = {}, [cited for event in events for cited in event["auth_events"]]
+        found, waiting = {}, [cited for event in events for cited in cited_ids(event, "auth_events")]
         while waiting:
             cited = waiting.pop()
             if cited not in found:
                 found[cited] = self.events[cited]
-                waiting += found[cited]["auth_events"]
+                waiting += cited_ids(found[cited], "auth_events")
         return found
 
     def state_events(self):
@@ -329,8 +331,8 @@ class Room:
     def make_join(self, asked):
         user = asked.parameters[0]
         event = {"type": "m.room.member", "content": {"membership": "join"}, "sender": user, "state_key": user, "room_id": self.id,
-                 "origin_server_ts": now_ms(), "prev_events": [self.last], "depth": self.events[self.last]["depth"] + 1}
-        event["auth_events"] = self.auth_events(event)
+                 "origin_server_ts": now_ms(), "prev_events": self.cite([self.last]), "depth": self.events[self.last]["depth"] + 1}
+        event["auth_events"] = self.cite(self.auth_events(event))
         return 200, {"room_version": self.version, "event": event}
 
     def send_join(self, asked):
@@ -367,7 +369,7 @@ class Room:
             made = waiting.pop(0)
             if made in self.events and made not in stop and made not in out:
                 out.append(made)
-                waiting += self.events[made]["prev_events"]
+                waiting += cited_ids(self.events[made], "prev_events")
         return [self.events[made] for made in out]
 
     def backfill(self, asked):
@@ -375,6 +377,6 @@ class Room:
         return 200, {"origin": self.server.name, "origin_server_ts": now_ms(), "pdus": events}
 
     def missing_events(self, asked):
-        start = [prev for made in asked.body["latest_events"] for prev in self.events.get(made, {}).get("prev_events", [])]
+        start = [prev for made in asked.body["latest_events"] if made in self.events for prev in cited_ids(self.events[made], "prev_events")]
         events = self._walk_back(start, asked.body.get("limit", 10), asked.body["earliest_events"])
         return 200, {"events": events[::-1]}

@@ -1,4 +1,4 @@
-"""Canonical JSON, signatures, hashes and events of room versions 10 to 12, written from the specification and from nothing of Causeway's."""
+"""Canonical JSON, signatures, hashes and events of all room versions, written from the specification and from nothing of Causeway's."""
 
 import base64
 import copy
@@ -37,20 +37,22 @@ def sign_json(value, server, key):
     return value
 
 
-# rooms/v10#redactions, rooms/v11#redactions
+# rooms/v1#redactions, and how later versions change them: 6, 8, 9, 11
 _TOP = {"event_id", "type", "room_id", "sender", "state_key", "content", "hashes", "signatures", "depth", "prev_events", "auth_events", "origin_server_ts"}
 _TOP_10 = _TOP | {"prev_state", "origin", "membership"}
 _LEVELS = {"ban", "events", "events_default", "kick", "redact", "state_default", "users", "users_default"}
 
 
-def _kept_content(event, old):
+def _kept_content(event, number):
     content = event.get("content")
     if not isinstance(content, dict):
         return content
+    old = number < 11
     kept = {
-        "m.room.member": {"membership", "join_authorised_via_users_server"},
+        "m.room.member": {"membership", "join_authorised_via_users_server"} if number >= 9 else {"membership"},
+        "m.room.aliases": {"aliases"} if number < 6 else set(),
         "m.room.create": {"creator"} if old else set(content),
-        "m.room.join_rules": {"join_rule", "allow"},
+        "m.room.join_rules": {"join_rule", "allow"} if number >= 8 else {"join_rule"},
         "m.room.power_levels": _LEVELS if old else _LEVELS | {"invite"},
         "m.room.history_visibility": {"history_visibility"},
         "m.room.redaction": set() if old else {"redacts"},
@@ -62,10 +64,10 @@ def _kept_content(event, old):
 
 
 def redact(event, version):
-    old = version == "10"
-    out = {key: value for key, value in event.items() if key in (_TOP_10 if old else _TOP)}
+    number = int(version)
+    out = {key: value for key, value in event.items() if key in (_TOP_10 if number < 11 else _TOP)}
     if "content" in out:
-        out["content"] = _kept_content(event, old)
+        out["content"] = _kept_content(event, number)
     return copy.deepcopy(out)
 
 
@@ -73,9 +75,20 @@ def content_hash(event):
     return base64_of(hashlib.sha256(canonical(without(event, "unsigned", "signatures", "hashes"))).digest())
 
 
+def reference_hash(event, version):
+    return hashlib.sha256(canonical(without(redact(event, version), "signatures", "unsigned"))).digest()
+
+
 def event_id(event, version):
-    digest = hashlib.sha256(canonical(without(redact(event, version), "signatures", "unsigned"))).digest()
-    return "$" + base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    if version in ("1", "2"):
+        return event["event_id"]
+    encode = base64.b64encode if version == "3" else base64.urlsafe_b64encode
+    return "$" + encode(reference_hash(event, version)).decode().rstrip("=")
+
+
+def cited_ids(event, key):
+    """Of prev_events or auth_events, which in versions 1 and 2 are pairs of an ID and a hash."""
+    return [cited if isinstance(cited, str) else cited[0] for cited in event[key]]
 
 
 def sign_event(event, version, server, key):
