@@ -251,8 +251,7 @@ def test_backfill_with_wrong_parameters_is_refused(server, fake, alice, paramete
 
 
 @pytest.mark.parametrize("body", [{}, {"earliest_events": []}, {"latest_events": 5, "earliest_events": []}, {"latest_events": [5], "earliest_events": []},
-                                  {"latest_events": ["x"], "earliest_events": []}, {"latest_events": [], "earliest_events": [], "limit": "x"},
-                                  {"latest_events": ["$a"] * 101, "earliest_events": []}])
+                                  {"latest_events": ["x"], "earliest_events": []}, {"latest_events": [], "earliest_events": [], "limit": "x"}])
 def test_get_missing_events_with_wrong_body_is_refused(server, fake, alice, body):
     room = fake.join(server, public_room(alice))
     assert fake.request(server, "POST", f"/v1/get_missing_events/{enc(room.id)}", body).status_code == 400

@@ -167,6 +167,15 @@ def test_servers_in_a_room_are_told_of_it(server, fake, alice, room):
     assert room.id_of(event) == first and event["content"]["body"] == "first"
 
 
+def test_missing_events_are_told_however_many_are_named(server, fake, alice, room):
+    known, last = alice.send(room.id, "known"), alice.send(room.id, "last")
+    body = {"earliest_events": [known, *[NO_EVENT] * 150], "latest_events": [last, *[NO_EVENT] * 150]}
+    assert ok(fake.request(server, "POST", f"/v1/get_missing_events/{enc(room.id)}", body)) == {"events": []}
+    body["earliest_events"] = []
+    told = ok(fake.request(server, "POST", f"/v1/get_missing_events/{enc(room.id)}", body))["events"]
+    assert room.id_of(told[-1]) == known
+
+
 @QUESTIONS
 def test_servers_outside_a_room_are_told_nothing(server, fake, alice, question):
     room = alice.create_room(preset="public_chat")
