@@ -156,15 +156,16 @@ Task<Result<VerifiedEvent>> read_invite(FederationApi& api, Request& request, co
 // What both versions of the endpoint do with an invite; the event with our signature.
 Task<Result<EventPtr>> take_invite(FederationApi& api, Request& request, const RoomVersion* version,
                                    boost::json::object pdu, std::vector<boost::json::object> room_state) {
-  auto event = co_await read_invite(api, request, version, std::move(pdu));
-  if (!event) co_return event.error();
-  const RoomId room_id = event->event()->room_id();
-  auto room = co_await api.reader.room(room_id);
+  auto room_id = RoomId::parse(request.path_parameter(0));
+  if (!room_id) co_return room_id.error();
+  auto room = co_await api.reader.room(*room_id);
   if (room) {
     const bool allowed = co_await api.reader.acl_allows(*request.origin, room->nid);
     if (!allowed) co_return make_error(ErrorCode::forbidden, 403, "Your server is denied access to this room.");
   }
-  auto state_checked = co_await check_invite_room_state(api, version, room_id, room_state);
+  auto event = co_await read_invite(api, request, version, std::move(pdu));
+  if (!event) co_return event.error();
+  auto state_checked = co_await check_invite_room_state(api, version, *room_id, room_state);
   if (!state_checked) co_return state_checked.error();
   boost::json::array shown(room_state.begin(), room_state.end());
   co_return co_await api.rooms.accept_invite(*request.origin, std::move(*event), std::move(shown));
