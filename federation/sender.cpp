@@ -292,14 +292,16 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
     call.target = target.str();
     call.body = destination->current->body;
     call.timeout = request_timeout;
-    auto reply = co_await services.client.call(std::move(call));
+    auto reply = co_await services.client.fetch(std::move(call));
     if (!reply) {
       spdlog::info("federation: transaction to {}: {}", destination->name().str(), reply.error().message);
       note_failure(*destination);
       co_return;
     }
     sent.Increment();
-    log_refusals(*destination, *reply);
+    // spec: server-server-api#put_matrixfederationv1sendtxnid: the status alone says that it has arrived.
+    auto results = co_await services.client.parse_reply(std::move(*reply));
+    if (results) log_refusals(*destination, *results);
     const auto done = std::exchange(destination->current, std::nullopt);
     destination->succeeded(*done);
     note_unsaved();

@@ -424,6 +424,16 @@ def test_invites_into_later_rooms_are_of_the_second_kind_alone(server, fake, ali
 # --- sending -----------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("said", [b"", b"not JSON", b"[]"], ids=str)
+def test_a_transaction_that_was_answered_200_is_not_sent_again(server, fake, alice, room, said):
+    fake.on("PUT", "/v1/send/([^/]*)", (200, said))
+    sent = [alice.send(room.id, "first")]
+    fake.wait_until_asked("^/v1/send/")
+    sent.append(alice.send(room.id, "second"))
+    fake.wait_until_asked("^/v1/send/", 2)
+    assert [room.id_of(pdu) for pdu in fake.received_pdus()] == sent
+
+
 def test_a_server_that_was_slow_is_sent_all_it_is_owed_once_and_in_order(server, fake, alice, room):
     caught_up = threading.Event()
     fake.on("PUT", "/v1/send/([^/]*)", lambda asked: (200, {"pdus": {}}) if caught_up.wait(60) else (503, {}))
