@@ -216,6 +216,22 @@ def test_event_of_a_user_who_was_banned_meanwhile_is_soft_failed_and_never_shown
     assert room.id_of(before) not in [prev for pdu in stored for prev in pdu["prev_events"]]
 
 
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one transaction", "one by one"])
+def test_new_events_do_not_cite_what_lies_behind_rejected_events(server, fake, alice, at_once):
+    room = fake.join(server, public_room(alice))
+    rejected = []
+    for text in ("not allowed", "nor this"):
+        rejected.append(room.event("m.room.topic", {"topic": text}, state_key=""))
+        room.add(rejected[-1])
+    message = room.messages(1, "on what was rejected")[0]
+    for batch in [[*rejected, message]] if at_once else [[event] for event in [*rejected, message]]:
+        fake.send(server, *batch)
+    assert is_shown(alice, room.id, room.last) and not is_shown(alice, room.id, room.id_of(rejected[0]))
+    alice.send(room.id, "the next")
+    (next_event,) = [pdu for asked in fake.wait_until_asked("^/v1/send/") for pdu in asked.body["pdus"]]
+    assert next_event["prev_events"] == [room.last]
+
+
 def test_event_signed_with_an_expired_key_is_dropped(server, fake, alice):
     old, fake.key = fake.key, SigningKey("ed25519:new")
     fake.old_keys = {old.id: {"key": old.public, "expired_ts": now_ms() - 60_000}}

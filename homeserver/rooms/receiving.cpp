@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <numeric>
+#include <set>
 
 #include "homeserver/rooms/auth_state.hpp"
 #include "homeserver/rooms/forked_state.hpp"
@@ -19,6 +20,8 @@ namespace {
 constexpr int max_attempts = 5;
 // Beyond this many branches a further one is kept, but new events don't name it.
 constexpr std::size_t max_extremities = 64;
+// So many events are looked at behind rejected and soft-failed ones.
+constexpr std::size_t max_passed_over = 100;
 constexpr std::string_view not_in_room = "This server is not in that room.";
 
 ReceiveOutcome outcome(Received result, std::string reason = {}) {
@@ -43,6 +46,33 @@ bool meets_redaction(const Event& event, const WriteUnit& unit,
                      const std::unordered_map<EventId, StoredEventPtr>& placed) {
   if (event.redacts() && placed.contains(*event.redacts())) return true;
   return std::ranges::any_of(unit.redactions, [&](const auto& record) { return record.target == event.id(); });
+}
+
+// Events that are committed or will be with this unit; nullptr where one is neither.
+Task<std::vector<StoredEventPtr>> find_events(EventStore& store, const WriteUnit& unit, std::vector<EventId> ids) {
+  auto events = co_await store.by_id(ids);
+  for (const auto& added : unit.events) {
+    const auto at = std::ranges::find(ids, added.stored->event->id());
+    if (at != ids.end()) events[static_cast<std::size_t>(at - ids.begin())] = added.stored;
+  }
+  co_return events;
+}
+
+// What an event builds on: its prev_events, and where one of them is not to be built on, what is behind it. None of
+// that is an extremity, although the event in between is none either.
+Task<std::set<EventId>> built_on(EventStore& store, const WriteUnit& unit, const Event& event) {
+  std::vector<EventId> next = event.prev_events();
+  std::set<EventId> ids(next.begin(), next.end());
+  while (!next.empty()) {
+    const auto events = co_await find_events(store, unit, std::move(next));
+    next.clear();
+    for (const auto& stored : events) {
+      if (!stored || !(stored->has(db::EventFlags::rejected) || stored->has(db::EventFlags::soft_failed))) continue;
+      for (const auto& id : stored->event->prev_events())
+        if (ids.size() < max_passed_over && ids.insert(id).second) next.push_back(id);
+    }
+  }
+  co_return ids;
 }
 
 }  // namespace
@@ -393,9 +423,8 @@ Task<Result<>> RoomService::Impl::append_beside(RoomHead& head, WriteUnit& unit,
   }
   if (result == Received::soft_failed) co_return Result<>{};
   auto extremities_before = head.extremities;
-  const auto& named = stored->event->prev_events();
-  std::erase_if(head.extremities,
-                [&](const Extremity& old) { return std::ranges::find(named, old.id) != named.end(); });
+  const auto below = co_await built_on(services.events, unit, *stored->event);
+  std::erase_if(head.extremities, [&](const Extremity& old) { return below.contains(old.id); });
   if (head.extremities.size() >= max_extremities) co_return Result<>{};
   head.extremities.emplace_back(*stored);
   auto resolved = co_await forked.resolve_extremities(index);
