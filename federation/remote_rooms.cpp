@@ -62,6 +62,7 @@ std::vector<ServerName> candidates(std::vector<ServerName> via, const ServerName
 MatrixError for_client(MatrixError error) {
   switch (error.code) {
     case ErrorCode::forbidden:
+    case ErrorCode::invite_blocked:
     case ErrorCode::not_found:
     case ErrorCode::incompatible_room_version:
     case ErrorCode::unable_to_authorise_join:
@@ -70,6 +71,7 @@ MatrixError for_client(MatrixError error) {
     case ErrorCode::bad_state:
       return error;
     default:
+      if (error.status == 403) return make_error(ErrorCode::forbidden, 403, std::move(error.message));
       return make_error(ErrorCode::unknown, 502, std::move(error.message));
   }
 }
