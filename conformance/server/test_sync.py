@@ -136,6 +136,17 @@ def test_a_waiting_sync_wakes_for_messages_receipts_typing_and_account_data(alic
     wait_while(lambda: ok(bob.put(f"/user/{bob.user_id}/rooms/{room}/account_data/org.example", {"a": 2})), lambda r: joined(r, room)["account_data"]["events"][0]["content"] == {"a": 2})
 
 
+@pytest.mark.parametrize("how", ["leave", "kick"])
+def test_who_leaves_types_no_more(alice, bob, how):
+    room = alice.create_room(preset="public_chat")
+    bob.join(room)
+    ok(bob.put(f"/rooms/{room}/typing/{bob.user_id}", {"typing": True, "timeout": 30000}))
+    since = alice.sync()["next_batch"]
+    ok(bob.post(f"/rooms/{room}/leave") if how == "leave" else alice.post(f"/rooms/{room}/kick", {"user_id": bob.user_id}))
+    told = joined(alice.sync(since), room)["ephemeral"]["events"]
+    assert [event["content"]["user_ids"] for event in told if event["type"] == "m.typing"] == [[]]
+
+
 def test_private_receipts_stay_with_their_user(alice, bob):
     room = alice.create_room(preset="public_chat")
     bob.join(room)

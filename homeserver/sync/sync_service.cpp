@@ -76,10 +76,25 @@ struct SyncService::Impl {
   prometheus::Gauge& waiting;
 };
 
+namespace {
+
+void stop_typing_of_who_left(TypingService& typing, const WriteUnit& unit) {
+  for (const NewEvent& added : unit.events) {
+    const Event& event = *added.stored->event;
+    if (added.placement != Placement::live || !event.is("m.room.member") || event.membership() == "join") continue;
+    if (auto user = UserId::parse(event.state_key().value_or("")))
+      typing.set(unit.room, std::move(*user), false, {}, false);
+  }
+}
+
+}  // namespace
+
 SyncService::SyncService(Services services) : impl_(std::make_unique<Impl>(services)) {
   services.hub.add_listener([impl = impl_.get()](StreamPosition position, const std::vector<WriteUnitPtr>& units) {
-    for (const auto& unit : units)
+    for (const auto& unit : units) {
       impl->versions.append(position, *unit);
+      stop_typing_of_who_left(impl->s.typing, *unit);
+    }
     impl->users.committed(position, units);
   });
   services.typing.add_listener(
