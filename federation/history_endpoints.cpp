@@ -226,11 +226,11 @@ constexpr Endpoint endpoints[] = {
     {Verb::get, "/_matrix/federation/v1/event/{eventId}", "getEvent", Auth::federation, RateClass::federation, 0,
      get_event},
     {Verb::get, "/_matrix/federation/v1/state/{roomId}", "getRoomState", Auth::federation, RateClass::federation, 0,
-     get_room_state},
+     get_room_state, heavy_federation_work},
     {Verb::get, "/_matrix/federation/v1/state_ids/{roomId}", "getRoomStateIds", Auth::federation, RateClass::federation,
-     0, get_room_state_ids},
+     0, get_room_state_ids, heavy_federation_work},
     {Verb::get, "/_matrix/federation/v1/event_auth/{roomId}/{eventId}", "getEventAuth", Auth::federation,
-     RateClass::federation, 0, get_event_auth},
+     RateClass::federation, 0, get_event_auth, heavy_federation_work},
 };
 
 }  // namespace

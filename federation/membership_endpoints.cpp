@@ -208,7 +208,7 @@ constexpr Endpoint endpoints[] = {
     {Verb::get, "/_matrix/federation/v1/make_join/{roomId}/{userId}", "makeJoin", Auth::federation,
      RateClass::federation, 0, make_join},
     {Verb::put, "/_matrix/federation/v2/send_join/{roomId}/{eventId}", "sendJoinV2", Auth::federation,
-     RateClass::federation, 128 * kib, send_join},
+     RateClass::federation, 128 * kib, send_join, heavy_federation_work},
     {Verb::get, "/_matrix/federation/v1/make_leave/{roomId}/{userId}", "makeLeave", Auth::federation,
      RateClass::federation, 0, make_leave},
     {Verb::put, "/_matrix/federation/v2/send_leave/{roomId}/{eventId}", "sendLeaveV2", Auth::federation,

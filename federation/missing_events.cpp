@@ -4,6 +4,8 @@
 
 #include <unordered_set>
 
+#include "homeserver/rooms/outlier_judgement.hpp"
+
 namespace causeway::federation {
 
 namespace {
@@ -13,8 +15,6 @@ constexpr std::size_t events_per_round = 50;
 constexpr std::size_t max_collected = 250;
 constexpr std::size_t max_earliest = 20;
 constexpr std::size_t max_state_fetches = 3;
-// More than this are fetched as one whole state rather than one by one.
-constexpr std::size_t max_single_fetches = 100;
 
 std::vector<EventId> prev_events_outside(const std::vector<VerifiedEvent>& collected) {
   std::unordered_set<EventId> inside;
@@ -24,28 +24,6 @@ std::vector<EventId> prev_events_outside(const std::vector<VerifiedEvent>& colle
   for (const auto& verified : collected)
     for (const auto& previous : verified.event()->prev_events())
       if (inside.insert(previous).second) out.push_back(previous);
-  return out;
-}
-
-// Parents before children. `depth` is whatever the sender says, so it only breaks ties.
-std::vector<VerifiedEvent> oldest_first(std::vector<VerifiedEvent> events) {
-  std::stable_sort(events.begin(), events.end(),
-                   [](const auto& a, const auto& b) { return a.event()->depth() < b.event()->depth(); });
-  std::unordered_set<EventId> waiting;
-  for (const auto& verified : events)
-    waiting.insert(verified.event()->id());
-  std::vector<VerifiedEvent> out;
-  const auto is_ready = [&](const VerifiedEvent& verified) {
-    const auto& previous = verified.event()->prev_events();
-    return std::none_of(previous.begin(), previous.end(), [&](const auto& id) { return waiting.contains(id); });
-  };
-  while (!events.empty()) {
-    auto next = std::find_if(events.begin(), events.end(), is_ready);
-    if (next == events.end()) next = events.begin();  // cannot be: hashes don't form cycles
-    waiting.erase(next->event()->id());
-    out.push_back(std::move(*next));
-    events.erase(next);
-  }
   return out;
 }
 
@@ -105,7 +83,7 @@ Task<std::vector<VerifiedEvent>> MissingEvents::collect(VerifiedEvent event) {
         latest.push_back(verified.event()->id());
     }
   }
-  co_return oldest_first(std::move(collected));
+  co_return oldest_first(collected);
 }
 
 // What the first server that has any says.
@@ -159,50 +137,13 @@ Task<bool> MissingEvents::receive_with_fetched_state(VerifiedEvent event) {
 }
 
 Task<bool> MissingEvents::receive_with_state_of(VerifiedEvent event, ServerName server) {
-  const EventId id = event.event()->id();
-  auto ids = co_await services_.remote.state_ids(room_->id, id, server);
-  if (!ids) {
-    note(server, ids.error());
+  auto state = co_await services_.rooms.fetch_state(room_, event.event()->id(), server);
+  if (!state) {
+    note(server, state.error());
     co_return false;
   }
-  const bool is_here = co_await store_state(id, *ids, server);
-  if (!is_here) co_return false;
-  auto outcome = co_await services_.rooms.receive_with_state(origin_, std::move(event), std::move(ids->state));
+  auto outcome = co_await services_.rooms.receive_with_state(origin_, std::move(event), std::move(*state));
   co_return outcome.result != Received::missing;
-}
-
-// Makes the events of the state and its auth chain known here, as outliers: those that the server gives and that pass.
-// False when it could not be asked for them.
-Task<bool> MissingEvents::store_state(EventId at, RemoteServers::StateIds ids, ServerName from) {
-  std::vector<EventId> wanted = ids.auth_chain;
-  wanted.insert(wanted.end(), ids.state.begin(), ids.state.end());
-  std::sort(wanted.begin(), wanted.end());
-  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
-  auto stored = co_await services_.events.by_id(wanted);
-  std::vector<EventId> missing;
-  for (std::size_t i = 0; i < wanted.size(); ++i)
-    if (!stored[i]) missing.push_back(wanted[i]);
-  if (missing.empty()) co_return true;
-
-  std::vector<VerifiedEvent> fetched;
-  if (missing.size() <= max_single_fetches) {
-    auto events = co_await services_.remote.events(room_->id, room_->version, std::move(missing), from);
-    if (!events) {
-      note(from, events.error());
-      co_return false;
-    }
-    fetched = std::move(*events);
-  } else {
-    auto state = co_await services_.remote.state(room_->id, room_->version, at, from);
-    if (!state) {
-      note(from, state.error());
-      co_return false;
-    }
-    fetched = std::move(state->state);
-    std::move(state->auth_chain.begin(), state->auth_chain.end(), std::back_inserter(fetched));
-  }
-  co_await services_.rooms.add_outliers(room_->id, room_->version, std::move(fetched));
-  co_return true;
 }
 
 }  // namespace causeway::federation

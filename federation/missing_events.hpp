@@ -43,7 +43,6 @@ class MissingEvents {
   Task<> fetch_auth_events(EventId of, std::vector<EventId> missing, ServerName from);
   Task<bool> receive_with_fetched_state(VerifiedEvent event);
   Task<bool> receive_with_state_of(VerifiedEvent event, ServerName server);
-  Task<bool> store_state(EventId at, RemoteServers::StateIds ids, ServerName from);
 
   Services services_;
   RoomInfoPtr room_;

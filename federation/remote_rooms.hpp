@@ -35,6 +35,7 @@ class RemoteRooms final : public RemoteServers {
   Task<Result<std::vector<VerifiedEvent>>> backfill(RoomId room, const RoomVersion* version, std::vector<EventId> from,
                                                     std::size_t limit, std::vector<ServerName> via) override;
   Task<Result<StateIds>> state_ids(RoomId room, EventId at, ServerName from) override;
+  Task<Result<State>> state(RoomId room, const RoomVersion* version, EventId at, ServerName from) override;
   Task<Result<std::vector<VerifiedEvent>>> events(RoomId room, const RoomVersion* version, std::vector<EventId> ids,
                                                   ServerName from) override;
 
@@ -47,11 +48,6 @@ class RemoteRooms final : public RemoteServers {
   // The auth chain of an event.
   Task<Result<std::vector<VerifiedEvent>>> event_auth(RoomId room, const RoomVersion* version, EventId of,
                                                       ServerName from);
-  // State before an event with its auth chain, whole: for when most of it is not here.
-  struct State {
-    std::vector<VerifiedEvent> state, auth_chain;
-  };
-  Task<Result<State>> state(RoomId room, const RoomVersion* version, EventId at, ServerName from);
 
  private:
   struct Prepared {

@@ -59,6 +59,7 @@ struct Config {
   std::int64_t remote_places = 0;
   std::int64_t login_places = 0;
   std::int64_t federation_places = 0;
+  std::int64_t heavy_federation_places = 0;
   std::int64_t place_wait_ms = 0;
   std::int64_t max_unsent_mb = 0;
 

@@ -232,6 +232,8 @@ std::vector<ConfigKey> overload_keys() {
       places("overload.logins", &Config::login_places, "Logins and registrations. 0: 4 for each processor."),
       places("overload.federation", &Config::federation_places,
              "Requests of other servers. 0: 16 for each of database.connections."),
+      places("overload.heavy_federation", &Config::heavy_federation_places,
+             "Those that read the state of a whole room, like joins. 0: 4 for each of database.connections."),
       key<std::int64_t>(
           "overload.wait_ms", &Config::place_wait_ms, 500, "1 to 60000", between(1, 60'000),
           "How long a cheap read or a write waits for its turn before it is refused; others ten times as long. A tenth "

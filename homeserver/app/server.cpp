@@ -38,7 +38,8 @@ http::AdmissionSettings admission_settings(const Config& config) {
   for (const auto& [work, places] :
        {std::pair{WorkClass::read, config.read_places}, std::pair{WorkClass::heavy, config.heavy_places},
         std::pair{WorkClass::write, config.write_places}, std::pair{WorkClass::remote, config.remote_places},
-        std::pair{WorkClass::login, config.login_places}, std::pair{WorkClass::federation, config.federation_places}})
+        std::pair{WorkClass::login, config.login_places}, std::pair{WorkClass::federation, config.federation_places},
+        std::pair{WorkClass::heavy_federation, config.heavy_federation_places}})
     if (places > 0) settings[work] = static_cast<std::size_t>(places);
   settings.patience = std::chrono::milliseconds(config.place_wait_ms);
   settings.short_patience = settings.patience / 10;

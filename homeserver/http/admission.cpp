@@ -38,15 +38,15 @@ constexpr int patience_factor(WorkClass work) {
 constexpr std::int64_t earliest_return_ms = 1000;
 constexpr std::int64_t latest_return_ms = 3000;  // not all at the same moment
 
-constexpr std::array<const char*, work_classes> names{"unbounded", "read",  "heavy",      "write",
-                                                      "remote",    "login", "federation", "authentication"};
+constexpr std::array<const char*, work_classes> names{
+    "unbounded", "read", "heavy", "write", "remote", "login", "federation", "heavy_federation", "authentication"};
 
 }  // namespace
 
 AdmissionSettings usual_admission(std::size_t processors, std::size_t database_connections) {
   AdmissionSettings settings;
   settings[WorkClass::read] = settings[WorkClass::federation] = 16 * database_connections;
-  settings[WorkClass::heavy] = 4 * database_connections;
+  settings[WorkClass::heavy] = settings[WorkClass::heavy_federation] = 4 * database_connections;
   settings[WorkClass::write] = 512;  // fewer make smaller batches: a quarter fewer a second with 256 senders
   settings[WorkClass::remote] = 128;
   settings[WorkClass::login] = 4 * processors;

@@ -39,6 +39,9 @@ WorkClass work_class_of(RateClass rate);
 inline WorkClass heavy_work(const Request&) {
   return WorkClass::heavy;
 }
+inline WorkClass heavy_federation_work(const Request&) {
+  return WorkClass::heavy_federation;
+}
 inline WorkClass remote_work(const Request&) {
   return WorkClass::remote;
 }

@@ -11,16 +11,17 @@ namespace causeway::http {
 
 // What a request costs, and whom it keeps from being served: each class has so many places (admission.hpp).
 enum class WorkClass {
-  unbounded,       // from memory, and must be answered whatever else happens
-  read,            // cheap reads
-  heavy,           // reads of whole rooms or accounts: initial syncs, states, member lists
-  write,           // what ends in the writer
-  remote,          // what may wait for another server
-  login,           // what hashes a password
-  federation,      // requests of other servers
-  authentication,  // finding out which other server asks, which may take asking it for its keys
+  unbounded,         // from memory, and must be answered whatever else happens
+  read,              // cheap reads
+  heavy,             // reads of whole rooms or accounts: initial syncs, states, member lists
+  write,             // what ends in the writer
+  remote,            // what may wait for another server
+  login,             // what hashes a password
+  federation,        // requests of other servers
+  heavy_federation,  // those that read the state of whole rooms
+  authentication,    // finding out which other server asks, which may take asking it for its keys
 };
-inline constexpr std::size_t work_classes = 8;
+inline constexpr std::size_t work_classes = 9;
 
 class Admission;
 

@@ -3,6 +3,8 @@
 // spec: server-server-api#backfilling-and-retrieving-missing-events
 #include <spdlog/spdlog.h>
 
+#include <unordered_set>
+
 #include "homeserver/rooms/room_service_impl.hpp"
 #include "schema/db/tables/events.hpp"
 
@@ -14,38 +16,12 @@ constexpr std::size_t max_gaps = 100;
 constexpr std::size_t max_batch = 100;
 constexpr std::size_t max_roots = 5;    // branches that a batch begins with
 constexpr std::size_t max_servers = 5;  // asked in turn
-constexpr std::size_t max_fetched_state = 20'000;
+// More than this are fetched as one whole state rather than one by one.
+constexpr std::size_t max_single_fetches = 100;
 
-using Batch = std::unordered_map<EventId, VerifiedEvent>;
+using Ids = std::unordered_set<EventId>;
 
-// The oldest first: each comes after those of its prev_events that are in the batch. Depth is the sender's word, so it
-// only decides between those that no edges order, such as the pieces on both sides of an event that can't be had.
-std::vector<VerifiedEvent> oldest_first(const Batch& batch) {
-  std::unordered_map<EventId, std::size_t> waits_for;
-  std::unordered_map<EventId, std::vector<const Event*>> named_by;
-  std::set<std::pair<std::int64_t, EventId>> ready;
-  for (const auto& [id, verified] : batch) {
-    const Event& event = *verified.event();
-    auto& waiting = waits_for[id];
-    for (const auto& prev : event.prev_events()) {
-      if (!batch.contains(prev)) continue;
-      ++waiting;
-      named_by[prev].push_back(&event);
-    }
-    if (waiting == 0) ready.emplace(event.depth(), id);
-  }
-  std::vector<VerifiedEvent> sorted;
-  while (!ready.empty()) {
-    const EventId id = ready.begin()->second;
-    ready.erase(ready.begin());
-    sorted.push_back(batch.at(id));
-    for (const Event* later : named_by[id])
-      if (--waits_for[later->id()] == 0) ready.emplace(later->depth(), later->id());
-  }
-  return sorted;
-}
-
-bool is_root(const Event& event, const Batch& batch) {
+bool is_root(const Event& event, const Ids& batch) {
   return std::ranges::none_of(event.prev_events(), [&](const EventId& prev) { return batch.contains(prev); });
 }
 
@@ -76,44 +52,57 @@ Task<> RoomService::Impl::backfill(RoomInfoPtr room, OrderKey before, std::size_
     spdlog::info("room {}: no backfill: {}", room->id.str(), fetched.error().message);
     co_return;
   }
-  Batch batch;
-  for (const auto& event : *fetched)
-    if (event.event()->room_id() == room->id && batch.size() < max_batch) batch.emplace(event.event()->id(), event);
-  auto events = oldest_first(batch);
-  std::vector<VerifiedEvent> roots;
+  std::erase_if(*fetched, [&](const auto& event) { return event.event()->room_id() != room->id; });
+  auto events = oldest_first(*fetched);
+  Ids batch;
   for (const auto& event : events)
-    if (is_root(*event.event(), batch)) roots.push_back(event);
+    batch.insert(event.event()->id());
+  std::vector<EventId> roots;
+  for (const auto& event : events)
+    if (is_root(*event.event(), batch)) roots.push_back(event.event()->id());
   if (roots.size() > max_roots) co_return;
   RootStates states;
   for (const auto& root : roots) {
-    auto state = co_await fetch_state_before(room, root.event()->id(), servers);
-    if (state) states.emplace(root.event()->id(), std::move(*state));
+    for (const auto& server : servers) {
+      auto state = co_await fetch_state(room, root, server);
+      if (!state) continue;
+      states.emplace(root, std::move(*state));
+      break;
+    }
   }
   co_await append_backfilled(room->id, *later->order, std::move(events), std::move(states));
 }
 
-// The state before an event as a peer has it, stored as outliers; nothing when nobody tells.
-Task<std::optional<std::vector<EventId>>> RoomService::Impl::fetch_state_before(RoomInfoPtr room, EventId at,
-                                                                                std::vector<ServerName> servers) {
-  for (const auto& server : servers) {
-    auto ids = co_await remote->state_ids(room->id, at, server);
-    if (!ids || ids->state.size() + ids->auth_chain.size() > max_fetched_state) continue;
-    std::vector<EventId> all = ids->state;
-    all.insert(all.end(), ids->auth_chain.begin(), ids->auth_chain.end());
-    auto here = co_await services.events.by_id(all);
-    std::vector<EventId> absent;
-    for (std::size_t i = 0; i < all.size(); ++i)
-      if (!here[i]) absent.push_back(all[i]);
-    if (!absent.empty()) {
-      auto events = co_await remote->events(room->id, room->version, std::move(absent), server);
-      if (!events) continue;
-      auto left_out = co_await add_outliers(room->id, room->version, std::move(*events));
-      if (!left_out.empty())
-        spdlog::info("room {}: {} events of a state are left out", room->id.str(), left_out.size());
-    }
-    co_return std::move(ids->state);
-  }
-  co_return std::nullopt;
+Task<Result<std::vector<EventId>>> RoomService::Impl::fetch_state(RoomInfoPtr room, EventId before, ServerName from) {
+  auto ids = co_await remote->state_ids(room->id, before, from);
+  if (!ids) co_return ids.error();
+  std::vector<EventId> wanted = std::move(ids->auth_chain);
+  wanted.insert(wanted.end(), ids->state.begin(), ids->state.end());
+  std::ranges::sort(wanted);
+  const auto repeated = std::ranges::unique(wanted);
+  wanted.erase(repeated.begin(), repeated.end());
+  auto here = co_await services.events.by_id(wanted);
+  std::vector<EventId> missing;
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    if (!here[i]) missing.push_back(std::move(wanted[i]));
+  if (missing.empty()) co_return std::move(ids->state);
+  auto events = co_await fetch_events_of_state(room, std::move(before), std::move(missing), std::move(from));
+  if (!events) co_return events.error();
+  auto left_out = co_await add_outliers(room->id, room->version, std::move(*events));
+  if (!left_out.empty()) spdlog::info("room {}: {} events of a state are left out", room->id.str(), left_out.size());
+  co_return std::move(ids->state);
+}
+
+Task<Result<std::vector<VerifiedEvent>>> RoomService::Impl::fetch_events_of_state(RoomInfoPtr room, EventId before,
+                                                                                  std::vector<EventId> missing,
+                                                                                  ServerName from) {
+  if (missing.size() <= max_single_fetches)
+    co_return co_await remote->events(room->id, room->version, std::move(missing), std::move(from));
+  auto whole = co_await remote->state(room->id, room->version, std::move(before), std::move(from));
+  if (!whole) co_return whole.error();
+  std::vector<VerifiedEvent> events = std::move(whole->state);
+  std::ranges::move(whole->auth_chain, std::back_inserter(events));
+  co_return events;
 }
 
 Task<> RoomService::Impl::append_backfilled(RoomId room_id, OrderKey later, std::vector<VerifiedEvent> events,

@@ -1,5 +1,8 @@
 #include "homeserver/rooms/outlier_judgement.hpp"
 
+#include <functional>
+#include <set>
+
 #include "homeserver/rooms/auth_state.hpp"
 
 namespace causeway {
@@ -18,6 +21,36 @@ MatrixError bad_answer(const std::string& what) {
 
 MatrixError forbidden(const std::string& why) {
   return make_error(ErrorCode::forbidden, "The room's state does not allow the join: " + why);
+}
+
+// Each after those that it names, among those that are given.
+std::vector<VerifiedEvent> sort_after(const std::vector<VerifiedEvent>& events,
+                                      const std::function<std::vector<EventId>(const Event&)>& named_by) {
+  std::unordered_map<EventId, std::size_t> index;
+  for (std::size_t i = 0; i < events.size(); ++i)
+    index.try_emplace(events[i].event()->id(), i);
+  std::vector<std::size_t> waits_for(events.size(), 0);
+  std::vector<std::vector<std::size_t>> dependents(events.size());
+  std::set<std::pair<std::int64_t, std::size_t>> ready;
+  for (const auto& [id, i] : index) {
+    for (const auto& named : named_by(*events[i].event())) {
+      auto found = index.find(named);
+      if (found == index.end()) continue;
+      ++waits_for[i];
+      dependents[found->second].push_back(i);
+    }
+    if (waits_for[i] == 0) ready.emplace(events[i].event()->depth(), i);
+  }
+  std::vector<VerifiedEvent> sorted;
+  sorted.reserve(index.size());
+  while (!ready.empty()) {
+    const std::size_t next = ready.begin()->second;
+    ready.erase(ready.begin());
+    sorted.push_back(events[next]);
+    for (std::size_t later : dependents[next])
+      if (--waits_for[later] == 0) ready.emplace(events[later].event()->depth(), later);
+  }
+  return sorted;
 }
 
 KnownEvents judge_alone(std::vector<VerifiedEvent> events) {
@@ -39,30 +72,11 @@ std::vector<EventId> cited_by(const Event& event) {
 }
 
 std::vector<VerifiedEvent> in_citing_order(const std::vector<VerifiedEvent>& events) {
-  std::unordered_map<EventId, std::size_t> index;
-  for (std::size_t i = 0; i < events.size(); ++i)
-    index.try_emplace(events[i].event()->id(), i);
-  std::vector<std::size_t> waits_for(events.size(), 0);
-  std::vector<std::vector<std::size_t>> dependents(events.size());
-  for (const auto& [id, i] : index) {
-    for (const auto& cited : cited_by(*events[i].event())) {
-      auto found = index.find(cited);
-      if (found == index.end()) continue;
-      ++waits_for[i];
-      dependents[found->second].push_back(i);
-    }
-  }
-  std::vector<std::size_t> order;
-  for (std::size_t i = 0; i < events.size(); ++i)
-    if (waits_for[i] == 0 && index.at(events[i].event()->id()) == i) order.push_back(i);
-  for (std::size_t next = 0; next < order.size(); ++next)
-    for (std::size_t later : dependents[order[next]])
-      if (--waits_for[later] == 0) order.push_back(later);
-  std::vector<VerifiedEvent> sorted;
-  sorted.reserve(order.size());
-  for (std::size_t i : order)
-    sorted.push_back(events[i]);
-  return sorted;
+  return sort_after(events, cited_by);
+}
+
+std::vector<VerifiedEvent> oldest_first(const std::vector<VerifiedEvent>& events) {
+  return sort_after(events, [](const Event& event) { return event.prev_events(); });
 }
 
 bool judge_outlier(StoredEvent& stored, const KnownEvents& known) {

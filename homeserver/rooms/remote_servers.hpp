@@ -71,11 +71,15 @@ class RemoteServers {
   virtual Task<Result<std::vector<VerifiedEvent>>> backfill(RoomId room, const RoomVersion* version,
                                                             std::vector<EventId> from, std::size_t limit,
                                                             std::vector<ServerName> via) = 0;
-  // State (ids) before an event, and single events.
+  // State before an event and its auth chain, as IDs or whole, and single events.
   struct StateIds {
     std::vector<EventId> state, auth_chain;
   };
+  struct State {
+    std::vector<VerifiedEvent> state, auth_chain;
+  };
   virtual Task<Result<StateIds>> state_ids(RoomId room, EventId at, ServerName from) = 0;
+  virtual Task<Result<State>> state(RoomId room, const RoomVersion* version, EventId at, ServerName from) = 0;
   virtual Task<Result<std::vector<VerifiedEvent>>> events(RoomId room, const RoomVersion* version,
                                                           std::vector<EventId> ids, ServerName from) = 0;
 };

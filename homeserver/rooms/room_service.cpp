@@ -118,6 +118,10 @@ Task<std::vector<EventId>> RoomService::add_outliers(RoomId room, const RoomVers
   return impl_->add_outliers(std::move(room), version, std::move(events));
 }
 
+Task<Result<std::vector<EventId>>> RoomService::fetch_state(RoomInfoPtr room, EventId before, ServerName from) {
+  return impl_->fetch_state(std::move(room), std::move(before), std::move(from));
+}
+
 Task<Result<RoomService::Template>> RoomService::make_membership_template(RoomId room, UserId user,
                                                                           std::string membership,
                                                                           std::vector<std::string> supported_versions) {

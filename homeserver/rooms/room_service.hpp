@@ -156,6 +156,9 @@ class RoomService {
   // Stores events outside the timeline (auth events, state of a snapshot), each judged by its own auth_events. Any
   // order; those whose auth events are not here are left out and returned.
   Task<std::vector<EventId>> add_outliers(RoomId room, const RoomVersion* version, std::vector<VerifiedEvent> events);
+  // The state before an event as another server tells it. What of it and of its auth chain was not here is fetched and
+  // stored outside the timeline; some of it may be left out.
+  Task<Result<std::vector<EventId>>> fetch_state(RoomInfoPtr room, EventId before, ServerName from);
 
   // make_join, make_leave: what a peer's user may sign; auth events and head are the committed ones.
   // M_NOT_FOUND, M_FORBIDDEN, M_UNABLE_TO_AUTHORISE_JOIN, M_UNABLE_TO_GRANT_JOIN, M_INCOMPATIBLE_ROOM_VERSION.

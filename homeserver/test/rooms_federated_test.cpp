@@ -313,6 +313,25 @@ TEST_F(MembershipRaceTest, who_joins_while_the_room_is_being_forgotten_is_in_it)
   }
 }
 
+TEST_F(FederatedRoomsTest, large_state_of_a_room_that_is_hardly_known_is_fetched_and_stored) {
+  CreateRoom request;
+  for (int i = 0; i < 110; ++i) {
+    object event;
+    event["type"] = "org.example.state";
+    event["state_key"] = std::to_string(i);
+    event["content"] = object();
+    request.initial_state.push_back(std::move(event));
+  }
+  room = here.create_room(alice, std::move(request));
+  ASSERT_TRUE(here.change(Kind::invite, alice, bob.user, room));
+  auto at = here.timeline(room).back()->event->id();
+  auto state = there.run(there.rooms->fetch_state(there.room(room), at, here.self.name));
+  ASSERT_TRUE(state) << state.error().message;
+  EXPECT_GT(state->size(), 110u);
+  for (const auto& id : *state)
+    EXPECT_NE(there.event(id), nullptr);
+}
+
 TEST_F(FederatedRoomsTest, joining_a_room_of_many_servers_takes_no_more_round_trips_than_one_of_few) {
   const auto cost_of_joining = [&](int servers) {
     room = here.create_public_room(alice);

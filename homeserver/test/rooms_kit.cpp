@@ -244,6 +244,16 @@ Task<Result<RemoteServers::StateIds>> DirectRemote::state_ids(RoomId room, Event
   co_return ids;
 }
 
+Task<Result<RemoteServers::State>> DirectRemote::state(RoomId room, const RoomVersion* version, EventId at,
+                                                       ServerName from) {
+  auto ids = co_await state_ids(room, std::move(at), from);
+  if (!ids) co_return ids.error();
+  State whole;
+  whole.state = *co_await events(room, version, std::move(ids->state), from);
+  whole.auth_chain = *co_await events(room, version, std::move(ids->auth_chain), from);
+  co_return whole;
+}
+
 Task<Result<std::vector<VerifiedEvent>>> DirectRemote::events(RoomId, const RoomVersion*, std::vector<EventId> ids,
                                                               ServerName from) {
   auto found = co_await other(from).events->by_id(std::move(ids));

@@ -30,6 +30,7 @@ class RemoteStandIn final : public RemoteServers {
     co_return unreachable();
   }
   Task<Result<StateIds>> state_ids(RoomId, EventId, ServerName) override { co_return unreachable(); }
+  Task<Result<State>> state(RoomId, const RoomVersion*, EventId, ServerName) override { co_return unreachable(); }
   Task<Result<std::vector<VerifiedEvent>>> events(RoomId, const RoomVersion*, std::vector<EventId>,
                                                   ServerName) override {
     co_return unreachable();

@@ -44,6 +44,7 @@ class DirectRemote : public RemoteServers {
   Task<Result<std::vector<VerifiedEvent>>> backfill(RoomId room, const RoomVersion* version, std::vector<EventId> from,
                                                     std::size_t limit, std::vector<ServerName> via) override;
   Task<Result<StateIds>> state_ids(RoomId room, EventId at, ServerName from) override;
+  Task<Result<State>> state(RoomId room, const RoomVersion* version, EventId at, ServerName from) override;
   Task<Result<std::vector<VerifiedEvent>>> events(RoomId room, const RoomVersion* version, std::vector<EventId> ids,
                                                   ServerName from) override;
 
