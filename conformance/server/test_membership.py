@@ -1,5 +1,6 @@
 """Joining, inviting, leaving, kicking, banning: what is refused, and what a change carries along."""
 
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
@@ -118,3 +119,15 @@ def test_who_blocks_invites_gets_none_and_sees_none_of_those_before(server, alic
     ok(bob.put(config, {}))
     ok(alice.post(f"/rooms/{enc(room)}/invite", {"user_id": bob.user_id}))
     assert {room, before} <= set(bob.sync()["rooms"]["invite"])
+
+
+def test_who_joins_or_leaves_many_times_at_once_does_so_once(server, alice):
+    room = alice.create_room(preset="public_chat")
+    bob = server.register()
+    since = alice.sync()["next_batch"]
+    with ThreadPoolExecutor(8) as pool:
+        for what in ("join", "leave"):
+            replies = list(pool.map(lambda _: bob.post(f"/rooms/{enc(room)}/{what}"), range(8)))
+            assert [reply.status_code for reply in replies] == [200] * 8
+    shown = alice.sync(since)["rooms"]["join"][room]["timeline"]["events"]
+    assert [event["content"]["membership"] for event in shown] == ["join", "leave"]

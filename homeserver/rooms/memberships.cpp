@@ -153,7 +153,7 @@ Task<Result<>> RoomService::Impl::join(ChangeMembership request) {
   auto job = [this, request, content, &elsewhere](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
     StateKey key("m.room.member", request.target.str());
     auto member = co_await heads.holder(head, std::move(key));
-    if (membership_of(member) == Membership::join && !head.is_uncommitted(member->nid)) co_return member->event->id();
+    if (membership_of(member) == Membership::join) co_return member->event->id();
     auto via = co_await authorise_restricted_join(head, request.target, membership_of(member));
     if (!via) {
       elsewhere = via.error().code == ErrorCode::unable_to_grant_join;

@@ -82,9 +82,12 @@ class RoomHead {
 };
 using RoomHeadPtr = std::shared_ptr<RoomHead>;
 
+// Fewer than the writes that are worked on at a time, so that a room that stands still leaves places for others.
+inline constexpr std::size_t max_waiting_for_room = 384;
+
 struct RoomSlot {
   RoomId id;
-  Lane lane;
+  Lane lane{max_waiting_for_room};
   RoomHeadPtr head;       // nullptr: not loaded, or no such room
   std::size_t joins = 0;  // of this server over federation, under way
   Signal joined;

@@ -89,7 +89,14 @@ Task<Result<EventId>> RoomService::Impl::commit_in_lane(RoomId room, LocalJob jo
     if (!lock->known() || !lock->head().in_room(services.self.name)) co_return not_in_room();
     auto unit = std::make_shared<WriteUnit>();
     auto sent = co_await job(lock->head(), *unit);
-    if (!sent || unit->events.empty()) co_return sent;
+    if (!sent) co_return sent;
+    if (unit->events.empty()) {
+      // What is so already, perhaps by an event that is still on its way: told when that is committed.
+      const bool settled = co_await heads.settle(*lock);
+      if (settled) co_return sent;
+      if (attempt == max_attempts) co_return make_error(ErrorCode::unknown, 503, "The room is busy. Try again.");
+      continue;
+    }
     auto written = co_await heads.commit(std::move(*lock), unit);
     if (written) co_return sent;
     if (written.failure() == WriteFailure::duplicate_transaction) {
@@ -116,8 +123,7 @@ Task<Result<EventId>> RoomService::Impl::append_event(RoomHead& head, WriteUnit&
     std::vector<StateKeyNid> keys(1, *event->key);
     auto holders = co_await heads.holders(head, std::move(keys));
     const auto& current = holders.front();
-    if (current && !head.is_uncommitted(current->nid) && current->sender == event->sender &&
-        current->event->content() == event->event->content())
+    if (current && current->sender == event->sender && current->event->content() == event->event->content())
       co_return current->event->id();
   }
   co_await builder.append(head, unit, event);

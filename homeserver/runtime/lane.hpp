@@ -11,7 +11,7 @@ namespace causeway {
 // Reactor thread only. Lives as long as anything waits on it.
 class Lane {
  public:
-  explicit Lane(std::size_t max_waiting = 1024) : max_waiting_(max_waiting) {}
+  explicit Lane(std::size_t max_waiting) : max_waiting_(max_waiting) {}
 
   // Gives the lane to the next waiter when destroyed.
   using Turn = Gate::Place;
