@@ -9,16 +9,21 @@ namespace {
 
 struct Loaded {
   StreamPosition last_account_data = 0, last_forgotten = 0;
-  std::optional<std::string> ignored, invite_permission;
+  IgnoredUsers ignored;
+  bool blocks_invites = false;
 };
 
-Loaded load_account_data(db::Connection& connection, UserNid user) {
+Loaded load_user(db::Connection& connection, UserNid user) {
   Loaded loaded;
   loaded.last_account_data = db::last_account_data(connection, user);
   loaded.last_forgotten = db::last_forgotten(connection, user);
-  loaded.ignored = db::find_account_data(connection, user, RoomNid{}, std::string(ignored_user_list_type));
-  loaded.invite_permission =
-      db::find_account_data(connection, user, RoomNid{}, std::string(invite_permission_config_type));
+  constexpr std::string_view types[] = {ignored_user_list_type, invite_permission_config_type};
+  for (const auto& data : db::global_account_data(connection, user, types)) {
+    if (data.type == ignored_user_list_type)
+      loaded.ignored = ignored_users(data.content_json);
+    else
+      loaded.blocks_invites = blocks_invites(data.content_json);
+  }
   return loaded;
 }
 
@@ -41,13 +46,12 @@ Task<UserIndex::UserPtr> UserIndex::get(UserNid nid) {
 
 // While this reads, the hub's news are noted already; the memberships come last because they are read as of now.
 Task<> UserIndex::load(Held user) {
-  auto read = [nid = user->nid](db::Connection& c) { return load_account_data(c, nid); };
+  auto read = [nid = user->nid](db::Connection& c) { return load_user(c, nid); };
   const Loaded loaded = co_await database_.run(std::move(read));
   user->last_account_data = std::max(user->last_account_data, loaded.last_account_data);
   user->last_forgotten = std::max(user->last_forgotten, loaded.last_forgotten);
-  if (loaded.ignored && !user->ignored_is_current) user->ignored = ignored_users(*loaded.ignored);
-  if (loaded.invite_permission && !user->invite_permission_is_current)
-    user->blocks_invites = blocks_invites(*loaded.invite_permission);
+  if (!user->ignored_is_current) user->ignored = loaded.ignored;
+  if (!user->invite_permission_is_current) user->blocks_invites = loaded.blocks_invites;
 
   const auto memberships = co_await reader_.memberships(user->nid);
   std::unordered_set<RoomNid> now;

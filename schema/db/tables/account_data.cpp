@@ -43,6 +43,15 @@ std::vector<AccountData> account_data_changed(Connection& connection, UserNid us
   return read_account_data(rows);
 }
 
+std::vector<AccountData> global_account_data(Connection& connection, UserNid user,
+                                             std::span<const std::string_view> types) {
+  const auto rows = connection.exec(
+      "select room_nid, type, content, position from account_data "
+      "where user_nid = $1 and room_nid = 0 and type = any($2::bytea[])",
+      user, bytea_array(types));
+  return read_account_data(rows);
+}
+
 std::vector<AccountData> account_data_of_rooms(Connection& connection, UserNid user, const std::vector<RoomNid>& rooms,
                                                StreamPosition until, std::size_t limit) {
   const auto rows = connection.exec(

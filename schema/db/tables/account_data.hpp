@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,9 @@ std::size_t count_account_data(Connection& connection, UserNid user, RoomNid roo
 // What has since < position <= until, by position, of one user: global and of every room. At most `limit` rows.
 std::vector<AccountData> account_data_changed(Connection& connection, UserNid user, StreamPosition since,
                                               StreamPosition until, std::size_t limit);
+// What the user set of these types globally, in any order.
+std::vector<AccountData> global_account_data(Connection& connection, UserNid user,
+                                             std::span<const std::string_view> types);
 // What the user set in these rooms, in any order. At most `limit` rows.
 std::vector<AccountData> account_data_of_rooms(Connection& connection, UserNid user, const std::vector<RoomNid>& rooms,
                                                StreamPosition until, std::size_t limit);
