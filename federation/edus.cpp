@@ -28,7 +28,10 @@ std::optional<ReceiptService::Received> read_receipt(const boost::json::value& v
   ReceiptService::Received receipt;
   receipt.event = std::move(*event);
   receipt.ts = *ts;
-  if (auto id = json::find_string(*data, "thread_id")) receipt.thread_id = std::string(*id);
+  if (auto id = json::find_string(*data, "thread_id")) {
+    if (*id != "main" && !EventId::parse(*id)) return std::nullopt;
+    receipt.thread_id = std::string(*id);
+  }
   return receipt;
 }
 

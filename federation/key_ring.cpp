@@ -14,6 +14,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t max_servers = 20'000;
+// Larger ones are not told to others.
+constexpr std::size_t max_stored_document = 16 * 1024;
 constexpr std::chrono::milliseconds pause_after_success = 10s;
 constexpr std::chrono::milliseconds first_pause_after_failure = 5s;
 constexpr std::chrono::milliseconds max_pause_after_failure = 1h;
@@ -30,8 +32,9 @@ struct KeyRing::Impl {
     VerifyKeys keys;
     bool loaded = false;  // from the database
     unsigned failures = 0;
-    std::chrono::steady_clock::time_point ask_again_at{};
-    std::shared_ptr<Flag> fetching;
+    std::chrono::steady_clock::time_point ask_again_at{}, ask_notaries_again_at{};
+    std::shared_ptr<Flag> fetching, asking_notaries;
+    bool busy() const { return fetching || asking_notaries; }
   };
   using EntryPtr = std::shared_ptr<Entry>;
   using Purpose = std::function<bool(const VerifyKey&)>;
@@ -42,7 +45,7 @@ struct KeyRing::Impl {
 
   EntryPtr entry_of(const ServerName& server) {
     if (entries.size() >= max_servers && !entries.contains(server))
-      std::erase_if(entries, [](const auto& item) { return !item.second->fetching; });
+      std::erase_if(entries, [](const auto& item) { return !item.second->busy(); });
     auto& entry = entries[server];
     if (!entry) entry = std::make_shared<Entry>();
     return entry;
@@ -74,48 +77,73 @@ struct KeyRing::Impl {
     if (const auto* known = find(*entry, key_id, purpose)) co_return known->public_key;
     co_await refresh(server, entry);
     if (const auto* known = find(*entry, key_id, purpose)) co_return known->public_key;
+    if (entry->failures == 0) co_return std::nullopt;
+    co_await refresh_from_notaries(server, entry);
+    if (const auto* known = find(*entry, key_id, purpose)) co_return known->public_key;
     co_return std::nullopt;
   }
 
-  // Fetches unless it is too soon; whoever wants the same server's keys meanwhile waits for this fetch.
+  // Asks the server itself unless it is too soon.
   Task<> refresh(ServerName server, EntryPtr entry) {
-    if (auto underway = entry->fetching) {
-      co_await underway->wait();
+    if (!entry->fetching && clock.steady() < entry->ask_again_at) co_return;
+    co_await share(server, entry, &Entry::fetching, &Impl::fetch);
+  }
+
+  Task<> refresh_from_notaries(ServerName server, EntryPtr entry) {
+    if (!entry->asking_notaries && clock.steady() < entry->ask_notaries_again_at) co_return;
+    co_await share(server, entry, &Entry::asking_notaries, &Impl::fetch_from_notaries);
+  }
+
+  // Whoever wants the same of the same server meanwhile waits for this one.
+  Task<> share(ServerName server, EntryPtr entry, std::shared_ptr<Flag> Entry::*underway,
+               Task<> (Impl::*work)(ServerName, EntryPtr)) {
+    if (auto done = (*entry).*underway) {
+      co_await done->wait();
       co_return;
     }
-    if (clock.steady() < entry->ask_again_at) co_return;
     auto done = std::make_shared<Flag>();
-    entry->fetching = done;
+    (*entry).*underway = done;
     try {
-      co_await fetch(server, entry);
+      co_await (this->*work)(server, entry);
     } catch (const std::exception& error) {
       spdlog::error("federation: keys of {}: {}", server.str(), error.what());
     }
-    entry->fetching = nullptr;
+    (*entry).*underway = nullptr;
     done->set();
   }
 
   Task<> fetch(ServerName server, EntryPtr entry) {
     auto document = co_await source.server_keys(server);
     auto keys = document ? read_server_keys(*document, server, clock.now_ms()) : Result<VerifyKeys>(document.error());
-    std::string published;
-    if (keys) {
-      entry->failures = 0;
-      entry->ask_again_at = clock.steady() + pause_after_success;
-      published = boost::json::serialize(*document);
-    } else {
+    if (!keys) {
       entry->ask_again_at = clock.steady() + pause(entry->failures++);
       spdlog::info("federation: keys of {}: {}", server.str(), keys.error().message);
-      keys = co_await ask_notaries(server);
-      // A notary may know less than we do; a server alone takes back what it said of its keys.
-      std::erase_if(*keys, [&](const auto& told) {
-        const auto known = entry->keys.find(told.first);
-        return known != entry->keys.end() && known->second.valid_until_ts > told.second.valid_until_ts;
-      });
+      co_return;
     }
+    entry->failures = 0;
+    entry->ask_again_at = clock.steady() + pause_after_success;
     for (const auto& [id, fetched] : *keys)
       entry->keys.insert_or_assign(id, fetched);
-    co_await store(server, std::move(*keys), std::move(published));
+    co_await store(server, std::move(*keys), boost::json::serialize(*document));
+  }
+
+  // A notary may know less than we do; a server alone takes back what it said of its keys.
+  Task<> fetch_from_notaries(ServerName server, EntryPtr entry) {
+    auto keys = co_await ask_notaries(server);
+    entry->ask_notaries_again_at = clock.steady() + pause(entry->failures);
+    std::erase_if(keys, [&](const auto& told) {
+      const auto known = entry->keys.find(told.first);
+      return known != entry->keys.end() && !says_more(told.second, known->second);
+    });
+    for (const auto& [id, told] : keys)
+      entry->keys.insert_or_assign(id, told);
+    co_await store(server, std::move(keys), {});
+  }
+
+  // A key that has expired stays so.
+  static bool says_more(const VerifyKey& told, const VerifyKey& known) {
+    if (told.expired_ts.has_value() != known.expired_ts.has_value()) return told.expired_ts.has_value();
+    return told.valid_until_ts > known.valid_until_ts;
   }
 
   bool is_notary(const ServerName& server) const { return std::ranges::find(notaries, server) != notaries.end(); }
@@ -134,18 +162,18 @@ struct KeyRing::Impl {
       }
       for (const auto& document : *documents) {
         const bool vouched_for = co_await is_signed_by(notary, document);
-        if (vouched_for) add_longest_valid(keys, read_server_keys(document, server, clock.now_ms()));
+        if (vouched_for) add(keys, read_server_keys(document, server, clock.now_ms()));
       }
       if (!keys.empty()) break;
     }
     co_return keys;
   }
 
-  static void add_longest_valid(VerifyKeys& keys, Result<VerifyKeys> told) {
+  static void add(VerifyKeys& keys, Result<VerifyKeys> told) {
     if (!told) return;
     for (auto& [id, key] : *told) {
-      auto& known = keys[id];
-      if (known.public_key.empty() || known.valid_until_ts < key.valid_until_ts) known = std::move(key);
+      const auto [known, is_new] = keys.try_emplace(id, key);
+      if (!is_new && says_more(key, known->second)) known->second = std::move(key);
     }
   }
 
@@ -166,7 +194,7 @@ struct KeyRing::Impl {
       rows.push_back(db::RemoteKey{id, std::move(key.public_key), key.valid_until_ts, key.expired_ts});
     auto write = [name = server.str(), stored = std::move(rows), document = std::move(published)](db::Connection& c) {
       db::store_remote_keys(c, name, stored);
-      if (!document.empty()) db::store_key_document(c, name, document);
+      if (!document.empty() && document.size() <= max_stored_document) db::store_key_document(c, name, document);
     };
     co_await database.run(std::move(write));
   }

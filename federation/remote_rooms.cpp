@@ -15,6 +15,7 @@ constexpr std::size_t max_backfill_servers = 5;
 constexpr std::size_t max_event_fetches = 8;       // side by side
 constexpr std::size_t max_state_events = 200'000;  // of one reply
 constexpr std::size_t max_alias_servers = 100;
+constexpr std::size_t max_invite_bytes = 256 * 1024;  // one event with its signatures
 constexpr std::size_t max_profile_bytes = 64 * 1024;
 
 MatrixError bad_reply(const ServerName& server, const std::string& why) {
@@ -141,6 +142,7 @@ Task<Result<boost::json::object>> RemoteRooms::send_invite(EventPtr invite, std:
   std::string body = "{\"event\":" + invite->json() + ",\"invite_room_state\":" + room_state + ",\"room_version\":";
   json::append_quoted(body, invite->version().id);
   call.body = body + "}";
+  call.max_response_bytes = max_invite_bytes;
   co_return co_await client_.call(std::move(call));
 }
 
@@ -152,6 +154,7 @@ Task<Result<boost::json::object>> RemoteRooms::send_invite_v1(EventPtr invite, s
   Call call = get(server, target.str());
   call.verb = http::Verb::put;
   std::string body = invite->json();
+  call.max_response_bytes = max_invite_bytes;
   body.pop_back();  // canonical still: `unsigned` comes after what an invite has
   call.body = body + ",\"unsigned\":{\"invite_room_state\":" + room_state + "}}";
   auto text = co_await client_.fetch(std::move(call));

@@ -203,6 +203,31 @@ TEST_F(NotaryTest, a_notary_does_not_shorten_what_is_known) {
   EXPECT_TRUE(run_task(reactor, trusting.event_key(peer.name, "ed25519:1", at)));
 }
 
+TEST_F(NotaryTest, a_notary_does_not_bring_an_expired_key_back) {
+  const auto now = test::make_server("peer", "ed25519:2");
+  auto rotated = own_server_keys(now, after(24h));
+  boost::json::object old;
+  old["key"] = crypto::base64(peer.key.public_key());
+  old["expired_ts"] = clock.now_ms() - 1'000;
+  rotated["old_verify_keys"].as_object()["ed25519:1"] = std::move(old);
+  rotated.erase("signatures");
+  sign_json(rotated, peer.name.str(), now.key);
+  source.documents[peer.name] = std::move(rotated);
+  KeyRing trusting(database, source, clock, self, 24h, {notary.name});
+  EXPECT_FALSE(run_task(reactor, trusting.request_key(peer.name, "ed25519:1")));
+  source.documents.erase(peer.name);
+  clock.advance(1min);
+  EXPECT_FALSE(run_task(reactor, trusting.request_key(peer.name, "ed25519:1")));
+  EXPECT_EQ(source.notaries_asked, 1);
+}
+
+TEST_F(NotaryTest, no_notary_is_asked_for_what_we_tell_as_one) {
+  KeyRing trusting(database, source, clock, self, 24h, {notary.name});
+  EXPECT_FALSE(run_task(reactor, trusting.document(peer.name, clock.now_ms())));
+  EXPECT_EQ(source.notaries_asked, 0);
+  EXPECT_TRUE(run_task(reactor, trusting.event_key(peer.name, "ed25519:1", clock.now_ms())));
+}
+
 TEST_F(KeysTest, the_last_document_is_told_after_a_restart_though_its_server_is_gone) {
   const auto published = source.documents[peer.name];
   EXPECT_EQ(run_task(reactor, ring.document(peer.name, clock.now_ms())), published);

@@ -65,8 +65,8 @@ Task<Result<StoredEventPtr>> RoomService::Impl::accept_membership(EventPtr event
   auto appended = co_await append_if_accepted(std::move(inbound));
   switch (appended.outcome.result) {
     case Received::accepted:
-    case Received::duplicate:
       co_return appended.stored;
+    case Received::duplicate:
     case Received::soft_failed:
     case Received::rejected:
       co_return make_error(ErrorCode::forbidden, appended.outcome.reason);

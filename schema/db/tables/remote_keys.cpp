@@ -36,6 +36,12 @@ void store_key_document(Connection& connection, std::string_view server, std::st
       "insert into remote_key_documents (server, document) values ($1, $2) "
       "on conflict (server) do update set document = excluded.document",
       Bytes(server), Bytes(document));
+  // Anybody can have us ask any server, so of those that share no room with us only the latest are kept.
+  connection.exec(
+      "delete from remote_key_documents where not exists (select from servers where name = $1) and server in "
+      "(select d.server from remote_key_documents d where not exists (select from servers s where s.name = d.server) "
+      "order by d.ctid desc offset $2)",
+      Bytes(server), max_documents_of_strangers);
 }
 
 }  // namespace causeway::db

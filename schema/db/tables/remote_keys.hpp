@@ -27,6 +27,8 @@ void store_remote_keys(Connection& connection, std::string_view server, const st
 
 // The document of its keys that a server published last, as JSON.
 std::optional<std::string> key_document(Connection& connection, std::string_view server);
+// Of servers that share no room with us, the latest so many are kept.
+inline constexpr int max_documents_of_strangers = 1000;
 void store_key_document(Connection& connection, std::string_view server, std::string_view document);
 
 }  // namespace causeway::db
