@@ -116,7 +116,9 @@ def test_who_blocks_invites_gets_none_and_sees_none_of_those_before(server, alic
     alone = alice.create_room(invite=[bob.user_id])
     assert set(ok(alice.get(f"/rooms/{enc(alone)}/joined_members"))["joined"]) == {alice.user_id}
     assert "invite" not in bob.sync(since).get("rooms", {}) and "invite" not in bob.sync().get("rooms", {})
+    away = bob.sync(since)["next_batch"]
     ok(bob.put(config, {}))
+    assert before in bob.sync(away)["rooms"]["invite"]
     ok(alice.post(f"/rooms/{enc(room)}/invite", {"user_id": bob.user_id}))
     assert {room, before} <= set(bob.sync()["rooms"]["invite"])
 

@@ -152,7 +152,9 @@ def test_replaying_gives_the_state_though_the_filter_leaves_out_who_changed_it(a
     assert replayed(part)["m.room.topic", ""] == new and bodies(part)[-1] == "shown"
 
 
-def test_members_that_changed_while_the_user_was_out_of_the_room_are_told(server, alice, bob, room):
+@pytest.mark.parametrize("visibility, messages", [("shared", 12), ("joined", 0)])
+def test_members_that_changed_while_the_user_was_out_of_the_room_are_told(server, alice, bob, room, visibility, messages):
+    alice.set_state(room, "m.room.history_visibility", {"history_visibility": visibility})
     dave = server.register()
     dave.join(room)
     bob.join(room)
@@ -160,7 +162,7 @@ def test_members_that_changed_while_the_user_was_out_of_the_room_are_told(server
     first = bob.sync(filter=json.dumps(LAZY))
     ok(bob.post(path(room, "leave")))
     ok(dave.post(path(room, "leave")))
-    for number in range(12):
+    for number in range(messages):
         alice.send(room, f"m{number}")
     bob.join(room)
     part = section(bob.sync(first["next_batch"], filter=json.dumps(LAZY)), room)

@@ -27,6 +27,8 @@ Task<> take_jobs(std::shared_ptr<Round> round) {
       co_await round->job(index);
     } catch (const std::exception& error) {
       spdlog::error("a concurrent job failed: {}", error.what());
+    } catch (...) {
+      spdlog::error("a concurrent job failed");
     }
   }
   if (--round->running == 0) round->done.set();

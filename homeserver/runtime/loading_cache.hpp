@@ -153,6 +153,12 @@ class LoadingCache {
     for (int attempt = 0; attempt < max_loads; ++attempt) {
       flight.disturbed = false;
       flight.value = co_await load_(key);
+      // What was put meanwhile is newer than what was loaded.
+      if (flight.disturbed && index_.contains(key)) {
+        flight.value = index_.at(key)->value;
+        flight.kept = true;
+        break;
+      }
       if (flight.disturbed) continue;
       if (flight.value) {
         keep(key, flight.value);

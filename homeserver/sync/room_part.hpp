@@ -26,12 +26,14 @@ struct RoomPart {
   RoomMembership membership;
   RoomInfoPtr info;
 
-  bool has_events = false;      // there may be timeline or state to tell
-  bool fresh = false;           // the client has nothing of the room: it gets all of the state
-  bool rejoined = false;        // fresh since the user left and came back, of which the client knows nothing
-  bool whole_state = false;     // fresh, or asked for with full_state
-  bool only_own_event = false;  // sees `last_own_event` and nothing else: was never in the room, or forgot it
-  // What ended an invite, or turned a leave into a ban. The user may see it, but nothing between the timeline and it.
+  bool has_events = false;   // there may be timeline or state to tell
+  bool fresh = false;        // the client has nothing of the room: it gets all of the state
+  bool rejoined = false;     // fresh since the user left and came back, of which the client knows nothing
+  bool whole_state = false;  // fresh, or asked for with full_state
+  // Sees `last_own_event` and nothing else: was never in the room, forgot it, or was told before of having left.
+  bool only_own_event = false;
+  // What ended an invite, turned a leave into a ban, or ended the stay in a room that is forgotten since. The user may
+  // see it, but nothing between the timeline and it.
   StoredEventPtr last_own_event;
   StreamPosition since = 0;  // what the client has of the timeline
   StreamPosition until = 0;

@@ -98,6 +98,7 @@ Task<> SyncBuilder::read_account_data() {
       continue;
     }
     has_push_rules = has_push_rules || data.type == "m.push_rules";
+    invite_permission_changed_ = invite_permission_changed_ || data.type == invite_permission_config_type;
     if (filter_->account_data.types.accepts(data.type))
       global_account_data_.push_back(account_data_event(data.type, data.content_json));
   }
@@ -122,8 +123,8 @@ Task<> SyncBuilder::choose_rooms() {
 // Left and forgotten on one device; another may not know yet that the room was left.
 Task<> SyncBuilder::add_forgotten_rooms() {
   if (initial() || user_->last_forgotten <= since_position()) co_return;
-  auto read = [user = user_->nid, since = since_position()](db::Connection& c) {
-    return db::forgotten_memberships(c, user, since);
+  auto read = [user = user_->nid, since = since_position(), until = until_.position](db::Connection& c) {
+    return db::forgotten_memberships(c, user, since, until);
   };
   auto found = co_await s_.database.run(std::move(read));
   for (auto& row : found) {
@@ -146,6 +147,7 @@ std::optional<RoomPart> SyncBuilder::candidate(const RoomMembership& membership)
     case db::Membership::invite:
       if (user_->blocks_invites) return std::nullopt;
       part.section = RoomPart::Section::invite;
+      if (invite_permission_changed_) return part;  // it may have been kept back until now
       break;
     case db::Membership::knock:
       part.section = RoomPart::Section::knock;

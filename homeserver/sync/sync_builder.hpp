@@ -79,6 +79,7 @@ class SyncBuilder {
   Task<> keep_what_replays();
   Task<> read_whole_states();
   Task<> choose_state(RoomPart& part);
+  bool knows_members(const RoomPart& part) const;
   Task<> choose_whole_state(RoomPart& part);
   Task<> choose_changed_state(RoomPart& part);
   Task<> correct_towards_end(RoomPart& part);
@@ -132,6 +133,7 @@ class SyncBuilder {
   std::unordered_map<RoomNid, std::vector<db::AccountData>> room_account_data_;
   std::unordered_set<RoomNid> typing_rooms_;
   std::vector<RoomPart> parts_;
+  bool invite_permission_changed_ = false;
   bool empty_ = true;
 };
 

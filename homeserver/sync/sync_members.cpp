@@ -80,7 +80,13 @@ std::set<std::string> SyncBuilder::lazily_wanted(const RoomPart& part) const {
     if (is_member(event)) told.insert(*event->event->state_key());
   for (const auto& event : part.timeline) {
     // A client that asks for state_after takes no state from the timeline.
-    if (is_member(event)) (wants_state_after() ? wanted : told).insert(*event->event->state_key());
+    if (is_member(event)) {
+      const std::string& member = *event->event->state_key();
+      if (!wants_state_after())
+        told.insert(member);
+      else if (!told.contains(member))
+        wanted.insert(member);
+    }
     if (!told.contains(event->event->sender().str())) wanted.insert(event->event->sender().str());
   }
   if (part.summary)

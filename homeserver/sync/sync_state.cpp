@@ -33,12 +33,17 @@ Task<> SyncBuilder::read_whole_states() {
     whole[i]->whole = states[i];
 }
 
+// The client has loaded members lazily before, and thinks that they are still what they were.
+bool SyncBuilder::knows_members(const RoomPart& part) const {
+  return lazy() && !initial() && (part.rejoined || !part.fresh);
+}
+
 Task<> SyncBuilder::choose_whole_state(RoomPart& part) {
   const StateRef start = part.start();
   const StateRef told = wants_state_after() ? part.end : start;
   if (told != part.whole_at) part.whole = co_await s_.states.at(part.info->nid, told);
   part.state_nids.insert(part.whole->begin(), part.whole->end());
-  if (lazy() && !initial() && (part.rejoined || !part.fresh)) {
+  if (knows_members(part)) {
     StateRef since;
     since.version = part.since_version;
     const auto changed = co_await s_.states.difference(part.info->nid, since, told);
@@ -75,7 +80,10 @@ Task<> SyncBuilder::choose_changed_state(RoomPart& part) {
 Task<> SyncBuilder::correct_towards_end(RoomPart& part) {
   const auto later = co_await s_.states.difference(part.info->nid, part.start(), part.end);
   for (const auto& [key, event] : later)
-    if (event != EventNid{} && !part.timeline_holds(event)) part.state_nids[key] = event;
+    if (event != EventNid{} && !part.timeline_holds(event)) {
+      part.state_nids[key] = event;
+      part.changed_keys.insert(key);
+    }
 }
 
 // Every version of the main line since then was made by a state event of the timeline, and the timeline has no other.
@@ -114,7 +122,8 @@ Task<> SyncBuilder::sift_whole_state() {
       const StateKey& name = *name_of.at(entry.first);
       if (!types.accepts(name.type)) return true;
       // spec: client-server-api#get_matrixclientv3sync: a gap hides no change of a member.
-      if (!lazy() || name.type != "m.room.member" || part.changed_keys.contains(entry.first)) return false;
+      const bool told = knows_members(part) && part.changed_keys.contains(entry.first);
+      if (!lazy() || name.type != "m.room.member" || told) return false;
       part.held_back_members.emplace(name.state_key, entry.second);
       return true;
     });
@@ -171,6 +180,7 @@ void SyncBuilder::append_last_own_event(RoomPart& part) const {
   const StoredEventPtr& own = part.last_own_event;
   if (!own) return;
   part.timeline.push_back(own);
+  if (part.only_own_event) part.place_prev_batch();
   if (!wants_state_after()) return;
   std::erase_if(part.state, [&](const auto& event) { return event->key == own->key; });
   part.state.push_back(own);

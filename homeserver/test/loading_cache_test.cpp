@@ -64,6 +64,18 @@ TEST_F(LoadingCacheTest, a_change_during_the_load_makes_it_repeat) {
   EXPECT_EQ(*cache_.find(1), "new");
 }
 
+TEST_F(LoadingCacheTest, what_is_put_during_a_load_is_held_once) {
+  on_load_ = [this] { asio::post(reactor_, [this] { cache_.put(1, std::make_shared<std::string>("put")); }); };
+  EXPECT_EQ(get(1), "put");
+  EXPECT_EQ(loads_, 1);
+  cache_.drop(1);
+  EXPECT_EQ(cache_.find(1), nullptr);
+  on_load_ = nullptr;
+  for (int key = 1; key <= 3; ++key)
+    get(key);
+  EXPECT_NE(cache_.find(1), nullptr);  // nothing else takes up room
+}
+
 // What comes between the end of the load and those who wait for it going on.
 TEST_F(LoadingCacheTest, those_who_share_a_load_see_what_changed_since_it_ended) {
   int changes = 0;

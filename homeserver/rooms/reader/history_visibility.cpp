@@ -174,14 +174,15 @@ Task<bool> RoomHistory::has_member(ServerMembers& members, StateRef at, bool inv
   const std::pair place(at, invited_counts);
   if (const auto known = members.answered.find(place); known != members.answered.end()) co_return known->second;
   if (!members.keys) members.keys = co_await member_keys(members.server, members.room);
+  auto keys = *members.keys;
+  auto holders = co_await states_.lookup(members.room->nid, at, std::move(keys));
+  std::erase(holders, EventNid{});
   bool found = false;
-  for (std::size_t first = 0; first < members.keys->size() && !found; first += members_at_once) {
-    const auto begin = members.keys->begin() + static_cast<std::ptrdiff_t>(first);
-    const std::size_t count = std::min(members_at_once, members.keys->size() - first);
-    std::vector<StateKeyNid> some(begin, begin + static_cast<std::ptrdiff_t>(count));
-    auto holders = co_await states_.lookup(members.room->nid, at, std::move(some));
-    std::erase(holders, EventNid{});
-    const Events events = co_await events_.by_nid(std::move(holders));
+  for (std::size_t first = 0; first < holders.size() && !found; first += members_at_once) {
+    const auto begin = holders.begin() + static_cast<std::ptrdiff_t>(first);
+    const std::size_t count = std::min(members_at_once, holders.size() - first);
+    std::vector<EventNid> some(begin, begin + static_cast<std::ptrdiff_t>(count));
+    const Events events = co_await events_.by_nid(std::move(some));
     found = std::ranges::any_of(events, [invited_counts](const StoredEventPtr& member) {
       const auto membership = member ? member->event->membership() : std::nullopt;
       return membership == "join" || (invited_counts && membership == "invite");
@@ -191,7 +192,8 @@ Task<bool> RoomHistory::has_member(ServerMembers& members, StateRef at, bool inv
   co_return found;
 }
 
-// A key that was ever set is set in the current state too.
+// A key that was ever set on the main line is set in the current state too; what only a branch had that lost counts for
+// nothing.
 Task<std::vector<StateKeyNid>> RoomHistory::member_keys(ServerName server, RoomInfoPtr room) {
   const StateMapPtr state = co_await states_.at(room->nid, room->state);
   std::vector<StateKeyNid> keys;

@@ -27,11 +27,12 @@ std::vector<MembershipRow> memberships_of_user(Connection& connection, UserNid u
                       user, max_rooms_per_user));
 }
 
-std::vector<MembershipRow> forgotten_memberships(Connection& connection, UserNid user, StreamPosition since) {
-  return read_memberships(
-      connection.exec("select room_nid, membership, event_nid, position, stripped_state from memberships "
-                      "where user_nid = $1 and forgotten and position > $2 order by room_nid limit $3",
-                      user, since, max_rooms_per_user));
+std::vector<MembershipRow> forgotten_memberships(Connection& connection, UserNid user, StreamPosition since,
+                                                 StreamPosition until) {
+  return read_memberships(connection.exec(
+      "select room_nid, membership, event_nid, position, stripped_state from memberships "
+      "where user_nid = $1 and forgotten and position > $2 and position <= $3 order by room_nid limit $4",
+      user, since, until, max_rooms_per_user));
 }
 
 StreamPosition last_forgotten(Connection& connection, UserNid user) {

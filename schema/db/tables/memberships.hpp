@@ -26,8 +26,9 @@ struct MembershipRow {
 // Those not forgotten, by room.
 std::vector<MembershipRow> memberships_of_user(Connection& connection, UserNid user);
 
-// Those forgotten after a position, and when the last was (0: never).
-std::vector<MembershipRow> forgotten_memberships(Connection& connection, UserNid user, StreamPosition since);
+// Those forgotten with since < position <= until, and when the last was (0: never).
+std::vector<MembershipRow> forgotten_memberships(Connection& connection, UserNid user, StreamPosition since,
+                                                 StreamPosition until);
 StreamPosition last_forgotten(Connection& connection, UserNid user);
 
 // The local users who are joined.
