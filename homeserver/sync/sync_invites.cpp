@@ -21,7 +21,7 @@ Task<> SyncBuilder::read_stripped_state(RoomPart& part) {
   auto keys = stripped_state_keys();
   auto events = co_await s_.reader.state_events(part.info->nid, part.info->state, std::move(keys));
   events.push_back(own);
-  part.stripped_state = "[";
+  part.stripped_state.assign(1, '[');
   for (const auto& event : events) {
     if (!event) continue;
     if (part.stripped_state.size() > 1) part.stripped_state += ',';
