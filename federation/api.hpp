@@ -14,7 +14,6 @@ class Intake;
 
 struct FederationApi {
   EventStore& events;
-  StateStore& states;
   RoomReader& reader;
   RoomService& rooms;
   AccountService& accounts;

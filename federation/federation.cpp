@@ -69,7 +69,7 @@ struct Federation::Impl {
         gaps({s.reactor, s.database, s.events, s.reader, s.rooms, remote, checker, s.clock, s.metrics, s.self}),
         edus(s.reader, s.receipts, s.typing, s.metrics),
         intake({s.reader, s.rooms, checker, gaps, edus, s.metrics}),
-        api{s.events, s.states, s.reader, s.rooms, s.accounts, keys, checker, intake, s.cpu, s.clock, s.self} {}
+        api{s.events, s.reader, s.rooms, s.accounts, keys, checker, intake, s.cpu, s.clock, s.self} {}
 
   const Settings settings;
   CaresDns dns;

@@ -32,7 +32,6 @@ class Federation final {
     StreamHub& hub;
     Interner& interner;
     EventStore& events;
-    StateStore& states;
     RoomReader& reader;
     RoomService& rooms;
     AccountService& accounts;

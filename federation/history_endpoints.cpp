@@ -174,13 +174,8 @@ Task<Result<StateAt>> read_state(FederationApi& api, Request& request) {
   auto stored = co_await event_in_room(api, *room, *text);
   if (!stored) co_return stored.error();
   if (!(*stored)->order) co_return make_error(ErrorCode::not_found, 404, "The state at this event is not known here.");
-  auto map = co_await api.states.at((*room)->nid, (*stored)->before);
-  std::vector<EventNid> nids;
-  for (const auto& [key, nid] : *map)
-    nids.push_back(nid);
   StateAt at;
-  at.state = co_await api.events.by_nid(std::move(nids));
-  std::erase(at.state, nullptr);
+  at.state = co_await api.reader.all_state((*room)->nid, (*stored)->before);
   auto chain = co_await auth_chain_of(api.events, at.state);
   if (!chain) co_return chain.error();
   at.auth_chain = std::move(*chain);

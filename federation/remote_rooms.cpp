@@ -132,29 +132,30 @@ Task<Result<EventPtr>> RemoteRooms::invite(EventPtr invite, std::vector<EventPtr
   co_return checked->event();
 }
 
-// spec: server-server-api#put_matrixfederationv2inviteroomideventid
-Task<Result<boost::json::object>> RemoteRooms::send_invite(EventPtr invite, std::string room_state, ServerName server) {
-  RequestTarget target("/_matrix/federation/v2/invite");
-  target.segment(invite->room_id().str()).segment(invite->id().str());
+Call RemoteRooms::put_invite(const char* path, const Event& invite, const ServerName& server) const {
+  RequestTarget target(path);
+  target.segment(invite.room_id().str()).segment(invite.id().str());
   Call call = get(server, target.str());
   call.verb = http::Verb::put;
+  call.max_response_bytes = max_invite_bytes;
+  return call;
+}
+
+// spec: server-server-api#put_matrixfederationv2inviteroomideventid
+Task<Result<boost::json::object>> RemoteRooms::send_invite(EventPtr invite, std::string room_state, ServerName server) {
+  Call call = put_invite("/_matrix/federation/v2/invite", *invite, server);
   // Canonical by its order: the events are canonical already.
   std::string body = "{\"event\":" + invite->json() + ",\"invite_room_state\":" + room_state + ",\"room_version\":";
   json::append_quoted(body, invite->version().id);
   call.body = body + "}";
-  call.max_response_bytes = max_invite_bytes;
   co_return co_await client_.call(std::move(call));
 }
 
 // For servers that know no other. spec: server-server-api#put_matrixfederationv1inviteroomideventid
 Task<Result<boost::json::object>> RemoteRooms::send_invite_v1(EventPtr invite, std::string room_state,
                                                               ServerName server) {
-  RequestTarget target("/_matrix/federation/v1/invite");
-  target.segment(invite->room_id().str()).segment(invite->id().str());
-  Call call = get(server, target.str());
-  call.verb = http::Verb::put;
+  Call call = put_invite("/_matrix/federation/v1/invite", *invite, server);
   std::string body = invite->json();
-  call.max_response_bytes = max_invite_bytes;
   body.pop_back();  // canonical still: `unsigned` comes after what an invite has
   call.body = body + ",\"unsigned\":{\"invite_room_state\":" + room_state + "}}";
   auto text = co_await client_.fetch(std::move(call));

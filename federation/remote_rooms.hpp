@@ -59,6 +59,7 @@ class RemoteRooms final : public RemoteServers {
   Task<Result<RemoteJoin>> join_through(MembershipTemplate membership, ServerName server);
   Task<Result<EventPtr>> leave_through(MembershipTemplate membership, ServerName server);
   Task<Result<RemoteJoin>> read_join_reply(Prepared prepared, boost::json::object reply, ServerName server);
+  Call put_invite(const char* path, const Event& invite, const ServerName& server) const;
   Task<Result<boost::json::object>> send_invite(EventPtr invite, std::string room_state, ServerName server);
   Task<Result<boost::json::object>> send_invite_v1(EventPtr invite, std::string room_state, ServerName server);
   // Those of the room among the events that pass.

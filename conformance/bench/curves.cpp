@@ -48,10 +48,20 @@ Operation getting(const ClientPtr& who, const std::string& path) {
   };
 }
 
-constexpr std::string_view lazy_20 = R"({"room":{"timeline":{"limit":20},"state":{"lazy_load_members":true}}})";
+Operation first_sync(const ClientPtr& who) {
+  return getting(who, sync_path("", 0, R"({"room":{"timeline":{"limit":20},"state":{"lazy_load_members":true}}})"));
+}
 
-std::string newest_page(const std::string& room_id) {
-  return "/_matrix/client/v3/rooms/" + percent_encode(room_id) + "/messages?dir=b&limit=20";
+Operation newest_page(const ClientPtr& who, const std::string& room_id) {
+  return getting(who, "/_matrix/client/v3/rooms/" + percent_encode(room_id) + "/messages?dir=b&limit=20");
+}
+
+// `size` counts what `of` names.
+Task<> report_room(Bench& bench, std::string_view name, std::size_t size, std::string_view of, ClientPtr owner,
+                   std::string room_id) {
+  report_cost(bench, name, size, of, "send", co_await cost_of(bench, sending(bench, owner, room_id)));
+  report_cost(bench, name, size, of, "first sync, lazy", co_await cost_of(bench, first_sync(owner)));
+  report_cost(bench, name, size, of, "page of 20", co_await cost_of(bench, newest_page(owner, room_id)));
 }
 
 Task<> curve_members(Bench& bench) {
@@ -67,11 +77,7 @@ Task<> curve_members(Bench& bench) {
     };
     co_await bench.each(others.size(), 8, std::move(enter));
     members = size;
-    report_cost(bench, name, size, "members", "send", co_await cost_of(bench, sending(bench, owner, room_id)));
-    const std::string first = sync_path("", 0, std::string(lazy_20));
-    report_cost(bench, name, size, "members", "first sync, lazy", co_await cost_of(bench, getting(owner, first)));
-    report_cost(bench, name, size, "members", "page of 20",
-                co_await cost_of(bench, getting(owner, newest_page(room_id))));
+    co_await report_room(bench, name, size, "members", owner, room_id);
   }
 }
 
@@ -84,11 +90,7 @@ Task<> curve_history(Bench& bench) {
     std::vector<OwnedRoom> rooms(1, OwnedRoom{room_id, owner});
     co_await bench.send_many(std::move(rooms), size - messages);
     messages = size;
-    report_cost(bench, name, size, "messages", "send", co_await cost_of(bench, sending(bench, owner, room_id)));
-    const std::string first = sync_path("", 0, std::string(lazy_20));
-    report_cost(bench, name, size, "messages", "first sync, lazy", co_await cost_of(bench, getting(owner, first)));
-    report_cost(bench, name, size, "messages", "page of 20",
-                co_await cost_of(bench, getting(owner, newest_page(room_id))));
+    co_await report_room(bench, name, size, "messages", owner, room_id);
   }
 }
 
@@ -103,8 +105,7 @@ Task<> curve_rooms(Bench& bench) {
     report_cost(bench, name, size, "rooms", "send", co_await cost_of(bench, sending(bench, owner, room_id)));
     const std::string idle = sync_path(co_await bench.position(owner), 0);
     report_cost(bench, name, size, "rooms", "sync, nothing new", co_await cost_of(bench, getting(owner, idle)));
-    const std::string first = sync_path("", 0, std::string(lazy_20));
-    report_cost(bench, name, size, "rooms", "first sync, lazy", co_await cost_of(bench, getting(owner, first)));
+    report_cost(bench, name, size, "rooms", "first sync, lazy", co_await cost_of(bench, first_sync(owner)));
   }
 }
 

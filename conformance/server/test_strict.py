@@ -5,7 +5,7 @@ import subprocess
 import pytest
 import requests
 
-from servers import Client, Server, causeway_binary, error, ok
+from servers import Client, Server, causeway, error, ok
 
 REGISTER = "/_matrix/client/v3/register"
 VALIDITY = "/_matrix/client/v1/register/m.login.registration_token/validity"
@@ -125,14 +125,14 @@ def test_a_limit_is_a_users_own(strict):
 
 def test_the_command_makes_tokens_that_end_after_their_uses(by_token):
     anyone = by_token.anonymous()
-    command = [causeway_binary(), "user", "token", "--config", by_token.command[-1]]
-    token = subprocess.run([*command, "--uses", "1", "--days", "1"], capture_output=True, text=True, check=True).stdout.strip()
+    command = ["user", "token", "--config", by_token.command[-1]]
+    token = causeway(*command, "--uses", "1", "--days", "1").stdout.strip()
     assert ok(anyone.get(VALIDITY, params={"token": token})) == {"valid": True}
     wish = {"username": "guest3", "password": "correct horse"}
     session = anyone.post(REGISTER, wish).json()["session"]
     ok(anyone.post(REGISTER, {**wish, "auth": {"type": "m.login.registration_token", "session": session, "token": token}}))
     assert ok(anyone.get(VALIDITY, params={"token": token})) == {"valid": False}
-    assert subprocess.run([*command, "--uses", "0"], capture_output=True).returncode == 2
+    assert causeway(*command, "--uses", "0").returncode == 2
 
 
 def test_short_passwords_are_refused_before_anything_else(by_token):

@@ -41,8 +41,8 @@ Task<bool> RoomService::Impl::may_set_state(RoomInfoPtr room, UserId user, const
   const auto held = co_await services.reader.state_events(room->nid, room->state, std::move(keys));
   const auto &levels = held[0], &create = held[1], &member = held[2];
   const PowerLevels power(levels ? levels->event.get() : nullptr, create ? create->event.get() : nullptr);
-  const bool joined = membership_of(member) == db::Membership::join;
-  co_return joined&& power.user(user) >= power.required_for(type, true);
+  if (membership_of(member) != db::Membership::join) co_return false;
+  co_return power.user(user) >= power.required_for(type, true);
 }
 
 // spec: client-server-api#put_matrixclientv3directorylistroomroomid

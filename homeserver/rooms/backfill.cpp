@@ -25,6 +25,14 @@ bool is_root(const Event& event, const Ids& batch) {
   return std::ranges::none_of(event.prev_events(), [&](const EventId& prev) { return batch.contains(prev); });
 }
 
+Task<std::vector<EventId>> not_here(EventStore& events, std::vector<EventId> ids) {
+  const auto here = co_await events.by_id(ids);
+  std::vector<EventId> absent;
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    if (!here[i]) absent.push_back(std::move(ids[i]));
+  co_return absent;
+}
+
 bool lacks_only_prev_events(const ReceiveOutcome& outcome) {
   return outcome.result == Received::missing && outcome.missing_auth.empty();
 }
@@ -81,10 +89,7 @@ Task<Result<std::vector<EventId>>> RoomService::Impl::fetch_state(RoomInfoPtr ro
   std::ranges::sort(wanted);
   const auto repeated = std::ranges::unique(wanted);
   wanted.erase(repeated.begin(), repeated.end());
-  auto here = co_await services.events.by_id(wanted);
-  std::vector<EventId> missing;
-  for (std::size_t i = 0; i < wanted.size(); ++i)
-    if (!here[i]) missing.push_back(std::move(wanted[i]));
+  auto missing = co_await not_here(services.events, std::move(wanted));
   if (missing.empty()) co_return std::move(ids->state);
   auto events = co_await fetch_events_of_state(room, std::move(before), std::move(missing), std::move(from));
   if (!events) co_return events.error();

@@ -67,7 +67,7 @@ Task<std::set<EventId>> built_on(EventStore& store, const WriteUnit& unit, const
     const auto events = co_await find_events(store, unit, std::move(next));
     next.clear();
     for (const auto& stored : events) {
-      if (!stored || !(stored->has(db::EventFlags::rejected) || stored->has(db::EventFlags::soft_failed))) continue;
+      if (!stored || !stored->has(db::EventFlags::rejected | db::EventFlags::soft_failed)) continue;
       for (const auto& id : stored->event->prev_events())
         if (ids.size() < max_passed_over && ids.insert(id).second) next.push_back(id);
     }

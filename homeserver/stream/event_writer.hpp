@@ -52,7 +52,7 @@ class EventWriter {
   // commit that was lost on a broken connection is looked into before anything is said.
   Task<Written> commit(WriteUnitPtr unit);
 
-  // Another process has become the writer: every commit is 503 from now on, this process should end.
+  // Another process has become the writer: commits fail as `unavailable` from now on, this process should end.
   bool fenced() const;
   // Names this writer in the database, for other changes that only the process that writes may make.
   const db::WriterId& id() const;

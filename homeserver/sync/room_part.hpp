@@ -42,7 +42,6 @@ struct RoomPart {
 
   std::vector<StoredEventPtr> timeline;
   bool limited = false;
-  OrderKey prev_batch;
 
   StateRef whole_at;  // what `whole` is the state of
   StateMapPtr whole;  // of rooms whose whole state is told
@@ -62,9 +61,11 @@ struct RoomPart {
 
   // The state before the timeline.
   StateRef start() const { return timeline.empty() ? end : timeline.front()->before; }
-  void place_prev_batch() {
+  // Before the first event that is shown, or where there is none behind what was looked at.
+  OrderKey prev_batch() const {
     constexpr std::int32_t behind_live = 1;
-    prev_batch = !timeline.empty() && timeline.front()->order ? *timeline.front()->order : OrderKey{until, behind_live};
+    const bool shows = !timeline.empty() && (only_own_event || timeline.front() != last_own_event);
+    return shows && timeline.front()->order ? *timeline.front()->order : OrderKey{until, behind_live};
   }
   bool timeline_holds(EventNid nid) const {
     return std::any_of(timeline.begin(), timeline.end(), [nid](const auto& event) { return event->nid == nid; });

@@ -153,7 +153,6 @@ Task<> SyncBuilder::keep_what_replays() {
     if (misleading == 0) continue;
     part.timeline.erase(part.timeline.begin(), part.timeline.begin() + static_cast<std::ptrdiff_t>(misleading));
     part.limited = true;
-    part.place_prev_batch();
   }
 }
 
@@ -180,7 +179,6 @@ void SyncBuilder::append_last_own_event(RoomPart& part) const {
   const StoredEventPtr& own = part.last_own_event;
   if (!own) return;
   part.timeline.push_back(own);
-  if (part.only_own_event) part.place_prev_batch();
   if (!wants_state_after()) return;
   std::erase_if(part.state, [&](const auto& event) { return event->key == own->key; });
   part.state.push_back(own);

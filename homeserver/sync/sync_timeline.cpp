@@ -26,7 +26,6 @@ struct SyncBuilder::Reading {
 Task<> SyncBuilder::read_timelines() {
   std::vector<Reading> readings;
   for (RoomPart& part : parts_) {
-    part.place_prev_batch();
     const bool has_timeline = part.section == RoomPart::Section::join || part.section == RoomPart::Section::leave;
     if (!has_timeline || !part.has_events || part.only_own_event) continue;
     if (!filter_->room_timeline.rooms.accepts(part.info->id.str())) continue;
@@ -93,8 +92,6 @@ Task<> SyncBuilder::keep_visible() {
       if (!open.contains(part->info->nid))
         part->timeline = co_await s_.reader.visible_to(request_.requester.user, part->info, std::move(part->timeline));
   }
-  for (RoomPart& part : parts_)
-    part.place_prev_batch();
 }
 
 // Whoever is joined sees everything that is sent meanwhile. True when the user was joined all the time and no event

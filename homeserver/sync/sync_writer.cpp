@@ -190,7 +190,7 @@ Task<> SyncBuilder::write_timeline(std::string& out, const RoomPart& part) {
   out += R"(],"limited":)";
   out += part.limited ? "true" : "false";
   out += R"(,"prev_batch":)";
-  json::append_quoted(out, pagination_token(part.prev_batch));
+  json::append_quoted(out, pagination_token(part.prev_batch()));
   out += "},";
 }
 
