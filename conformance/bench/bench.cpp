@@ -145,6 +145,18 @@ Task<std::string> Bench::room_of(ClientPtr owner, std::string name, std::size_t 
   co_return room_id;
 }
 
+Task<> Bench::rooms_of_all(std::vector<ClientPtr> members, std::size_t count) {
+  std::function<Task<>(std::size_t)> fill = [this, &members](std::size_t) -> Task<> {
+    auto owner = twin(members.front());
+    const std::string room_id = co_await room(owner);
+    for (std::size_t i = 1; i < members.size(); ++i)
+      co_await join(twin(members[i]), room_id);
+    for (int n = 0; n < 5; ++n)
+      co_await send_message(owner, room_id);
+  };
+  co_await each(count, 8, std::move(fill));
+}
+
 Task<std::string> Bench::send(ClientPtr who, std::string room_id, std::string body) {
   std::string path = "/_matrix/client/v3/rooms/" + percent_encode(room_id) + "/send/m.room.message/" + run_ +
                      std::to_string(++transaction_);

@@ -72,6 +72,8 @@ class Bench {
   Task<> join(ClientPtr who, std::string room_id, std::string via = "");
   // A room in which `count` users are joined, its owner among them. They hold no connections.
   Task<std::string> room_of(ClientPtr owner, std::string name, std::size_t count);
+  // So many rooms in which all of them are, with 5 messages.
+  Task<> rooms_of_all(std::vector<ClientPtr> members, std::size_t count);
   Task<std::string> send(ClientPtr who, std::string room_id, std::string body);  // the event's ID
   Task<> send_message(ClientPtr who, std::string room_id);                       // of 80 characters
   Task<> send_many(std::vector<OwnedRoom> rooms, std::size_t count);             // `count` in all, 64 at once

@@ -42,6 +42,7 @@ std::string embedded_database_url(const std::string& data_directory) {
 namespace {
 
 struct Process {
+  int id = 0;
   int parent = 0;
   std::string name;
   double cpu_seconds = 0;
@@ -54,6 +55,7 @@ Process read_process(int pid) {
   const auto open = text.find('('), close = text.rfind(')');
   if (close == std::string::npos) return {};
   Process process;
+  process.id = pid;
   process.name = text.substr(open + 1, close - open - 1);
   // Fields 3 to 24 of proc(5).
   std::istringstream fields(text.substr(close + 2));
@@ -66,14 +68,22 @@ Process read_process(int pid) {
   return process;
 }
 
+// The entries of a directory that are numbers; none if it has just gone.
+std::vector<int> numbers_in(const std::string& directory) {
+  std::vector<int> numbers;
+  std::error_code gone;
+  for (std::filesystem::directory_iterator at(directory, gone), end; !gone && at != end; at.increment(gone)) {
+    const std::string name = at->path().filename();
+    if (std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; })) numbers.push_back(std::stoi(name));
+  }
+  return numbers;
+}
+
 // The process and its descendants.
 std::vector<Process> family(int pid) {
   std::map<int, Process> all;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    const std::string name = entry.path().filename();
-    if (std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; }))
-      all[std::stoi(name)] = read_process(std::stoi(name));
-  }
+  for (const int process : numbers_in("/proc"))
+    all[process] = read_process(process);
   const auto belongs = [&](int process) {
     for (int hops = 0; process > 1 && hops < 32; ++hops) {
       if (process == pid) return true;
@@ -90,6 +100,13 @@ std::vector<Process> family(int pid) {
 }
 
 }  // namespace
+
+std::vector<int> thread_ids(int pid) {
+  std::vector<int> ids;
+  for (const auto& process : family(pid))
+    std::ranges::copy(numbers_in("/proc/" + std::to_string(process.id) + "/task"), std::back_inserter(ids));
+  return ids;
+}
 
 double cpu_seconds(int pid) {
   double total = 0;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace causeway::bench {
 
@@ -12,6 +13,9 @@ double commits_per_second(const std::string& database_url, std::chrono::seconds 
 
 // The connection string of the embedded PostgreSQL under a data directory; empty if none runs.
 std::string embedded_database_url(const std::string& data_directory);
+
+// The threads, as the kernel numbers them, of a process and all its descendants.
+std::vector<int> thread_ids(int pid);
 
 // CPU seconds, user and system, that a process and all its descendants have used so far. 0 for pid 0.
 double cpu_seconds(int pid);

@@ -52,7 +52,9 @@ int main(int argc, char** argv) {
   app.add_option("--data", options.data_directory, "Causeway's data directory, to reach its embedded PostgreSQL");
   app.add_option("--database", options.database_url, "libpq connection string of the server's PostgreSQL");
   app.add_option("--control", options.control, "Command that stops or starts the server, given `stop` or `start`");
-  app.add_option("--pid", options.pid, "Process whose CPU time and memory, with its descendants', are reported");
+  app.add_option("--pid", options.pid,
+                 "Process whose CPU time and memory, with its descendants', are reported, and which "
+                 "the overload scenarios keep off one core");
   app.add_option("--other-pid", options.other_pid, "The second server's");
   app.add_option("--seconds", options.seconds, "Duration of each rate scenario");
   app.add_option("--idle", options.idle, "Connections of parked_plain and parked_tls");

@@ -1,94 +1,191 @@
-// More senders than the server works for at a time: what those get whom it admits, and how many it sends away.
+// Several times what the server can do, by a generator that can: what those get whom it admits, how fast the others
+// are sent away, and how soon all is as before.
 #include <fmt/format.h>
 
+#include <future>
+
 #include "conformance/bench/bench.hpp"
-#include "conformance/bench/limits.hpp"
+#include "conformance/bench/open_loop.hpp"
+#include "conformance/bench/split_cores.hpp"
 
 namespace causeway::bench {
 
 namespace {
 
-constexpr std::size_t capacity = 512;  // writes that Causeway has under way at a time, unless configured otherwise
-constexpr std::size_t user_count = 128;
-// Clients are told a second or more.
-constexpr std::chrono::milliseconds pause_after_refusal{100};
+constexpr std::size_t sender_count = 128;
+constexpr std::size_t reader_count = 20;
+constexpr std::size_t reader_rooms = 50;
+constexpr std::size_t modest_count = 20;
+constexpr double modest_rate = 10;  // per second, each
+// Where even so many are busy, what could not be sent is told.
+constexpr std::size_t connections_of_a_user = 64, connections_of_the_greedy = 4096;
+// 512 in all: as many writes as Causeway has under way at a time, unless configured otherwise.
+constexpr std::size_t connections_for_capacity = 4;
 
-// Until it is known that the load lasts, longer waits are allowed.
-constexpr std::chrono::seconds warm_up{2};
+// --- who asks for what -----------------------------------------------------------------------------------------------
 
-struct Outcome {
-  std::vector<double> admitted, refused;  // milliseconds each
+std::string head(const Bench& bench, const ClientPtr& who, std::string_view method, const std::string& path) {
+  return fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n", method, path,
+                     Target::parse(bench.options().url).host, who->token());
+}
+
+// Messages of 80 characters; `series` makes their transaction identifiers differ from those of others by this user.
+Asker sending(const Bench& bench, const ClientPtr& who, const std::string& room_id, std::string_view series) {
+  const std::string path = fmt::format("/_matrix/client/v3/rooms/{}/send/m.room.message/{}-{}-",
+                                       percent_encode(room_id), bench.run(), series);
+  const std::string body = R"({"msgtype":"m.text","body":")" + std::string(80, 'm') + "\"}";
+  Asker asker;
+  asker.request = head(bench, who, "PUT", path + std::string(number_width, '0'));
+  asker.number_at = asker.request.find(path) + path.size();
+  asker.request += fmt::format("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
+  return asker;
+}
+
+Asker reading(const Bench& bench, const ClientPtr& who) {
+  return {head(bench, who, "GET", sync_path("", 0)) + "\r\n"};
+}
+
+struct Senders {
+  std::vector<ClientPtr> users;
+  std::vector<std::string> rooms;  // each has one of his own
 };
 
-bool is_refusal(const std::runtime_error& error) {
-  const std::string_view text = error.what();
-  return text.find(": 429 ") != text.npos || text.find(": 503 ") != text.npos;
+Task<Senders> make_senders(Bench& bench, std::string_view name) {
+  Senders senders;
+  std::string prefix(name);
+  senders.users = co_await bench.users(std::move(prefix), sender_count);
+  for (const auto& user : senders.users)
+    senders.rooms.push_back(co_await bench.room(user));
+  co_return senders;
 }
 
-Task<bool> is_admitted(Bench& bench, ClientPtr who, std::string room_id) {
-  try {
-    co_await bench.send_message(std::move(who), std::move(room_id));
-    co_return true;
-  } catch (const std::runtime_error& error) {
-    if (!is_refusal(error)) throw;
+// `count` of them from the `first` on.
+std::vector<Asker> askers(const Bench& bench, const Senders& senders, std::string_view series, std::size_t first = 0,
+                          std::size_t count = sender_count) {
+  std::vector<Asker> made;
+  for (std::size_t i = first; i < first + count; ++i)
+    made.push_back(sending(bench, senders.users[i], senders.rooms[i], series));
+  return made;
+}
+
+// --- offering --------------------------------------------------------------------------------------------------------
+
+std::future<std::vector<Outcome>> offer(Bench& bench, const SplitCores& cores, OpenLoop& loop,
+                                        std::vector<Load> loads) {
+  return std::async(std::launch::async, [&bench, &cores, &loop, loads = std::move(loads)] {
+    cores.enter_free_core();
+    return loop.offer(loads, bench.options().pid);
+  });
+}
+
+std::string failures_of(const Outcome& outcome) {
+  std::string text;
+  for (const auto& [how, count] : outcome.failures)
+    text += fmt::format("   {} x {}", count, how);
+  if (outcome.hung_up > 0) text += fmt::format("   {} x hung up without a request", outcome.hung_up);
+  return text;
+}
+
+void report_outcome(Bench& bench, std::string_view name, std::string_view label, double seconds,
+                    const Outcome& outcome) {
+  const auto per_second = [seconds](std::size_t count) { return static_cast<double>(count) / seconds; };
+  bench.report(name, fmt::format("{:<12} {:>6.0f} /s offered  {:>6.0f} /s admitted  p50 {:7.2f} ms  p99 {:7.2f} ms  "
+                                 "{:>6.0f} /s refused  p50 {:7.2f} ms  {:>6.0f} /s not sent{}",
+                                 label, per_second(outcome.offered), per_second(outcome.admitted.size()),
+                                 percentile(outcome.admitted, 0.5), percentile(outcome.admitted, 0.99),
+                                 per_second(outcome.refused.size()), percentile(outcome.refused, 0.5),
+                                 per_second(outcome.not_sent), failures_of(outcome)));
+  std::string costs =
+      fmt::format("{:<12} load generator: p99 {:.2f} ms late, {:.0f} us CPU each", "", percentile(outcome.late, 0.99),
+                  outcome.cpu_seconds * 1e6 / static_cast<double>(std::max<std::size_t>(outcome.sent(), 1)));
+  if (bench.options().pid != 0) costs += fmt::format("; server: {:.2f} cores", outcome.server_cpu_seconds / seconds);
+  bench.report("", costs);
+}
+
+// What is done per second when as many as the server likes ask, each after his last answer.
+double measure_capacity(Bench& bench, const SplitCores& cores, std::string_view name, std::vector<Asker> who,
+                        std::size_t connections_each) {
+  const auto seconds = static_cast<double>(bench.options().seconds);
+  bench.report(name, fmt::format("{}; {} connections, each after its last answer, find the capacity", cores.describe(),
+                                 who.size() * connections_each));
+  OpenLoop loop(Target::parse(bench.options().url), std::move(who), connections_each);
+  const std::vector<Load> loads{{as_fast_as_answered, 1}, {as_fast_as_answered, seconds}};
+  const Outcome outcome = offer(bench, cores, loop, loads).get().back();
+  report_outcome(bench, name, "capacity", seconds, outcome);
+  if (outcome.admitted.empty()) throw std::runtime_error(std::string(name) + ": nothing is admitted");
+  return static_cast<double>(outcome.admitted.size()) / seconds;
+}
+
+// At half of capacity, at all of it and beyond; and then, without a pause, at half again.
+void measure_steps(Bench& bench, const SplitCores& cores, std::string_view name, OpenLoop& loop, double capacity) {
+  const auto seconds = static_cast<double>(bench.options().seconds);
+  constexpr double warm_up = 2;
+  for (const double times : {0.5, 1.0, 2.0, 5.0}) {
+    std::vector<Load> loads{{times * capacity, warm_up}, {times * capacity, seconds}};
+    if (times == 5) loads.insert(loads.end(), {{capacity / 2, 1}, {capacity / 2, seconds}});
+    const auto outcomes = offer(bench, cores, loop, loads).get();
+    report_outcome(bench, name, fmt::format("{} x", times), seconds, outcomes[1]);
+    if (outcomes.size() == 2) continue;
+    report_outcome(bench, name, "0.5 x, 1st s", 1, outcomes[2]);
+    report_outcome(bench, name, "0.5 x, then", seconds, outcomes[3]);
   }
-  co_return false;
 }
 
-Task<> insist_until(Bench& bench, ClientPtr who, std::string room_id, Clock::time_point from, Clock::time_point end,
-                    std::shared_ptr<Outcome> outcome) {
-  asio::steady_timer pause(bench.context());
-  while (Clock::now() < end) {
-    const auto begin = Clock::now();
-    const bool admitted = co_await is_admitted(bench, who, room_id);
-    if (begin >= from) (admitted ? outcome->admitted : outcome->refused).push_back(milliseconds_since(begin));
-    if (admitted) continue;
-    pause.expires_after(pause_after_refusal);
-    co_await pause.async_wait(asio::use_awaitable);
-  }
-}
-
-Task<> read_cpu_at(Bench& bench, Clock::time_point moment, double& seconds) {
-  asio::steady_timer timer(bench.context(), moment);
-  co_await timer.async_wait(asio::use_awaitable);
-  seconds = cpu_seconds(bench.options().pid);
-}
-
-Task<> measure(Bench& bench, std::size_t times, const std::vector<ClientPtr>& connections,
-               const std::vector<std::string>& rooms) {
-  auto outcome = std::make_shared<Outcome>();
-  double cpu = 0;
-  const auto begin = Clock::now() + warm_up;
-  const auto end = begin + std::chrono::seconds(bench.options().seconds);
-  std::vector<Task<>> tasks;
-  tasks.push_back(read_cpu_at(bench, begin, cpu));
-  for (std::size_t i = 0; i < times * capacity; ++i)
-    tasks.push_back(insist_until(bench, connections[i], rooms[i % rooms.size()], begin, end, outcome));
-  co_await bench.all(std::move(tasks));
-  const double seconds = milliseconds_since(begin) / 1000;
-  const std::string name = fmt::format("overload_{}x", times);
-  bench.report_rate(name, seconds, cpu, outcome->admitted, times == 1 ? "" : "p99 as in overload_1x");
-  bench.report(
-      name, fmt::format("{:>7.0f} /s refused, p50 {:6.2f} ms", static_cast<double>(outcome->refused.size()) / seconds,
-                        percentile(outcome->refused, 0.5)));
-}
+// --- the scenarios ---------------------------------------------------------------------------------------------------
 
 Task<> overload(Bench& bench) {
-  auto users = co_await bench.users("overload", user_count);
-  std::vector<std::string> rooms;
-  for (const auto& user : users)
-    rooms.push_back(co_await bench.room(user));
-  std::vector<ClientPtr> connections;
-  for (std::size_t i = 0; i < 5 * capacity; ++i)
-    connections.push_back(bench.twin(users[i % users.size()]));
-  for (const std::size_t times : {1, 2, 5})
-    co_await measure(bench, times, connections, rooms);
+  constexpr std::string_view name = "overload";
+  const Senders senders = co_await make_senders(bench, name);
+  const SplitCores cores(bench.options().pid);
+  const double capacity =
+      measure_capacity(bench, cores, name, askers(bench, senders, "capacity"), connections_for_capacity);
+  OpenLoop loop(Target::parse(bench.options().url), askers(bench, senders, "steps"), connections_of_a_user);
+  measure_steps(bench, cores, name, loop, capacity);
+}
+
+// The first sender wants five times what the server can do, others next to nothing.
+Task<> overload_greedy(Bench& bench) {
+  constexpr std::string_view name = "overload_greedy";
+  const Senders senders = co_await make_senders(bench, name);
+  const SplitCores cores(bench.options().pid);
+  const double capacity =
+      measure_capacity(bench, cores, name, askers(bench, senders, "capacity"), connections_for_capacity);
+  const Target target = Target::parse(bench.options().url);
+  OpenLoop modest(target, askers(bench, senders, "modest", 1, modest_count), connections_of_a_user);
+  OpenLoop greedy(target, askers(bench, senders, "greedy", 0, 1), connections_of_the_greedy);
+  const auto seconds = static_cast<double>(bench.options().seconds);
+  const double all_modest = modest_rate * modest_count;
+  report_outcome(bench, name, "20 alone", seconds, offer(bench, cores, modest, {{all_modest, seconds}}).get().front());
+  // The modest are measured while the greedy is at it, from before until after.
+  const std::vector<Load> much{{5 * capacity, 1}, {5 * capacity, 1 + seconds}};
+  const std::vector<Load> little{{all_modest, 1.5}, {all_modest, seconds}};
+  auto of_greedy = offer(bench, cores, greedy, much), of_modest = offer(bench, cores, modest, little);
+  report_outcome(bench, name, "20 beside it", seconds, of_modest.get().back());
+  report_outcome(bench, name, "the greedy", 1 + seconds, of_greedy.get().back());
+}
+
+Task<> overload_reads(Bench& bench) {
+  constexpr std::string_view name = "overload_reads";
+  std::string prefix(name);
+  auto readers = co_await bench.users(std::move(prefix), reader_count);
+  co_await bench.rooms_of_all(readers, reader_rooms);
+  std::vector<Asker> first_syncs;
+  for (const auto& reader : readers)
+    first_syncs.push_back(reading(bench, reader));
+  const SplitCores cores(bench.options().pid);
+  const double capacity = measure_capacity(bench, cores, name, first_syncs, 1);
+  OpenLoop loop(Target::parse(bench.options().url), std::move(first_syncs), connections_of_a_user);
+  measure_steps(bench, cores, name, loop, capacity);
 }
 
 }  // namespace
 
 std::vector<Scenario> overload_scenarios() {
-  return {{"overload", "512, 1,024 and 2,560 senders at once", false, overload}};
+  return {
+      {"overload", "sends at 0.5 to 5 times capacity, and back", false, overload},
+      {"overload_greedy", "one sender wants 5 times capacity, 20 others little", false, overload_greedy},
+      {"overload_reads", "first /sync, 50 rooms of 20, at 0.5 to 5 times capacity, and back", false, overload_reads},
+  };
 }
 
 }  // namespace causeway::bench

@@ -68,19 +68,11 @@ constexpr std::string_view lazy_1 = R"({"room":{"timeline":{"limit":1},"state":{
 constexpr std::string_view lazy_20 = R"({"room":{"timeline":{"limit":20},"state":{"lazy_load_members":true}}})";
 constexpr std::string_view full_100 = R"({"room":{"timeline":{"limit":100}}})";
 
-// `who` in rooms of `members` users each, with 5 messages.
+// `who` in rooms of `members` users each.
 Task<> fill_rooms(Bench& bench, ClientPtr who, std::string name, std::size_t rooms, std::size_t members) {
-  auto others = co_await bench.users(std::move(name), members - 1);
-  std::function<Task<>(std::size_t)> fill = [&](std::size_t) -> Task<> {
-    auto owner = bench.twin(others.front());
-    const std::string room_id = co_await bench.room(owner);
-    for (std::size_t i = 1; i < others.size(); ++i)
-      co_await bench.join(bench.twin(others[i]), room_id);
-    co_await bench.join(bench.twin(who), room_id);
-    for (int n = 0; n < 5; ++n)
-      co_await bench.send_message(owner, room_id);
-  };
-  co_await bench.each(rooms, 8, std::move(fill));
+  auto all = co_await bench.users(std::move(name), members - 1);
+  all.push_back(std::move(who));
+  co_await bench.rooms_of_all(std::move(all), rooms);
 }
 
 Task<> initial_200(Bench& bench) {
