@@ -94,6 +94,7 @@ class Encoder {
         batch_.event_auths.add(auth);
       auth_last = batch_.event_auths.size();
     }
+    if (event.placement != Placement::live || stored.key || stored.after) batch_.all_are_messages = false;
     batch_.events.add(stored.nid, stored.room, stored.sender, stored.key, offset, anchor, sub, line, version,
                       after_line, after_version, stored.flags, stored.event->id().to_db(), auth_first, auth_last);
     batch_.event_jsons.add(stored.event->json());

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/algorithm/string/replace.hpp>
 #include <future>
 #include <thread>
 
@@ -20,6 +21,7 @@ using test::unit_with_room;
 class EventWriterTest : public ::testing::Test {
  protected:
   std::int64_t ask_here(const std::string& sql) { return ask(database_.url(), sql); }
+  std::string ask_text(const std::string& sql) { return test::ask<std::string>(database_.url(), sql); }
   std::int64_t stored(const std::string& where = "true") {
     return ask_here("select count(*) from events where " + where);
   }
@@ -87,6 +89,44 @@ TEST_F(EventWriterTest, positions_are_contiguous_and_in_the_order_of_the_calls) 
   EXPECT_EQ(ask_here("select count(*) from account_data"), 5);
   EXPECT_EQ(ask_here("select max(position) from account_data"), expected);
   EXPECT_LT(ask_here("select batch from stream"), 20) << "concurrent units share commits";
+}
+
+TEST_F(EventWriterTest, messages_alone_are_stored_as_they_are_among_other_things) {
+  test::WriterKit kit(database_.url());
+  ASSERT_TRUE(kit.commit(unit_with_room(stored_message(1, 1))));
+  const auto message = [](std::int64_t nid) {
+    auto unit = on_head(unit_of(stored_message(nid, 1)), nullptr);
+    unit->head->extremities.push_back(EventNid{1});
+    unit->transaction = transaction_of(static_cast<unsigned char>(nid), EventNid{nid});
+    return unit;
+  };
+  const auto facts = [&](std::int64_t nid) {
+    return ask_text(
+        "select concat_ws(' ', anchor - event_nid, sub, sender_nid, state_key_nid, state_line, events.state_version,"
+        " after_line, after_version, flags, auth_nids, rooms.state_version, length(json) > 0, length(event_id) > 0, "
+        "extremities,"
+        " next_line, resident, device_nid, transactions.created_ts > 0)"
+        " from events join rooms using (room_nid) join transactions using (event_nid) where event_nid = " +
+        std::to_string(nid));
+  };
+  ASSERT_TRUE(kit.commit(message(2)));
+  const std::string alone = facts(2);
+  auto in_company = message(3);
+  in_company->unstaged.push_back(EventId::trusted("$staged"));
+  ASSERT_TRUE(kit.commit(in_company));
+  EXPECT_EQ(boost::algorithm::replace_all_copy(alone, "{2,1}", "{3,1}"), facts(3));
+}
+
+TEST_F(EventWriterTest, a_message_that_was_an_outlier_gets_its_place) {
+  test::WriterKit kit(database_.url());
+  ASSERT_TRUE(kit.commit(unit_with_room(stored_message(1, 1))));
+  auto outlier = unit_of(stored_message(2, 1));
+  outlier->events[0].placement = Placement::outlier;
+  ASSERT_TRUE(kit.commit(outlier));
+  ASSERT_EQ(stored("event_nid = 2 and anchor is null"), 1);
+  ASSERT_TRUE(kit.commit(unit_of(stored_message(2, 1))));
+  EXPECT_EQ(stored("event_nid = 2 and anchor = 2"), 1);
+  EXPECT_EQ(ask_here("select position from stream"), 2);
 }
 
 TEST_F(EventWriterTest, a_bad_row_fails_its_unit_alone_and_what_builds_on_it_is_stale) {

@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <sodium.h>
 
+#include <array>
 #include <memory>
 
 #include "schema/matrix/assert.hpp"
@@ -151,9 +152,14 @@ void random_bytes(std::span<unsigned char> out) {
 
 std::string random_token(std::size_t length) {
   static constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-  std::string out(length, '\0');
-  for (char& c : out)
-    c = alphabet[randombytes_uniform(static_cast<std::uint32_t>(alphabet.size()))];
+  constexpr std::size_t fair = 256 / alphabet.size() * alphabet.size();  // above, some letters would be likelier
+  std::string out;
+  std::array<unsigned char, 64> bytes;
+  while (out.size() < length) {
+    random_bytes(bytes);
+    for (const unsigned char byte : bytes)
+      if (byte < fair && out.size() < length) out += alphabet[byte % alphabet.size()];
+  }
   return out;
 }
 

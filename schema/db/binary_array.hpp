@@ -75,6 +75,11 @@ class Rows {
   void append_to(std::vector<Bytes>& parameters) {
     std::apply([&](Columns&... columns) { (parameters.push_back(columns.parameter()), ...); }, columns_);
   }
+  // The same of some columns.
+  template <std::size_t... columns>
+  void append_columns_to(std::vector<Bytes>& parameters) {
+    (parameters.push_back(std::get<columns>(columns_).parameter()), ...);
+  }
 
  private:
   std::tuple<Columns...> columns_;

@@ -48,11 +48,12 @@ class WriterKit {
   EventWriter writer;
 };
 
-// One number from the database.
-inline std::int64_t ask(const std::string& url, const std::string& sql) {
+// One value from the database.
+template <class T = std::int64_t>
+T ask(const std::string& url, const std::string& sql) {
   pqxx::connection connection(url);
   pqxx::nontransaction now(connection);
-  return now.exec(sql)[0][0].as<std::int64_t>();
+  return now.exec(sql)[0][0].as<T>();
 }
 
 }  // namespace causeway::test

@@ -14,6 +14,31 @@ constexpr const char* write_batch_sql =
     "$57,$58,$59,$60,$61,$62,$63,$64,$65,$66,$67,$68,$69,$70,$71,$72,$73,$74,$75,$76,$77,$78,$79,$80,$81,$82,$83,$84,$"
     "85)";
 
+// What nearly all batches are, in one plain statement: 100 us less than the function for everything, which has five
+// times the parameters and begins each of its statements anew. Nothing is written by another generation. What is there
+// already makes it fail as a whole.
+constexpr const char* write_messages_sql =
+    "with base as materialized ("
+    "  update stream set position = position + $2, batch = batch + 1 where generation = $1"
+    "  returning position - $2 as before"
+    "), new_events as ("
+    "  insert into events (event_nid, room_nid, sender_nid, anchor, state_line, state_version, flags, event_id, json)"
+    "  select n.nid, n.room, n.sender, base.before + n.place, n.line, n.version, n.flags, n.id, n.json"
+    "  from base, unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],"
+    "                    $9::bigint[], $10::bytea[], $11::bytea[])"
+    "    n(nid, room, sender, place, line, version, flags, id, json)"
+    "), heads as ("
+    "  update rooms r set state_version = n.version, next_line = n.next_line, resident = n.resident <> 0,"
+    "                     extremities = ($18::bigint[])[n.first:n.last]"
+    "  from base, unnest($12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[])"
+    "    n(room, version, next_line, resident, first, last)"
+    "  where r.room_nid = n.room"
+    "), new_transactions as ("
+    "  insert into transactions (device_nid, key, event_nid, created_ts)"
+    "  select n.device, encode(n.key, 'hex')::uuid, n.event, extract(epoch from clock_timestamp()) * 1000"
+    "  from base, unnest($19::bigint[], $20::bytea[], $21::bigint[]) n(device, key, event)"
+    ") select before from base";
+
 std::string uuid_text(const WriterId& id) {
   return boost::algorithm::hex(std::string(id.begin(), id.end()));
 }
@@ -24,7 +49,40 @@ std::optional<StreamState> take_over(Connection& connection, const WriterId& me,
   return StreamState{read_int(rows[0][0]), read_int(rows[0][1]), read_int(rows[0][2])};
 }
 
+std::optional<StreamPosition> write_messages(Connection& connection, std::int64_t generation, WriteBatch& batch) {
+  const BinaryInt my_generation(generation), positions(batch.positions);
+  std::vector<Bytes> parameters = {my_generation.parameter(), positions.parameter()};
+  batch.events.append_columns_to<0, 1, 2, 4, 7, 8, 11, 12>(parameters);
+  batch.event_jsons.append_to(parameters);
+  batch.heads.append_to(parameters);
+  batch.head_extremities.append_to(parameters);
+  batch.transactions.append_to(parameters);
+  try {
+    const auto rows = connection.exec_binary(write_messages_sql, parameters);
+    if (!rows.empty()) return read_int(rows[0][0]);
+  } catch (const pqxx::unique_violation&) {
+  }
+  return std::nullopt;
+}
+
+StreamPosition write_anything(Connection& connection, std::int64_t generation, WriteBatch& batch) {
+  const BinaryInt my_generation(generation), positions(batch.positions);
+  std::vector<Bytes> parameters = {my_generation.parameter(), positions.parameter()};
+  auto append = [&](auto&... tables) { (tables.append_to(parameters), ...); };
+  append(batch.rooms, batch.events, batch.event_auths, batch.event_jsons, batch.heads, batch.head_extremities,
+         batch.transactions, batch.changes, batch.lines, batch.memberships, batch.room_servers, batch.redactions,
+         batch.replaced, batch.gaps, batch.closed_gaps, batch.aliases, batch.published, batch.outbox_extra,
+         batch.unstaged, batch.receipts, batch.account_data);
+  return read_int(connection.exec_binary(write_batch_sql, parameters)[0][0]);
+}
+
 }  // namespace
+
+bool WriteBatch::only_messages() const {
+  const auto none = [](const auto&... tables) { return ((tables.size() == 0) && ...); };
+  return all_are_messages && none(rooms, changes, lines, memberships, room_servers, redactions, replaced, gaps,
+                                  closed_gaps, aliases, published, outbox_extra, unstaged, receipts, account_data);
+}
 
 void prepare_writer_session(Connection& connection) {
   // Plans are made when tables are small and kept when they have grown, so the planner gets no choice but the indexes.
@@ -47,14 +105,10 @@ bool is_writer(Connection& connection, const WriterId& me) {
 }
 
 StreamPosition write_batch(Connection& connection, std::int64_t generation, WriteBatch& batch) {
-  const BinaryInt my_generation(generation), positions(batch.positions);
-  std::vector<Bytes> parameters = {my_generation.parameter(), positions.parameter()};
-  auto append = [&](auto&... tables) { (tables.append_to(parameters), ...); };
-  append(batch.rooms, batch.events, batch.event_auths, batch.event_jsons, batch.heads, batch.head_extremities,
-         batch.transactions, batch.changes, batch.lines, batch.memberships, batch.room_servers, batch.redactions,
-         batch.replaced, batch.gaps, batch.closed_gaps, batch.aliases, batch.published, batch.outbox_extra,
-         batch.unstaged, batch.receipts, batch.account_data);
-  return read_int(connection.exec_binary(write_batch_sql, parameters)[0][0]);
+  if (batch.only_messages()) {
+    if (const auto base = write_messages(connection, generation, batch)) return *base;
+  }
+  return write_anything(connection, generation, batch);
 }
 
 WriteRefusal why_refused(const pqxx::sql_error& error) {

@@ -33,8 +33,12 @@ struct WriteBatch {
   using I = IntColumn;
   using B = BytesColumn;
 
-  std::int64_t positions = 0;  // how many it takes
-  Rows<I, B, B, I, I> rooms;   // room, room_id, version, resident, created_ts
+  // Nothing but live events that are no state, the heads of their rooms and transaction identifiers.
+  bool only_messages() const;
+
+  std::int64_t positions = 0;    // how many it takes
+  bool all_are_messages = true;  // of the events: live and no state
+  Rows<I, B, B, I, I> rooms;     // room, room_id, version, resident, created_ts
   Rows<I, I, I, I, I, I, I, I, I, I, I, I, B, I, I> events;
   // event, room, sender, state_key, offset or null, anchor or null, sub, state line and
   // version, those after it or nulls, flags, event_id, first and last index in
@@ -60,7 +64,8 @@ struct WriteBatch {
   Rows<I, I, B, B, I> account_data;       // user, room, type, content, offset
 };
 
-// One round trip. Returns the last position before the batch. Throws pqxx::sql_error when it was refused as a whole and
+// One round trip; two for messages of which one was there already, as an outlier or a repeated transaction. Returns the
+// last position before the batch. Throws pqxx::sql_error when it was refused as a whole and
 // OutcomeUnknown when the connection broke.
 StreamPosition write_batch(Connection& connection, std::int64_t generation, WriteBatch& batch);
 
