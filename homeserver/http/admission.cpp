@@ -3,6 +3,7 @@
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <sodium.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <boost/asio/redirect_error.hpp>
@@ -34,6 +35,10 @@ constexpr std::size_t waiting_per_place(WorkClass work) {
 constexpr int patience_factor(WorkClass work) {
   const bool is_quick = work == WorkClass::read || work == WorkClass::write || work == WorkClass::authentication;
   return is_quick ? 1 : 10;
+}
+// What has held a place among those that were authenticated before.
+constexpr bool is_after_authentication(WorkClass work) {
+  return work == WorkClass::federation || work == WorkClass::heavy_federation;
 }
 constexpr std::int64_t earliest_return_ms = 1000;
 constexpr std::int64_t latest_return_ms = 3000;  // not all at the same moment
@@ -92,7 +97,8 @@ struct Admission::Class {
         shed_share(shed(metrics, work, "share")),
         shed_full(shed(metrics, work, "full")),
         shed_waited(shed(metrics, work, "waited")),
-        shed_gone(shed(metrics, work, "gone")) {
+        shed_gone(shed(metrics, work, "gone")),
+        shed_lag(shed(metrics, work, "lag")) {
     running_by_key.reserve(places);
   }
 
@@ -110,6 +116,7 @@ struct Admission::Class {
     const auto found = running_by_key.find(key);
     return found != running_by_key.end() && found->second >= share;
   }
+  bool has_anything(std::uint64_t key) const { return running_by_key.contains(key) || waiting_by_key.contains(key); }
   std::size_t waiting_of(std::uint64_t key) const {
     const auto found = waiting_by_key.find(key);
     return found == waiting_by_key.end() ? 0 : found->second.size();
@@ -199,7 +206,7 @@ struct Admission::Class {
   std::unordered_map<std::uint64_t, std::deque<Waiter*>> waiting_by_key;
   std::deque<std::uint64_t> turns;  // who waits, the next one in front
   prometheus::Gauge &running_gauge, &waiting_gauge;
-  prometheus::Counter &shed_share, &shed_full, &shed_waited, &shed_gone;
+  prometheus::Counter &shed_share, &shed_full, &shed_waited, &shed_gone, &shed_lag;
 };
 
 Admission::Waiter::Waiter(Admission& a, Class& c, TimePoint until, std::uint64_t k, bool shed)
@@ -211,12 +218,21 @@ Admission::Waiter::~Waiter() {
 }
 
 Admission::Admission(asio::any_io_executor executor, const AdmissionSettings& settings, Metrics& metrics)
-    : executor_(std::move(executor)) {
+    : executor_(std::move(executor)),
+      shedding_(settings.shedding),
+      overloaded_(metrics.gauge("http_overloaded", "1 while requests are refused because the reactor is late.")),
+      lag_(std::make_unique<ReactorLag>(
+          executor_, metrics, [this](auto begun, auto ended, auto lag) { lag_measured(begun, ended, lag); })) {
   randombytes_buf(hash_key_.data(), hash_key_.size());
   for (std::size_t i = 1; i < work_classes; ++i)
     classes_[i] = std::make_unique<Class>(static_cast<WorkClass>(i), settings, metrics);
 }
 Admission::~Admission() = default;
+
+void Admission::close() {
+  closed_ = true;
+  lag_.reset();
+}
 
 std::uint64_t Admission::hash(std::string_view who) const {
   std::uint64_t out = 0;
@@ -229,6 +245,34 @@ bool Admission::try_occupy(Class& c, std::uint64_t key) {
   if (c.running >= c.places || c.has_share(key)) return false;
   c.occupy(key);
   return true;
+}
+
+void Admission::request_begins(TimePoint now) {
+  if (lag_) lag_->measure(now);
+}
+
+void Admission::lag_measured(TimePoint begun, TimePoint ended, ReactorLag::Duration lag) {
+  const bool before = shedding_.overloaded();
+  shedding_.measured(begun, ended, lag);
+  if (shedding_.overloaded() == before) return;
+  overloaded_.Set(before ? 0 : 1);
+  if (before)
+    spdlog::info("nothing more is refused for want of processor time");
+  else
+    spdlog::warn("more is asked than there is processor time for: a part is refused");
+}
+
+std::optional<MatrixError> Admission::shed(WorkClass work, std::string_view who) {
+  if (work == WorkClass::unbounded || !shedding_.overloaded() || !lag_) return std::nullopt;
+  Class& c = of(work);
+  const std::uint64_t key = hash(who);
+  const bool is_greedy = c.has_anything(key);
+  // A server that asks no more than one thing at a time was asked for as an address already.
+  if (is_after_authentication(work) && !is_greedy) return std::nullopt;
+  const auto lag = lag_->lag(std::chrono::steady_clock::now());
+  if (!shedding_.refuses(is_greedy ? Shedding::Asker::greedy : Shedding::Asker::modest, lag)) return std::nullopt;
+  c.shed_lag.Increment();
+  return refusal(c.has_share(key));
 }
 
 std::optional<Place> Admission::try_enter(WorkClass work, std::string_view who) {

@@ -5,6 +5,12 @@
 // logins all); whoever has more to ask waits behind himself alone, because places go round among those who ask. A wait
 // has an end, and a near one while the class has been full for a while: then waiting longer would help nobody, it would
 // only make every answer late.
+//
+// Before a request gets here it has waited for the reactor to read it, which bounds of what is worked on don't shorten
+// where the reactor itself is what is scarce. So that queue is measured (reactor_lag.hpp), and while it is long a part
+// of the requests is refused (shedding.hpp), whatever their class, but those that need no place. That is after
+// authentication: tokens are known from memory and cost little beside reading the request and writing the reply, and
+// who asks is what decides. Only other servers are asked before, by address, since their signatures are what costs.
 #pragma once
 
 #include <array>
@@ -14,7 +20,9 @@
 #include <string_view>
 
 #include "homeserver/http/place.hpp"
+#include "homeserver/http/shedding.hpp"
 #include "homeserver/runtime/metrics.hpp"
+#include "homeserver/runtime/reactor_lag.hpp"
 #include "schema/matrix/error.hpp"
 
 namespace causeway::http {
@@ -25,6 +33,7 @@ struct AdmissionSettings {
   // How long a cheap read or a write waits for its place; ten times as long what takes longer itself.
   std::chrono::milliseconds patience{500};
   std::chrono::milliseconds short_patience{50};  // the same once a class has been full for that long
+  SheddingSettings shedding;
   std::size_t& operator[](WorkClass work) { return places[static_cast<std::size_t>(work)]; }
 };
 
@@ -37,6 +46,10 @@ class Admission : public std::enable_shared_from_this<Admission> {
   Admission(asio::any_io_executor executor, const AdmissionSettings& settings, Metrics& metrics);
   ~Admission();
 
+  // A request was read; whose and what it is will be known later.
+  void request_begins(ReactorLag::TimePoint now);
+  // Why the request is refused because the reactor is late, if it is. Asked before a place is.
+  std::optional<MatrixError> shed(WorkClass work, std::string_view who);
   // Nothing if the request has to wait.
   std::optional<Place> try_enter(WorkClass work, std::string_view who);
   // 429 M_LIMIT_EXCEEDED if the requester has too much under way, 503 if the class is full; both say when to come back.
@@ -44,7 +57,7 @@ class Admission : public std::enable_shared_from_this<Admission> {
   // A request got a place, but its client had gone while it waited.
   void count_gone(WorkClass work);
   // The server is being destroyed; what is still there of requests afterwards gives nothing back.
-  void close() { closed_ = true; }
+  void close();
 
  private:
   friend class Place;
@@ -53,6 +66,7 @@ class Admission : public std::enable_shared_from_this<Admission> {
   Class& of(WorkClass work) { return *classes_[static_cast<std::size_t>(work)]; }
   std::uint64_t hash(std::string_view who) const;
   bool try_occupy(Class& c, std::uint64_t key);
+  void lag_measured(ReactorLag::TimePoint begun, ReactorLag::TimePoint ended, ReactorLag::Duration lag);
   void leave(WorkClass work, std::uint64_t key);
   Task<> enter_again(WorkClass work, std::uint64_t key);
   MatrixError refusal(bool own_share);
@@ -60,6 +74,9 @@ class Admission : public std::enable_shared_from_this<Admission> {
   asio::any_io_executor executor_;
   std::array<unsigned char, 16> hash_key_;  // random: nobody can choose to share a place with somebody else
   std::array<std::unique_ptr<Class>, work_classes> classes_;
+  Shedding shedding_;
+  prometheus::Gauge& overloaded_;
+  std::unique_ptr<ReactorLag> lag_;  // nullptr when closed
   bool closed_ = false;
 };
 

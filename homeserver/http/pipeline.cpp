@@ -165,6 +165,7 @@ void Pipeline::start_counters() {
 void Pipeline::begin(Exchange& exchange, const asio::ip::address& peer) {
   Request& request = exchange.request;
   exchange.started = std::chrono::steady_clock::now();
+  admission_->request_begins(exchange.started);
   request.deadline = exchange.started + settings_.handler_timeout;
   request.id = fmt::format("{}-{}", id_prefix_, next_id_++);
   exchange.client = client_address(peer, request.header("x-forwarded-for"), trusted_proxies_);
@@ -228,13 +229,24 @@ Task<Result<Response>> Pipeline::pass_checks_and_run(std::shared_ptr<Exchange> e
   std::string who = requester_of(*exchange);
   if (auto taken = take_from_class(*exchange, who); !taken) co_return taken.error();
   const WorkClass work = work_class_of(*exchange);
-  if (auto place = admission_->try_enter(work, who)) {
-    exchange->request.place = std::move(*place);
-  } else {
+  const auto entered = enter_at_once(*exchange, work, who);
+  if (!entered) co_return entered.error();
+  if (!*entered) {
     const auto waited = co_await wait_for_place(exchange, work, std::move(who));
     if (!waited) co_return waited.error();
   }
   co_return co_await run_handler(exchange);
+}
+
+// False: the request has to wait.
+Result<bool> Pipeline::enter_at_once(Exchange& exchange, WorkClass work, std::string_view who) {
+  if (auto refusal = admission_->shed(work, who)) {
+    exchange.shed = true;
+    return std::move(*refusal);
+  }
+  auto place = admission_->try_enter(work, who);
+  if (place) exchange.request.place = std::move(*place);
+  return place.has_value();
 }
 
 Task<Result<>> Pipeline::wait_for_place(std::shared_ptr<Exchange> exchange, WorkClass work, std::string who) {
@@ -268,9 +280,9 @@ Task<Result<>> Pipeline::authenticate(std::shared_ptr<Exchange> exchange) {
 Task<Result<>> Pipeline::authenticate_origin(std::shared_ptr<Exchange> exchange) {
   Request& request = exchange->request;
   std::string address = rate_limit_key(exchange->client);
-  if (auto place = admission_->try_enter(WorkClass::authentication, address)) {
-    request.place = std::move(*place);
-  } else {
+  const auto entered = enter_at_once(*exchange, WorkClass::authentication, address);
+  if (!entered) co_return entered.error();
+  if (!*entered) {
     const auto waited = co_await wait_for_place(exchange, WorkClass::authentication, std::move(address));
     if (!waited) co_return waited.error();
   }
@@ -348,7 +360,7 @@ Task<Response> Pipeline::encode(std::shared_ptr<Exchange> exchange, Response res
 void Pipeline::record(const Exchange& exchange, const Response& response) {
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - exchange.started;
   counters_->count_request(exchange.match.route, response.status, took);
-  log_request(exchange.request, response, took);
+  if (!exchange.shed) log_request(exchange.request, response, took);
 }
 
 }  // namespace causeway::http

@@ -19,6 +19,7 @@ struct Exchange {
   std::optional<MatrixError> refusal;  // known from the header alone: no such endpoint, unreadable query
   boost::asio::ip::address client;     // behind proxies too
   std::chrono::steady_clock::time_point started{};
+  bool shed = false;                      // refused because the reactor is late; the log leaves such requests out
   std::function<bool()> client_has_gone;  // asked before the handler runs, if that had to wait
 };
 
@@ -52,6 +53,7 @@ class Pipeline {
   Task<Result<Response>> pass_checks_and_run(std::shared_ptr<Exchange> exchange);
   Task<Result<>> authenticate(std::shared_ptr<Exchange> exchange);
   Task<Result<>> authenticate_origin(std::shared_ptr<Exchange> exchange);
+  Result<bool> enter_at_once(Exchange& exchange, WorkClass work, std::string_view who);
   Task<Result<>> wait_for_place(std::shared_ptr<Exchange> exchange, WorkClass work, std::string who);
   Task<Result<Response>> run_handler(std::shared_ptr<Exchange> exchange);
   static Task<> call_handler(std::shared_ptr<Call> call);

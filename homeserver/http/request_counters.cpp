@@ -73,8 +73,11 @@ void RequestCounters::count_request(const Route* route, unsigned status, std::ch
 }
 
 void RequestCounters::count_error(ErrorCode code) {
-  metrics_.counter("http_errors_total", "Requests answered with an error.", {{"errcode", std::string(info(code).name)}})
-      .Increment();
+  auto*& counter = errors_[code];
+  if (!counter)
+    counter = &metrics_.counter("http_errors_total", "Requests answered with an error.",
+                                {{"errcode", std::string(info(code).name)}});
+  counter->Increment();
 }
 
 void RequestCounters::count_rate_limited(std::string_view limit) {

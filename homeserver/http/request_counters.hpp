@@ -34,6 +34,7 @@ class RequestCounters {
 
   Metrics& metrics_;
   std::unordered_map<const Route*, Series> series_;
+  std::unordered_map<ErrorCode, prometheus::Counter*> errors_;  // made at first use
   prometheus::Gauge& handlers_;
 };
 

@@ -1,5 +1,8 @@
 // Requests while others hold all the places, and clients that do not take their replies.
+#include <deque>
+
 #include "homeserver/test/http_fixture.hpp"
+#include "homeserver/test/support/busy.hpp"
 
 namespace causeway::http::test {
 namespace {
@@ -42,6 +45,10 @@ class HttpOverloadTest : public HttpTest {
     request.place.leave();
     co_await gate->wait();
     co_await request.place.enter_again();
+    co_return co_await echo(request);
+  }
+  static Task<Result<Response>> burn(Request& request) {
+    causeway::test::be_busy_for(2ms);
     co_return co_await echo(request);
   }
   void wait_for_metric(const std::string& line) {
@@ -113,6 +120,44 @@ TEST_F(HttpOverloadTest, parked_request_holds_no_place) {
   on_reactor([this] { gate->open(); });
   EXPECT_EQ(first.read_reply().status, 200);
   EXPECT_EQ(second.read_reply().status, 200);
+}
+
+TEST_F(HttpOverloadTest, late_reactor_refuses_some_and_answers_all_and_serves_all_again_afterwards) {
+  settings.admission.shedding.patience = settings.admission.shedding.calm = 100ms;
+  add(Verb::get, "/burn", burn, Auth::access_token, RateClass::read);
+  start();
+  RawClient parked(port());
+  parked.send(get("/poll", "good"));
+  wait_for_metric("causeway_http_handlers_running 1");
+  std::deque<RawClient> crowd;
+  for (int i = 0; i < 50; ++i)
+    crowd.emplace_back(port());
+  int served = 0, refused = 0;
+  while (refused == 0) {
+    for (auto& client : crowd)
+      client.send(get("/burn", "good:" + std::to_string(served)));
+    for (auto& client : crowd) {
+      const auto reply = client.read_reply();
+      ASSERT_THAT(reply.status, testing::AnyOf(200, 503));
+      ++(reply.status == 200 ? served : refused);
+      if (reply.status == 200) continue;
+      EXPECT_EQ(reply.errcode(), "M_UNKNOWN");
+      EXPECT_GE(std::stoi(reply.headers.at("retry-after")), 1);
+      EXPECT_FALSE(reply.headers.contains("connection")) << "the connection stays open";
+    }
+  }
+  EXPECT_GT(served, 0);
+  EXPECT_THAT(metrics_text(),
+              HasSubstr("causeway_http_shed_total{class=\"read\",reason=\"lag\"} " + std::to_string(refused) + "\n"));
+  EXPECT_EQ(crowd.front().roundtrip(get("/health")).status, 200) << "needs no place";
+  on_reactor([this] { gate->open(); });
+  EXPECT_EQ(parked.read_reply().status, 200) << "was admitted long ago";
+  while (metrics_text().find("causeway_http_overloaded 0") == std::string::npos)
+    crowd.front().roundtrip(get("/quick", "good"));
+  for (auto& client : crowd) {
+    while (client.roundtrip(get("/burn", "good")).status != 200) {
+    }
+  }
 }
 
 TEST_F(HttpOverloadTest, slowest_readers_are_cut_off_when_replies_hold_too_much_memory) {
