@@ -52,12 +52,15 @@ Task<> Bench::measure_limits() {
     options_.database_url = embedded_database_url(options_.data_directory);
   if (!options_.database_url.empty()) {
     commits_ = commits_per_second(options_.database_url, 3s);
+    findings_.note("limit", "commits", commits_);
     report("limit", fmt::format("{:.0f} commits/s by one client on the same PostgreSQL", commits_));
   }
   verifications_ = verifications_per_second();
+  findings_.note("limit", "verifications", verifications_);
   report("limit", fmt::format("{:.0f} Ed25519 signatures/s and {:.0f} verifications/s on one core",
                               signatures_per_second(), verifications_));
   co_await measure_bare_requests();
+  findings_.note("limit", "bare requests", bare_requests_);
   report("limit", fmt::format("{:.0f} GET /versions per second, 64 connections", bare_requests_));
 }
 
@@ -220,21 +223,31 @@ Task<> Bench::each(std::size_t count, std::size_t at_once, std::function<Task<>(
 
 // --- the report ----------------------------------------------------------------------------------------------------
 
-void Bench::report(std::string_view scenario, const std::string& measured, std::string_view aim) {
-  fmt::print("{:<18} {}{}{}\n", scenario, measured,
-             aim.empty() ? "" : "   [aim: ", aim.empty() ? "" : fmt::format("{}]", aim));
+void Bench::report(std::string_view scenario, const std::string& measured) {
+  fmt::print("{:<18} {}\n", scenario, measured);
   std::fflush(stdout);
 }
 
 void Bench::report_rate(std::string_view scenario, double seconds, double cpu_before,
-                        const std::vector<double>& latencies, std::string_view aim) {
+                        const std::vector<double>& latencies) {
   const auto count = static_cast<double>(latencies.size());
-  std::string text = fmt::format("{:>7.0f} /s   p50 {:6.2f} ms  p99 {:6.2f} ms", count / seconds,
-                                 percentile(latencies, 0.5), percentile(latencies, 0.99));
-  if (commits_ > 0) text += fmt::format("   {:5.2f} x commits", count / seconds / commits_);
-  if (options_.pid != 0)
-    text += fmt::format("   {:6.3f} ms CPU each", (cpu_seconds(options_.pid) - cpu_before) * 1000 / count);
-  report(scenario, text, aim);
+  const double rate = count / seconds, p50 = percentile(latencies, 0.5), p99 = percentile(latencies, 0.99);
+  std::string text = fmt::format("{:>7.0f} /s   p50 {:6.2f} ms  p99 {:6.2f} ms", rate, p50, p99);
+  findings_.note(scenario, "rate", rate);
+  if (commits_ > 0) text += fmt::format("   {:5.2f} x commits", rate / commits_);
+  if (options_.pid != 0) {
+    const double cpu = (cpu_seconds(options_.pid) - cpu_before) * 1000 / count;
+    text += fmt::format("   {:6.3f} ms CPU each", cpu);
+    findings_.note(scenario, "CPU", cpu);
+  } else {
+    findings_.leave_out(scenario, "CPU", "no --pid");
+  }
+  report(scenario, text);
+}
+
+void Bench::leave_out(std::string_view scenario, const std::string& why) {
+  report(scenario, "left out: " + why);
+  findings_.leave_out(scenario, "", why);
 }
 
 }  // namespace causeway::bench

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "conformance/bench/client.hpp"
+#include "conformance/bench/findings.hpp"
 
 namespace causeway::bench {
 
@@ -24,12 +25,12 @@ struct Options {
   std::string other_url;       // a second server, for the federation's scenarios
   std::string data_directory;  // Causeway's, to reach its embedded PostgreSQL
   std::string database_url;
-  std::string control;    // a command that stops or starts the server when `stop` or `start` is added to it
-  int pid = 0;            // the server under test; 0: nothing is said of CPU time and memory
-  int other_pid = 0;      // the second server
-  int seconds = 5;        // of each scenario that measures a rate
-  int idle = 10'000;      // parked connections
-  int history = 100'000;  // messages of `growth`
+  std::string control;      // a command that stops or starts the server when `stop` or `start` is added to it
+  int pid = 0;              // the server under test; 0: nothing is said of CPU time and memory
+  int other_pid = 0;        // the second server
+  int seconds = 5;          // of each scenario that measures a rate
+  int idle = 20'000;        // parked connections
+  int history = 1'000'000;  // messages of `growth`
   std::vector<std::string> only;
   bool all = false;
 };
@@ -85,16 +86,20 @@ class Bench {
   Task<> each(std::size_t count, std::size_t at_once, std::function<Task<>(std::size_t)> job);
 
   // --- the report ---
-  // One line: what was measured, and the aim of the project where there is one.
-  void report(std::string_view scenario, const std::string& measured, std::string_view aim = {});
-  // Rate with latencies, CPU time of server and database since `cpu_before`, and the ratio to commits().
-  void report_rate(std::string_view scenario, double seconds, double cpu_before, const std::vector<double>& latencies,
-                   std::string_view aim = {});
+  // What the aims are judged by.
+  Findings& findings() { return findings_; }
+  // One line: what was measured.
+  void report(std::string_view scenario, const std::string& measured);
+  // Rate with latencies, CPU time of server and database since `cpu_before`, and the ratio to commits(). Also noted.
+  void report_rate(std::string_view scenario, double seconds, double cpu_before, const std::vector<double>& latencies);
+  // Says and notes why the scenario can't be measured.
+  void leave_out(std::string_view scenario, const std::string& why);
 
  private:
   Task<> measure_bare_requests();
   asio::io_context& context_;
   Options options_;
+  Findings findings_;
   Target target_;
   std::string run_;
   double commits_ = 0;
@@ -103,10 +108,22 @@ class Bench {
   std::uint64_t transaction_ = 0;
 };
 
+// Scenarios run in this order, so that one does not disturb the next.
+enum class Stage {
+  fresh,     // nothing has happened yet
+  load,      // what happens every day
+  loaded,    // what that has left behind
+  heavy,     // large rooms, and more than a server can do
+  restarts,  // the server starts anew
+  history,   // the database becomes large
+};
+
 struct Scenario {
   std::string_view name;
   std::string_view about;
-  bool usual;  // part of a run without options; the others are long and come with --all
+  Stage stage;
+  // Part of a run without options; the others are long and come with --all.
+  bool is_usual() const { return stage <= Stage::loaded; }
   Task<> (*run)(Bench&);
 };
 
@@ -114,6 +131,7 @@ struct Scenario {
 std::vector<Scenario> send_scenarios();
 std::vector<Scenario> sync_scenarios();
 std::vector<Scenario> waiter_scenarios();
+std::vector<Scenario> memory_scenarios();
 std::vector<Scenario> federation_scenarios();
 std::vector<Scenario> remote_join_scenarios();
 std::vector<Scenario> growth_scenarios();

@@ -113,9 +113,9 @@ Task<> curve_rooms(Bench& bench) {
 
 std::vector<Scenario> curve_scenarios() {
   return {
-      {"curve_members", "what operations cost in a room of 100, 1,000 and 10,000 members", false, curve_members},
-      {"curve_history", "the same in a room with 1,000, 10,000 and 100,000 messages", false, curve_history},
-      {"curve_rooms", "the same for a user in 10, 100 and 1,000 rooms", false, curve_rooms},
+      {"curve_members", "what operations cost in a room of 100, 1,000 and 10,000 members", Stage::heavy, curve_members},
+      {"curve_history", "the same in a room with 1,000, 10,000 and 100,000 messages", Stage::heavy, curve_history},
+      {"curve_rooms", "the same for a user in 10, 100 and 1,000 rooms", Stage::heavy, curve_rooms},
   };
 }
 

@@ -1,5 +1,6 @@
 #include "conformance/bench/limits.hpp"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -153,6 +154,13 @@ double log_bytes(const std::string& database_url) {
   pqxx::connection connection(database_url);
   pqxx::nontransaction now(connection);
   return now.exec1("select pg_current_wal_insert_lsn() - '0/0'")[0].as<double>();
+}
+
+std::size_t connections_allowed() {
+  constexpr rlim_t other_files = 1'200;  // the server's, for its database and other servers, and what else is open here
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  return static_cast<std::size_t>(limit.rlim_cur - std::min(limit.rlim_cur, other_files));
 }
 
 Storage storage(const std::string& database_url) {

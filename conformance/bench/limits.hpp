@@ -34,6 +34,9 @@ struct Storage {
 Storage storage(const std::string& database_url);
 double log_bytes(const std::string& database_url);  // Storage::log; 0 without a URL
 
+// Connections that this process may have open to a server that may have as many files open.
+std::size_t connections_allowed();
+
 // Ed25519 signatures, and checks of them, per second on one core.
 double signatures_per_second();
 double verifications_per_second();

@@ -5,6 +5,7 @@
 #include <future>
 
 #include "conformance/bench/bench.hpp"
+#include "conformance/bench/limits.hpp"
 #include "conformance/bench/open_loop.hpp"
 #include "conformance/bench/split_cores.hpp"
 
@@ -95,6 +96,12 @@ void report_outcome(Bench& bench, std::string_view name, std::string_view label,
                                  percentile(outcome.admitted, 0.5), percentile(outcome.admitted, 0.99),
                                  per_second(outcome.refused.size()), percentile(outcome.refused, 0.5),
                                  per_second(outcome.not_sent), failures_of(outcome)));
+  const std::string p99 = fmt::format("p99, {}", label);
+  bench.findings().note(name, fmt::format("admitted, {}", label), per_second(outcome.admitted.size()));
+  if (outcome.admitted.empty())
+    bench.findings().leave_out(name, p99, "nothing was admitted");
+  else
+    bench.findings().note(name, p99, percentile(outcome.admitted, 0.99));
   std::string costs =
       fmt::format("{:<12} load generator: p99 {:.2f} ms late, {:.0f} us CPU each", "", percentile(outcome.late, 0.99),
                   outcome.cpu_seconds * 1e6 / static_cast<double>(std::max<std::size_t>(outcome.sent(), 1)));
@@ -131,10 +138,17 @@ void measure_steps(Bench& bench, const SplitCores& cores, std::string_view name,
   }
 }
 
+bool may_open(Bench& bench, std::string_view name, std::size_t connections) {
+  const bool allowed = connections <= connections_allowed();
+  if (!allowed) bench.leave_out(name, fmt::format("ulimit -n does not allow {} connections", connections));
+  return allowed;
+}
+
 // --- the scenarios ---------------------------------------------------------------------------------------------------
 
 Task<> overload(Bench& bench) {
   constexpr std::string_view name = "overload";
+  if (!may_open(bench, name, sender_count * connections_of_a_user)) co_return;
   const Senders senders = co_await make_senders(bench, name);
   const SplitCores cores(bench.options().pid);
   const double capacity =
@@ -146,6 +160,7 @@ Task<> overload(Bench& bench) {
 // The first sender wants five times what the server can do, others next to nothing.
 Task<> overload_greedy(Bench& bench) {
   constexpr std::string_view name = "overload_greedy";
+  if (!may_open(bench, name, connections_of_the_greedy + modest_count * connections_of_a_user)) co_return;
   const Senders senders = co_await make_senders(bench, name);
   const SplitCores cores(bench.options().pid);
   const double capacity =
@@ -166,6 +181,7 @@ Task<> overload_greedy(Bench& bench) {
 
 Task<> overload_reads(Bench& bench) {
   constexpr std::string_view name = "overload_reads";
+  if (!may_open(bench, name, reader_count * connections_of_a_user)) co_return;
   std::string prefix(name);
   auto readers = co_await bench.users(std::move(prefix), reader_count);
   co_await bench.rooms_of_all(readers, reader_rooms);
@@ -182,9 +198,10 @@ Task<> overload_reads(Bench& bench) {
 
 std::vector<Scenario> overload_scenarios() {
   return {
-      {"overload", "sends at 0.5 to 5 times capacity, and back", false, overload},
-      {"overload_greedy", "one sender wants 5 times capacity, 20 others little", false, overload_greedy},
-      {"overload_reads", "first /sync, 50 rooms of 20, at 0.5 to 5 times capacity, and back", false, overload_reads},
+      {"overload", "sends at 0.5 to 5 times capacity, and back", Stage::heavy, overload},
+      {"overload_greedy", "one sender wants 5 times capacity, 20 others little", Stage::heavy, overload_greedy},
+      {"overload_reads", "first /sync, 50 rooms of 20, at 0.5 to 5 times capacity, and back", Stage::heavy,
+       overload_reads},
   };
 }
 

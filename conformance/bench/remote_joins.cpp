@@ -41,7 +41,7 @@ Task<std::string> large_room_elsewhere(Bench& bench, ClientPtr owner) {
 
 Task<> join_30000(Bench& bench) {
   if (bench.options().other_url.empty()) {
-    bench.report("join_30000", "left out: no --other-url");
+    bench.leave_out("join_30000", "no --other-url");
     co_return;
   }
   auto owner = co_await bench.user_elsewhere("large-owner");
@@ -65,7 +65,7 @@ Task<> join_30000(Bench& bench) {
 }  // namespace
 
 std::vector<Scenario> remote_join_scenarios() {
-  return {{"join_30000", "join a room of 30,000 members over federation", false, join_30000}};
+  return {{"join_30000", "join a room of 30,000 members over federation", Stage::heavy, join_30000}};
 }
 
 }  // namespace causeway::bench

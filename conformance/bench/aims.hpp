@@ -1,0 +1,35 @@
+// What the project aims at, number by number: the only place where they stand.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace causeway::bench {
+
+// Something measured in the same run that a finding is compared with. The time of one is told where it is a rate and
+// the finding a time.
+struct Reference {
+  std::string_view scenario, what;  // as it was noted
+  std::string_view symbol;          // nothing to compare with if empty
+  bool is_rate = false;
+};
+
+enum class Sense { reported, at_least, at_most };
+
+// A figure in the finding's unit, a multiple of the reference, or whichever of both is easier to reach.
+struct Bound {
+  Sense sense = Sense::reported;
+  double figure = 0;  // 0: none
+  double times = 0;
+};
+
+struct Aim {
+  std::string_view scenario, what;
+  std::string_view unit;
+  Reference beside;
+  Bound bound;
+};
+
+std::span<const Aim> all_aims();
+
+}  // namespace causeway::bench
