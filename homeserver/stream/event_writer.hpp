@@ -1,7 +1,7 @@
 // Group commit: while one transaction is in flight the next batch gathers units from all rooms and users.
 //
-// One batch is one round trip (one statement in autocommit, schema/db/tables/writer.hpp) that locks the stream's row, so
-// positions become visible in order, also with several processes. After a commit the units go to CommitSink in
+// One batch is one round trip (one statement in autocommit, schema/db/tables/writer.hpp) that locks the stream's row,
+// so positions become visible in order, also with several processes. After a commit the units go to CommitSink in
 // order, then the callers resume: nothing is answered, pushed or federated before its commit.
 #pragma once
 
