@@ -8,10 +8,13 @@ namespace {
 // So long between two measurements: whatever stood there before is gone.
 constexpr std::chrono::milliseconds pause{100};
 
+// Beyond, refusing is all that the reactor would do, and may be too much for it nevertheless: then some get through.
+constexpr double greatest_part = 0.9;
+
 double part(const SheddingSettings::Band& band, Shedding::Duration lag) {
   const auto above = std::chrono::duration<double>(lag - band.none_up_to);
   const auto width = std::chrono::duration<double>(band.all_from - band.none_up_to);
-  return std::clamp(above / width, 0.0, 1.0);
+  return std::clamp(above / width, 0.0, greatest_part);
 }
 
 }  // namespace

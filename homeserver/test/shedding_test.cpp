@@ -72,8 +72,8 @@ TEST_F(SheddingTest, standing_lag_has_a_part_refused_that_grows_with_it) {
   EXPECT_EQ(refused_of_1000(Asker::modest, 35ms), 0);
   EXPECT_NEAR(refused_of_1000(Asker::modest, 44ms), 200, 1);
   EXPECT_NEAR(refused_of_1000(Asker::modest, 71ms), 800, 1);
-  EXPECT_EQ(refused_of_1000(Asker::modest, 80ms), 1000);
-  EXPECT_EQ(refused_of_1000(Asker::modest, 10s), 1000);
+  EXPECT_NEAR(refused_of_1000(Asker::modest, 80ms), 900, 1);
+  EXPECT_NEAR(refused_of_1000(Asker::modest, 10s), 900, 1) << "never all";
 }
 
 TEST_F(SheddingTest, refusals_are_evenly_spread) {
@@ -88,7 +88,7 @@ TEST_F(SheddingTest, who_has_something_under_way_is_refused_first) {
   overload();
   EXPECT_NEAR(refused_of_1000(Asker::greedy, 35ms), 500, 1);
   EXPECT_EQ(refused_of_1000(Asker::modest, 35ms), 0);
-  EXPECT_EQ(refused_of_1000(Asker::greedy, 50ms), 1000);
+  EXPECT_NEAR(refused_of_1000(Asker::greedy, 50ms), 900, 1);
   EXPECT_NEAR(refused_of_1000(Asker::modest, 50ms), 333, 1);
 }
 
