@@ -18,7 +18,7 @@ class EventStore {
  public:
   // Listens to the hub, so that what was just committed is cached and redactions replace what is cached.
   struct Limits {
-    std::size_t cache_bytes = 64u << 20;
+    std::size_t cache_bytes = 48u << 20;
     std::size_t chain_events = 100'000;  // of an auth chain
   };
   EventStore(db::Database& database, StreamHub& hub);

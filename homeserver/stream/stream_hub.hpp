@@ -20,7 +20,7 @@ namespace causeway {
 // The last events of the stream, in memory, bounded by count and bytes. Reactor thread only.
 class RecentEvents {
  public:
-  explicit RecentEvents(std::size_t max_events = 65'536, std::size_t max_bytes = 64u << 20)
+  explicit RecentEvents(std::size_t max_events = 65'536, std::size_t max_bytes = 24u << 20)
       : max_events_(max_events), max_bytes_(max_bytes) {}
 
   // The ring answers for every position in (complete_after(), now]: no event of that span is missing from it.
