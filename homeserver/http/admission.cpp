@@ -220,7 +220,8 @@ Admission::Waiter::~Waiter() {
 Admission::Admission(asio::any_io_executor executor, const AdmissionSettings& settings, Metrics& metrics)
     : executor_(std::move(executor)),
       shedding_(settings.shedding),
-      overloaded_(metrics.gauge("http_overloaded", "1 while requests are refused because the reactor is late.")),
+      returns_(std::random_device{}()),
+      overloaded_gauge_(metrics.gauge("http_overloaded", "1 while requests are refused because the reactor is late.")),
       lag_(std::make_unique<ReactorLag>(
           executor_, metrics, [this](auto begun, auto ended, auto lag) { lag_measured(begun, ended, lag); })) {
   randombytes_buf(hash_key_.data(), hash_key_.size());
@@ -234,7 +235,7 @@ void Admission::close() {
   lag_.reset();
 }
 
-std::uint64_t Admission::hash(std::string_view who) const {
+std::uint64_t Admission::key_of(std::string_view who) const {
   std::uint64_t out = 0;
   crypto_shorthash(reinterpret_cast<unsigned char*>(&out), reinterpret_cast<const unsigned char*>(who.data()),
                    who.size(), hash_key_.data());
@@ -255,17 +256,16 @@ void Admission::lag_measured(TimePoint begun, TimePoint ended, ReactorLag::Durat
   const bool before = shedding_.overloaded();
   shedding_.measured(begun, ended, lag);
   if (shedding_.overloaded() == before) return;
-  overloaded_.Set(before ? 0 : 1);
+  overloaded_gauge_.Set(before ? 0 : 1);
   if (before)
     spdlog::info("nothing more is refused for want of processor time");
   else
     spdlog::warn("more is asked than there is processor time for: a part is refused");
 }
 
-std::optional<MatrixError> Admission::shed(WorkClass work, std::string_view who) {
+std::optional<MatrixError> Admission::shed(WorkClass work, std::uint64_t key) {
   if (work == WorkClass::unbounded || !shedding_.overloaded() || !lag_) return std::nullopt;
   Class& c = of(work);
-  const std::uint64_t key = hash(who);
   const bool is_greedy = c.has_anything(key);
   // A server that asks no more than one thing at a time was asked for as an address already.
   if (is_after_authentication(work) && !is_greedy) return std::nullopt;
@@ -277,7 +277,7 @@ std::optional<MatrixError> Admission::shed(WorkClass work, std::string_view who)
 
 std::optional<Place> Admission::try_enter(WorkClass work, std::string_view who) {
   if (work == WorkClass::unbounded) return Place();
-  const std::uint64_t key = hash(who);
+  const std::uint64_t key = key_of(who);
   if (!try_occupy(of(work), key)) return std::nullopt;
   return Place(shared_from_this(), work, key);
 }
@@ -285,7 +285,7 @@ std::optional<Place> Admission::try_enter(WorkClass work, std::string_view who) 
 Task<Result<Place>> Admission::wait(WorkClass work, std::string who) {
   const auto self = shared_from_this();
   Class& c = of(work);
-  const std::uint64_t key = hash(who);
+  const std::uint64_t key = key_of(who);
   const std::size_t mine = c.waiting_of(key);
   if (mine >= c.max_waiting_of_one) {
     c.shed_share.Increment();
@@ -327,7 +327,7 @@ MatrixError Admission::refusal(bool own_share) {
                    ? make_error(ErrorCode::limit_exceeded, "Too many of your requests are under way. Wait for some.")
                    : make_error(ErrorCode::unknown, 503, "The server is busy. Try again shortly.");
   error.extra["retry_after_ms"] =
-      earliest_return_ms + randombytes_uniform(static_cast<std::uint32_t>(latest_return_ms - earliest_return_ms));
+      std::uniform_int_distribution<std::int64_t>(earliest_return_ms, latest_return_ms)(returns_);
   return error;
 }
 

@@ -17,6 +17,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <random>
 #include <string_view>
 
 #include "homeserver/http/place.hpp"
@@ -48,8 +49,12 @@ class Admission : public std::enable_shared_from_this<Admission> {
 
   // A request was read; whose and what it is will be known later.
   void request_begins(ReactorLag::TimePoint now);
+  // The reactor is late, and has been for a while.
+  bool overloaded() const { return shedding_.overloaded(); }
+  // Stands for a string. Nobody outside can tell what for, nor make two the same.
+  std::uint64_t key_of(std::string_view who) const;
   // Why the request is refused because the reactor is late, if it is. Asked before a place is.
-  std::optional<MatrixError> shed(WorkClass work, std::string_view who);
+  std::optional<MatrixError> shed(WorkClass work, std::uint64_t key);
   // Nothing if the request has to wait.
   std::optional<Place> try_enter(WorkClass work, std::string_view who);
   // 429 M_LIMIT_EXCEEDED if the requester has too much under way, 503 if the class is full; both say when to come back.
@@ -64,7 +69,6 @@ class Admission : public std::enable_shared_from_this<Admission> {
   struct Class;
   struct Waiter;
   Class& of(WorkClass work) { return *classes_[static_cast<std::size_t>(work)]; }
-  std::uint64_t hash(std::string_view who) const;
   bool try_occupy(Class& c, std::uint64_t key);
   void lag_measured(ReactorLag::TimePoint begun, ReactorLag::TimePoint ended, ReactorLag::Duration lag);
   void leave(WorkClass work, std::uint64_t key);
@@ -75,7 +79,8 @@ class Admission : public std::enable_shared_from_this<Admission> {
   std::array<unsigned char, 16> hash_key_;  // random: nobody can choose to share a place with somebody else
   std::array<std::unique_ptr<Class>, work_classes> classes_;
   Shedding shedding_;
-  prometheus::Gauge& overloaded_;
+  std::minstd_rand returns_;  // spreads when those who were refused come back
+  prometheus::Gauge& overloaded_gauge_;
   std::unique_ptr<ReactorLag> lag_;  // nullptr when closed
   bool closed_ = false;
 };

@@ -4,6 +4,7 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <memory>
+#include <string_view>
 
 #include "homeserver/http/tls_stream.hpp"
 
@@ -17,6 +18,8 @@ class ClientStream {
   // `tls` is nullptr for plain connections.
   ClientStream(asio::ip::tcp::socket socket, TlsContext tls) : socket_(std::move(socket)), context_(std::move(tls)) {
     if (context_) tls_ = std::make_unique<TlsStream>(socket_, *context_);
+    boost::system::error_code ignored;
+    socket_.non_blocking(true, ignored);  // for write_at_once(); asynchronous operations don't care
   }
   ClientStream(const ClientStream&) = delete;
   ClientStream& operator=(const ClientStream&) = delete;
@@ -32,6 +35,16 @@ class ClientStream {
   template <class Buffers, class Token>
   auto async_write_some(const Buffers& buffers, Token&& token) {
     return asio::async_initiate<Token, void(boost::system::error_code, std::size_t)>(WriteSome{this}, token, buffers);
+  }
+
+  // Takes off the front what can be written without waiting, and says whether that was all. What fails will fail again
+  // when it is written asynchronously.
+  bool write_at_once(std::string_view& bytes) {
+    if (tls_) return false;
+    boost::system::error_code error;
+    const std::size_t written = socket_.write_some(asio::buffer(bytes), error);
+    if (!error) bytes.remove_prefix(written);
+    return bytes.empty();
   }
 
  private:

@@ -45,7 +45,9 @@ Connection::Connection(std::shared_ptr<ServerCore> core, asio::ip::tcp::socket s
   stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
 }
 
-Connection::~Connection() = default;
+Connection::~Connection() {
+  core_->connections.remove(*this);
+}
 
 Task<> Connection::run() {
   try {
@@ -57,7 +59,7 @@ Task<> Connection::run() {
     spdlog::error("a connection from {} broke off: {}", peer_.to_string(), error.what());
   }
   close();
-  core_->connections.remove(this);
+  core_->connections.remove(*this);
 }
 
 bool Connection::close() {
@@ -81,7 +83,12 @@ Task<bool> Connection::serve_one() {
   if (!co_await first_byte()) co_return false;
   auto exchange = co_await read_request();
   if (!exchange) co_return false;
-  const auto response = co_await answer(exchange);
+  Response response;
+  if (auto refusal = core_->pipeline.shed_at_once(*exchange, asker_))
+    response = std::move(*refusal);
+  else
+    response = co_await answer(exchange);
+  if (exchange->asker.is_known()) asker_ = exchange->asker;
   if (core_->draining) framing_.keep_alive = false;
   const bool head_only = exchange->request.verb == Verb::head;
   exchange.reset();
@@ -95,11 +102,11 @@ Task<bool> Connection::first_byte() {
   if (core_->draining) co_return false;
   buffer_.shrink_to_fit();
   set_deadline(core_->settings.idle_timeout);
-  core_->connections.set_idle(this);
+  core_->connections.set_idle(*this);
   error_code error;
   const std::size_t bytes = co_await stream_.async_read_some(buffer_.prepare(idle_read_bytes),
                                                              asio::redirect_error(asio::use_awaitable, error));
-  core_->connections.set_busy(this);
+  core_->connections.set_busy(*this);
   buffer_.commit(bytes);
   co_return !error;
 }
@@ -181,6 +188,8 @@ Task<bool> Connection::write(const Response& response, bool head_only) {
 
 // The caller's bytes outlive the call.
 Task<bool> Connection::write_bytes(std::string_view bytes) {
+  // While the next request is here already, others get their turn in between.
+  if (buffer_.size() == 0 && stream_.write_at_once(bytes)) co_return true;
   set_deadline(core_->settings.write_timeout);
   error_code error;
   co_await asio::async_write(stream_, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, error));

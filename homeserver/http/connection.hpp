@@ -25,7 +25,7 @@ struct ServerCore {
   bool draining = false;
 };
 
-class Connection : public std::enable_shared_from_this<Connection> {
+class Connection : public std::enable_shared_from_this<Connection>, public ListedConnection {
  public:
   Connection(std::shared_ptr<ServerCore> core, asio::ip::tcp::socket socket, ClientStream::TlsContext tls);
   ~Connection();
@@ -59,6 +59,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::ip::address peer_;
   boost::beast::flat_buffer buffer_;  // what was read beyond the current request
   ReplyFraming framing_;
+  KnownAsker asker_;  // of the last request that said who asks
 
   static constexpr auto no_deadline = std::chrono::steady_clock::time_point::max();
   std::chrono::steady_clock::time_point deadline_ = no_deadline;

@@ -10,51 +10,47 @@ ConnectionTable::ConnectionTable(Metrics& metrics)
     : gauge_(metrics.gauge("http_connections", "Open connections of clients and peers.")) {}
 ConnectionTable::~ConnectionTable() = default;
 
-void ConnectionTable::add(const std::shared_ptr<Connection>& connection) {
-  entries_.emplace(connection.get(), Entry{connection, idle_.end()});
+void ConnectionTable::add(Connection& connection) {
+  busy_.push_back(connection);
+  ++size_;
   gauge_.Increment();
 }
 
-void ConnectionTable::remove(const Connection* connection) {
-  set_busy(connection);
-  if (entries_.erase(connection) == 0) return;
+void ConnectionTable::remove(Connection& connection) {
+  if (!connection.is_linked()) return;
+  connection.unlink();
   gauge_.Decrement();
-  if (entries_.empty() && when_empty_) when_empty_();
+  if (--size_ == 0 && when_empty_) when_empty_();
 }
 
-void ConnectionTable::set_idle(const Connection* connection) {
-  const auto found = entries_.find(connection);
-  if (found == entries_.end() || found->second.idle != idle_.end()) return;
-  found->second.idle = idle_.insert(idle_.end(), connection);
+void ConnectionTable::move_to(List& list, Connection& connection) {
+  if (!connection.is_linked()) return;
+  connection.unlink();
+  list.push_back(connection);
 }
 
-void ConnectionTable::set_busy(const Connection* connection) {
-  const auto found = entries_.find(connection);
-  if (found == entries_.end() || found->second.idle == idle_.end()) return;
-  idle_.erase(found->second.idle);
-  found->second.idle = idle_.end();
+void ConnectionTable::close_first_of(List& list) {
+  auto& connection = static_cast<Connection&>(list.front());
+  const auto kept = connection.weak_from_this().lock();
+  remove(connection);
+  if (kept) kept->close();
 }
 
 bool ConnectionTable::close_oldest_idle() {
   if (idle_.empty()) return false;
-  const Connection* oldest = idle_.front();
-  const auto connection = entries_.at(oldest).connection.lock();
-  remove(oldest);
-  if (connection) connection->close();
+  close_first_of(idle_);
   return true;
 }
 
 void ConnectionTable::close_all_idle() {
-  while (close_oldest_idle()) {
-  }
+  while (!idle_.empty())
+    close_first_of(idle_);
 }
 
 void ConnectionTable::close_all() {
-  while (!entries_.empty()) {
-    const auto connection = entries_.begin()->second.connection.lock();
-    remove(entries_.begin()->first);
-    if (connection) connection->close();
-  }
+  close_all_idle();
+  while (!busy_.empty())
+    close_first_of(busy_);
 }
 
 void ConnectionTable::when_empty(std::function<void()> callback) {

@@ -2,8 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/algorithm/string/predicate.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/beast/core/string.hpp>
 #include <random>
 
 #include "homeserver/http/compression.hpp"
@@ -78,7 +78,7 @@ std::string allowed_methods(const Router::Match& match) {
 std::optional<std::string> access_token(const Request& request) {
   constexpr std::string_view scheme = "Bearer ";
   const auto authorization = request.header("authorization");
-  if (boost::algorithm::istarts_with(authorization, scheme)) {
+  if (boost::beast::iequals(authorization.substr(0, scheme.size()), scheme)) {
     auto token = authorization.substr(scheme.size());
     while (token.starts_with(' '))
       token.remove_prefix(1);
@@ -189,6 +189,19 @@ std::size_t Pipeline::body_limit(const Exchange& exchange) const {
   return std::max(exchange.match.route->body_limit, smallest_body_limit);
 }
 
+std::optional<Response> Pipeline::shed_at_once(Exchange& exchange, const KnownAsker& known) {
+  if (!admission_->overloaded() || !known.is_known() || exchange.refusal || !exchange.match.route) return std::nullopt;
+  if (exchange.match.route->rate == RateClass::login) return std::nullopt;
+  if (admission_->key_of(exchange.request.header("authorization")) != known.authorization) return std::nullopt;
+  exchange.may_be_shed = false;
+  auto refusal = admission_->shed(work_class_of(exchange), known.key);
+  if (!refusal) return std::nullopt;
+  exchange.shed = true;
+  auto response = refuse(*refusal);
+  record(exchange, response);
+  return response;
+}
+
 Task<Response> Pipeline::answer(std::shared_ptr<Exchange> exchange) {
   Response response;
   // spec: client-server-api#web-browser-clients: OPTIONS runs no logic of the endpoint
@@ -228,6 +241,9 @@ Task<Result<Response>> Pipeline::pass_checks_and_run(std::shared_ptr<Exchange> e
   if (!authenticated) co_return authenticated.error();
   std::string who = requester_of(*exchange);
   if (auto taken = take_from_class(*exchange, who); !taken) co_return taken.error();
+  const auto authorization = exchange->request.header("authorization");
+  if (exchange->request.requester && !authorization.empty())
+    exchange->asker = {admission_->key_of(authorization), admission_->key_of(who)};
   const WorkClass work = work_class_of(*exchange);
   const auto entered = enter_at_once(*exchange, work, who);
   if (!entered) co_return entered.error();
@@ -240,9 +256,11 @@ Task<Result<Response>> Pipeline::pass_checks_and_run(std::shared_ptr<Exchange> e
 
 // False: the request has to wait.
 Result<bool> Pipeline::enter_at_once(Exchange& exchange, WorkClass work, std::string_view who) {
-  if (auto refusal = admission_->shed(work, who)) {
-    exchange.shed = true;
-    return std::move(*refusal);
+  if (exchange.may_be_shed) {
+    if (auto refusal = admission_->shed(work, admission_->key_of(who))) {
+      exchange.shed = true;
+      return std::move(*refusal);
+    }
   }
   auto place = admission_->try_enter(work, who);
   if (place) exchange.request.place = std::move(*place);

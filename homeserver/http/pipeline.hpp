@@ -12,6 +12,13 @@ namespace causeway::http {
 
 class RequestCounters;
 
+// Who asks, as Admission has it, when the Authorization header is the same again.
+struct KnownAsker {
+  std::uint64_t authorization = 0;
+  std::uint64_t key = 0;
+  bool is_known() const { return authorization != 0; }
+};
+
 // One request, from its header on, and what the pipeline has found out about it. Lives as long as its handler runs.
 struct Exchange {
   Request request;
@@ -19,6 +26,8 @@ struct Exchange {
   std::optional<MatrixError> refusal;  // known from the header alone: no such endpoint, unreadable query
   boost::asio::ip::address client;     // behind proxies too
   std::chrono::steady_clock::time_point started{};
+  KnownAsker asker;                       // once it has been authenticated by an access token
+  bool may_be_shed = true;                // until that was decided
   bool shed = false;                      // refused because the reactor is late; the log leaves such requests out
   std::function<bool()> client_has_gone;  // asked before the handler runs, if that had to wait
 };
@@ -37,6 +46,10 @@ class Pipeline {
   void begin(Exchange& exchange, const boost::asio::ip::address& peer);
   // How large the body of this request may be.
   std::size_t body_limit(const Exchange& exchange) const;
+
+  // The refusal of a request by somebody whom its connection knows, while the reactor is late: then nothing else is
+  // done for it. The request goes the usual way if there is none.
+  std::optional<Response> shed_at_once(Exchange& exchange, const KnownAsker& known);
 
   // Runs the handler and whatever stands before and after it. Errors and exceptions end here, as replies.
   Task<Response> answer(std::shared_ptr<Exchange> exchange);

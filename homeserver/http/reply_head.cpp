@@ -1,5 +1,6 @@
 #include "homeserver/http/reply_head.hpp"
 
+#include <algorithm>
 #include <boost/beast/http/status.hpp>
 #include <ctime>
 #include <stdexcept>
@@ -14,17 +15,23 @@ constexpr std::string_view cors_headers =
     "Access-Control-Allow-Headers: X-Requested-With, Content-Type, Authorization\r\n";
 
 void append_header(std::string& out, std::string_view name, std::string_view value) {
-  if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos)
+  if (std::ranges::any_of(value, [](char c) { return c == '\r' || c == '\n' || c == '\0'; }))
     throw std::invalid_argument("a reply's header holds a line break: " + std::string(name));
   out.append(name).append(": ").append(value).append("\r\n");
 }
 
-std::string http_date(std::chrono::system_clock::time_point at) {
+// Most replies are written in the same second as the one before.
+const std::string& http_date(std::chrono::system_clock::time_point at) {
+  static thread_local std::time_t of = -1;
+  static thread_local std::string date;
   const std::time_t seconds = std::chrono::system_clock::to_time_t(at);
+  if (seconds == of) return date;
+  of = seconds;
   std::tm utc{};
   gmtime_r(&seconds, &utc);
   char text[64];
-  return std::string(text, std::strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &utc));
+  date.assign(text, std::strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &utc));
+  return date;
 }
 
 }  // namespace

@@ -1,8 +1,7 @@
 #include "homeserver/http/request_reader.hpp"
 
-#include <boost/algorithm/string/case_conv.hpp>
-#include <boost/algorithm/string/predicate.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
@@ -48,7 +47,9 @@ std::string origin_form(std::string_view target) {
 void copy_headers(const beast_http::fields& fields, Request& request) {
   for (const auto& field : fields) {
     std::string name(field.name_string());
-    boost::algorithm::to_lower(name);
+    // ASCII alone, as in all of HTTP: looking up a locale for each would cost more than the rest of this.
+    for (char& c : name)
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     auto& value = request.headers[std::move(name)];
     if (!value.empty()) value += ", ";
     value += std::string_view(field.value());
@@ -66,13 +67,20 @@ error_code check_framing(const beast_http::request<beast_http::string_body>& mes
   const auto codings = message.count(beast_http::field::transfer_encoding);
   if (codings == 0) return {};
   const std::string_view coding = message[beast_http::field::transfer_encoding];
-  const bool understood = codings == 1 && message.version() >= 11 && boost::algorithm::iequals(coding, "chunked");
+  const bool understood = codings == 1 && message.version() >= 11 && boost::beast::iequals(coding, "chunked");
   return understood ? error_code() : beast_http::error::bad_transfer_encoding;
 }
 
 }  // namespace
 
-struct RequestReader::Parser : beast_http::request_parser<beast_http::string_body> {};
+struct RequestReader::Parser : beast_http::request_parser<beast_http::string_body> {
+  // Of what has been read; need_more if that does not suffice. Saves what an asynchronous read costs, even of nothing.
+  error_code take(boost::beast::flat_buffer& buffer) {
+    error_code error = beast_http::error::need_more;
+    if (buffer.size() > 0) buffer.consume(put(buffer.data(), error));
+    return error;
+  }
+};
 
 RequestReader::RequestReader(ClientStream& stream, boost::beast::flat_buffer& buffer, std::size_t max_header_bytes)
     : stream_(stream), buffer_(buffer), parser_(std::make_unique<Parser>()) {
@@ -82,8 +90,10 @@ RequestReader::RequestReader(ClientStream& stream, boost::beast::flat_buffer& bu
 RequestReader::~RequestReader() = default;
 
 Task<error_code> RequestReader::read_header(Request& request) {
-  error_code error;
-  co_await beast_http::async_read_header(stream_, buffer_, *parser_, asio::redirect_error(asio::use_awaitable, error));
+  error_code error = parser_->take(buffer_);
+  if (error == beast_http::error::need_more)
+    co_await beast_http::async_read_header(stream_, buffer_, *parser_,
+                                           asio::redirect_error(asio::use_awaitable, error));
   if (error) co_return error;
   const auto& message = parser_->get();
   // Copied now: the trailers of a chunked body are later added to the same fields, and must not count.
@@ -104,7 +114,7 @@ bool RequestReader::has_unread_body() const {
 }
 
 bool RequestReader::expects_continue() const {
-  return boost::algorithm::iequals(std::string_view(parser_->get()[beast_http::field::expect]), "100-continue");
+  return boost::beast::iequals(parser_->get()[beast_http::field::expect], "100-continue");
 }
 
 error_code RequestReader::limit_body(std::size_t bytes) {
@@ -118,8 +128,9 @@ error_code RequestReader::limit_body(std::size_t bytes) {
 }
 
 Task<error_code> RequestReader::read_some_body() {
-  error_code error;
-  co_await beast_http::async_read_some(stream_, buffer_, *parser_, asio::redirect_error(asio::use_awaitable, error));
+  error_code error = parser_->take(buffer_);
+  if (error == beast_http::error::need_more)
+    co_await beast_http::async_read_some(stream_, buffer_, *parser_, asio::redirect_error(asio::use_awaitable, error));
   co_return error;
 }
 

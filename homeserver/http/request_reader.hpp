@@ -15,7 +15,7 @@ class RequestReader {
   RequestReader(ClientStream& stream, boost::beast::flat_buffer& buffer, std::size_t max_header_bytes);
   ~RequestReader();
 
-  // Fills verb, target and headers.
+  // Fills verb, target and headers. Nothing is waited for where all of it is in the buffer.
   Task<boost::system::error_code> read_header(Request& request);
 
   // After the header:

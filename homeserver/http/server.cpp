@@ -92,7 +92,7 @@ void Server::Impl::admit(tcp::socket socket, const ClientStream::TlsContext& tls
     return;
   }
   auto connection = std::make_shared<Connection>(core, std::move(socket), tls);
-  connections.add(connection);
+  connections.add(*connection);
   asio::co_spawn(executor, run_connection(std::move(connection)), asio::detached);
 }
 

@@ -84,8 +84,11 @@ void ReactorLag::measure(TimePoint now) {
 }
 
 ReactorLag::Duration ReactorLag::lag(TimePoint now) const {
-  if (probe_->under_way) return std::max(probe_->last, probe_->so_far());
-  return now - probe_->ended > forgotten_after ? Duration::zero() : probe_->last;
+  const Probe& probe = *probe_;
+  if (!probe.under_way) return now - probe.ended > forgotten_after ? Duration::zero() : probe.last;
+  // Less time than that has gone by: no need to ask for the processor's, which takes a system call.
+  if (now - probe.begun <= probe.last) return probe.last;
+  return std::max(probe.last, probe.so_far());
 }
 
 }  // namespace causeway

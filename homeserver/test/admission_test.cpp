@@ -58,7 +58,7 @@ class AdmissionTest : public testing::Test {
   std::optional<MatrixError> shed(WorkClass what, const std::string& who) {
     std::optional<MatrixError> refusal;
     for (int i = 0; i < 5 && !refusal; ++i)
-      refusal = admission().shed(what, who);
+      refusal = admission().shed(what, admission().key_of(who));
     return refusal;
   }
   std::string metrics() const { return metrics_.text(); }

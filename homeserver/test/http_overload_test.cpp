@@ -135,7 +135,7 @@ TEST_F(HttpOverloadTest, late_reactor_refuses_some_and_answers_all_and_serves_al
   int served = 0, refused = 0;
   while (refused == 0) {
     for (auto& client : crowd)
-      client.send(get("/burn", "good:" + std::to_string(served)));
+      client.send(get("/burn", "good:crowd"));
     for (auto& client : crowd) {
       const auto reply = client.read_reply();
       ASSERT_THAT(reply.status, testing::AnyOf(200, 503));
@@ -150,6 +150,7 @@ TEST_F(HttpOverloadTest, late_reactor_refuses_some_and_answers_all_and_serves_al
   EXPECT_THAT(metrics_text(),
               HasSubstr("causeway_http_shed_total{class=\"read\",reason=\"lag\"} " + std::to_string(refused) + "\n"));
   EXPECT_EQ(crowd.front().roundtrip(get("/health")).status, 200) << "needs no place";
+  EXPECT_EQ(crowd.front().roundtrip(get("/quick", "bad")).status, 401) << "whoever used this connection before";
   on_reactor([this] { gate->open(); });
   EXPECT_EQ(parked.read_reply().status, 200) << "was admitted long ago";
   while (metrics_text().find("causeway_http_overloaded 0") == std::string::npos)
