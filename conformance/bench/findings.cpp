@@ -96,7 +96,7 @@ std::string legend(const Findings& findings) {
     text += fmt::format("{}: {} {}; ", symbol, value ? number(*value) : "unknown", meaning);
   }
   return text + "n / C: the time of n commits.\n" +
-         "CPU is the server's and its PostgreSQL's, per operation. MB and KiB are resident memory without "
+         "CPU is the server's and its PostgreSQL's, per operation. MB and KiB are memory (PSS) without "
          "PostgreSQL's.\n";
 }
 

@@ -47,7 +47,6 @@ struct Process {
   int parent = 0;
   std::string name;
   double cpu_seconds = 0;
-  double resident_bytes = 0;
 };
 
 Process read_process(int pid) {
@@ -58,14 +57,13 @@ Process read_process(int pid) {
   Process process;
   process.id = pid;
   process.name = text.substr(open + 1, close - open - 1);
-  // Fields 3 to 24 of proc(5).
+  // Fields 3 to 17 of proc(5).
   std::istringstream fields(text.substr(close + 2));
   std::vector<std::string> values(std::istream_iterator<std::string>(fields), {});
-  if (values.size() < 22) return {};
+  if (values.size() < 15) return {};
   process.parent = std::stoi(values[1]);
   const double ticks = std::stod(values[11]) + std::stod(values[12]) + std::stod(values[13]) + std::stod(values[14]);
   process.cpu_seconds = ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
-  process.resident_bytes = std::stod(values[21]) * static_cast<double>(sysconf(_SC_PAGESIZE));
   return process;
 }
 
@@ -117,11 +115,27 @@ double cpu_seconds(int pid) {
   return total;
 }
 
+namespace {
+
+// Pages that several processes have count in parts: Causeway's privileged half is the other's copy.
+double share_of_memory(int pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/smaps_rollup");
+  for (std::string word; file >> word;) {
+    if (word != "Pss:") continue;
+    double kibibytes = 0;
+    file >> kibibytes;
+    return kibibytes * 1024;
+  }
+  return 0;
+}
+
+}  // namespace
+
 double memory_bytes(int pid) {
   double total = 0;
   if (pid != 0)
     for (const auto& process : family(pid))
-      if (process.name != "postgres") total += process.resident_bytes;
+      if (process.name != "postgres") total += share_of_memory(process.id);
   return total;
 }
 

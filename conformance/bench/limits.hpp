@@ -20,7 +20,7 @@ std::vector<int> thread_ids(int pid);
 // CPU seconds, user and system, that a process and all its descendants have used so far. 0 for pid 0.
 double cpu_seconds(int pid);
 
-// Resident memory of a process and its descendants, PostgreSQL's processes left out. 0 for pid 0.
+// Proportional set size of a process and its descendants, PostgreSQL's processes left out. 0 for pid 0.
 double memory_bytes(int pid);
 
 // What a database takes: as a whole, by table with its indexes, and the raw JSON of events where it is Causeway's.
