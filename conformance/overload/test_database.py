@@ -127,11 +127,11 @@ class SmallDisk:
         self.ballast = self.path / "ballast"
 
     def fill(self):
-        with open(self.ballast, "wb") as out:
+        # Unbuffered: closing must not try once more to write what no longer fits.
+        with open(self.ballast, "wb", buffering=0) as out:
             try:
                 while True:
                     out.write(bytes(1 << 16))
-                    out.flush()
             except OSError:
                 pass
 
