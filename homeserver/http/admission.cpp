@@ -40,6 +40,10 @@ constexpr int patience_factor(WorkClass work) {
 constexpr bool is_after_authentication(WorkClass work) {
   return work == WorkClass::federation || work == WorkClass::heavy_federation;
 }
+// Who asks for one kind of thing may ask for another at the same time.
+constexpr std::uint64_t in_class(WorkClass work, std::uint64_t key) {
+  return key ^ (static_cast<std::uint64_t>(work) * 0x9e3779b97f4a7c15);
+}
 constexpr std::int64_t earliest_return_ms = 1000;
 constexpr std::int64_t latest_return_ms = 3000;  // not all at the same moment
 
@@ -220,6 +224,7 @@ Admission::Waiter::~Waiter() {
 Admission::Admission(asio::any_io_executor executor, const AdmissionSettings& settings, Metrics& metrics)
     : executor_(std::move(executor)),
       shedding_(settings.shedding),
+      moment_(settings.shedding.moment),
       returns_(std::random_device{}()),
       overloaded_gauge_(metrics.gauge("http_overloaded", "1 while requests are refused because the reactor is late.")),
       lag_(std::make_unique<ReactorLag>(
@@ -266,10 +271,12 @@ void Admission::lag_measured(TimePoint begun, TimePoint ended, ReactorLag::Durat
 std::optional<MatrixError> Admission::shed(WorkClass work, std::uint64_t key) {
   if (work == WorkClass::unbounded || !shedding_.overloaded() || !lag_) return std::nullopt;
   Class& c = of(work);
-  const bool is_greedy = c.has_anything(key);
+  const auto now = std::chrono::steady_clock::now();
+  const bool asks_again = recent_.asks_again(in_class(work, key), now, moment_);
+  const bool is_greedy = asks_again || c.has_anything(key);
   // A server that asks no more than one thing at a time was asked for as an address already.
   if (is_after_authentication(work) && !is_greedy) return std::nullopt;
-  const auto lag = lag_->lag(std::chrono::steady_clock::now());
+  const auto lag = lag_->lag(now);
   if (!shedding_.refuses(is_greedy ? Shedding::Asker::greedy : Shedding::Asker::modest, lag)) return std::nullopt;
   c.shed_lag.Increment();
   return refusal(c.has_share(key));

@@ -79,6 +79,8 @@ class Admission : public std::enable_shared_from_this<Admission> {
   std::array<unsigned char, 16> hash_key_;  // random: nobody can choose to share a place with somebody else
   std::array<std::unique_ptr<Class>, work_classes> classes_;
   Shedding shedding_;
+  RecentAskers recent_;
+  std::chrono::milliseconds moment_;
   std::minstd_rand returns_;  // spreads when those who were refused come back
   prometheus::Gauge& overloaded_gauge_;
   std::unique_ptr<ReactorLag> lag_;  // nullptr when closed

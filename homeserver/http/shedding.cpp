@@ -11,6 +11,8 @@ constexpr std::chrono::milliseconds pause{100};
 // Beyond, refusing is all that the reactor would do, and may be too much for it nevertheless: then some get through.
 constexpr double greatest_part = 0.9;
 
+constexpr double weight_of_one = 1.0 / 256;
+
 double part(const SheddingSettings::Band& band, Shedding::Duration lag) {
   const auto above = std::chrono::duration<double>(lag - band.none_up_to);
   const auto width = std::chrono::duration<double>(band.all_from - band.none_up_to);
@@ -18,6 +20,13 @@ double part(const SheddingSettings::Band& band, Shedding::Duration lag) {
 }
 
 }  // namespace
+
+bool RecentAskers::asks_again(std::uint64_t key, TimePoint now, std::chrono::milliseconds moment) {
+  Asked& last = asked_[key % asked_.size()];
+  const bool again = last.key == key && now - last.at < moment;
+  last = {key, now};
+  return again;
+}
 
 void Shedding::measured(TimePoint begun, TimePoint ended, Duration lag) {
   const bool is_over = lag > settings_.target;
@@ -47,13 +56,16 @@ void Shedding::look_for_calm(Duration over, Duration quiet) {
   if (calm_needed_ > Duration::zero()) return;
   overloaded_ = false;
   times_over_ = 0;
+  greedy_share_ = 0;
   due_ = {};
 }
 
 bool Shedding::refuses(Asker asker, Duration lag) {
   if (!overloaded_) return false;
+  const bool is_greedy = asker == Asker::greedy;
+  greedy_share_ += weight_of_one * ((is_greedy ? 1 : 0) - greedy_share_);
   double& due = due_[static_cast<std::size_t>(asker)];
-  due += part(asker == Asker::greedy ? settings_.greedy : settings_.modest, lag);
+  due += is_greedy ? part(settings_.greedy, lag) : part(settings_.modest, lag) * (1 - greedy_share_);
   if (due < 1) return false;
   due -= 1;
   return true;

@@ -4,12 +4,15 @@
 // refused for that. Overload is a lag that stands: for a while no measurement found less than the target. From then on,
 // until the greater part of some seconds has been without, a part of the requests is refused that grows with the lag.
 // So the lag settles where as much is refused as cannot be done, and whoever comes to a server that is not late is
-// never refused. Who has something under way is refused first: a modest user does not make place for greedy ones.
+// never refused. Who has something under way or has just asked is refused first, and whoever has not the less, the more
+// of what is asked comes from those: a modest user does not make place for greedy ones.
 #pragma once
 
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <vector>
 
 namespace causeway::http {
 
@@ -24,8 +27,25 @@ struct SheddingSettings {
   std::size_t measurements = 4;
   // It ends after so long a time without. A moment over the target undoes three under it.
   Milliseconds calm{3000};
-  Band greedy{Milliseconds(20), Milliseconds(50)};  // for those who have something under way
+  Band greedy{Milliseconds(20), Milliseconds(50)};
   Band modest{Milliseconds(35), Milliseconds(80)};
+  Milliseconds moment{50};  // who asks again within it is not modest, whatever became of the last time
+};
+
+// Who asked when. Remembers some thousand of them, and now and then forgets one for another.
+class RecentAskers {
+ public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  // Keys are hashes. Notes that this one asks now; whether it did within the last moment.
+  bool asks_again(std::uint64_t key, TimePoint now, std::chrono::milliseconds moment);
+
+ private:
+  struct Asked {
+    std::uint64_t key = 0;
+    TimePoint at{};
+  };
+  std::vector<Asked> asked_ = std::vector<Asked>(4096);
 };
 
 class Shedding {
@@ -52,6 +72,7 @@ class Shedding {
   TimePoint over_since_{};
   std::size_t times_over_ = 0;  // in a row
   Duration calm_needed_{};
+  double greedy_share_ = 0;      // of the last some hundred who asked
   std::array<double, 2> due_{};  // of a refusal; by asker
 };
 

@@ -48,9 +48,9 @@ class AdmissionTest : public testing::Test {
     }
   }
   // From now on most requests are refused of those who have something under way, and of the others if `modest_too`.
-  void be_late(bool modest_too) {
+  void be_late(bool modest_too, std::chrono::milliseconds moment = 0ms) {
     const SheddingSettings::Band all{-1ms, 0ms}, none{1h, 2h};
-    settings_.shedding = {-1ms, 0ms, 1, 1h, all, modest_too ? all : none};
+    settings_.shedding = {-1ms, 0ms, 1, 1h, all, modest_too ? all : none, moment};
     admission().request_begins(std::chrono::steady_clock::now());
     settle();
   }
@@ -210,6 +210,14 @@ TEST_F(AdmissionTest, late_reactor_refuses_first_who_has_something_under_way) {
   EXPECT_EQ(refused->code, ErrorCode::limit_exceeded) << "a has the whole share";
   EXPECT_FALSE(shed(work, "b"));
   EXPECT_FALSE(shed(WorkClass::read, "a")) << "nothing of this class";
+}
+
+TEST_F(AdmissionTest, late_reactor_refuses_first_who_asks_again_at_once) {
+  be_late(false, 1h);
+  EXPECT_FALSE(admission().shed(work, admission().key_of("a")));
+  EXPECT_TRUE(shed(work, "a"));
+  EXPECT_FALSE(admission().shed(WorkClass::read, admission().key_of("a"))) << "not for this";
+  EXPECT_FALSE(admission().shed(work, admission().key_of("b")));
 }
 
 TEST_F(AdmissionTest,

@@ -86,10 +86,37 @@ TEST_F(SheddingTest, refusals_are_evenly_spread) {
 
 TEST_F(SheddingTest, who_has_something_under_way_is_refused_first) {
   overload();
-  EXPECT_NEAR(refused_of_1000(Asker::greedy, 35ms), 500, 1);
-  EXPECT_EQ(refused_of_1000(Asker::modest, 35ms), 0);
-  EXPECT_NEAR(refused_of_1000(Asker::greedy, 50ms), 900, 1);
   EXPECT_NEAR(refused_of_1000(Asker::modest, 50ms), 333, 1);
+  EXPECT_NEAR(refused_of_1000(Asker::greedy, 50ms), 900, 1);
+  EXPECT_EQ(refused_of_1000(Asker::modest, 35ms), 0);
+  EXPECT_NEAR(refused_of_1000(Asker::greedy, 35ms), 500, 1);
+}
+
+TEST_F(SheddingTest, modest_few_beside_many_greedy_are_hardly_ever_refused) {
+  overload();
+  int modest = 0;
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_GT(refused_of_1000(Asker::greedy, 200ms), 800);
+    modest += shedding.refuses(Asker::modest, 200ms) ? 1 : 0;
+  }
+  EXPECT_LE(modest, 2);
+}
+
+TEST_F(SheddingTest, modest_are_refused_again_when_the_greedy_have_gone) {
+  overload();
+  refused_of_1000(Asker::greedy, 200ms);
+  refused_of_1000(Asker::modest, 200ms);
+  EXPECT_NEAR(refused_of_1000(Asker::modest, 200ms), 900, 10);
+}
+
+TEST(RecentAskersTest, who_asks_again_within_a_moment_is_known) {
+  RecentAskers askers;
+  const RecentAskers::TimePoint now{1h};
+  EXPECT_FALSE(askers.asks_again(1, now, 50ms));
+  EXPECT_TRUE(askers.asks_again(1, now + 40ms, 50ms));
+  EXPECT_TRUE(askers.asks_again(1, now + 80ms, 50ms)) << "since the last time";
+  EXPECT_FALSE(askers.asks_again(1, now + 140ms, 50ms));
+  EXPECT_FALSE(askers.asks_again(2, now + 140ms, 50ms));
 }
 
 TEST_F(SheddingTest, nobody_is_refused_once_the_lag_is_gone) {
