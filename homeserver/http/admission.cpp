@@ -224,7 +224,7 @@ Admission::Waiter::~Waiter() {
 Admission::Admission(asio::any_io_executor executor, const AdmissionSettings& settings, Metrics& metrics)
     : executor_(std::move(executor)),
       shedding_(settings.shedding),
-      moment_(settings.shedding.moment),
+      recent_(settings.shedding.moment),
       returns_(std::random_device{}()),
       overloaded_gauge_(metrics.gauge("http_overloaded", "1 while requests are refused because the reactor is late.")),
       lag_(std::make_unique<ReactorLag>(
@@ -272,7 +272,7 @@ std::optional<MatrixError> Admission::shed(WorkClass work, std::uint64_t key) {
   if (work == WorkClass::unbounded || !shedding_.overloaded() || !lag_) return std::nullopt;
   Class& c = of(work);
   const auto now = std::chrono::steady_clock::now();
-  const bool asks_again = recent_.asks_again(in_class(work, key), now, moment_);
+  const bool asks_again = recent_.asks_again(in_class(work, key), now);
   const bool is_greedy = asks_again || c.has_anything(key);
   // A server that asks no more than one thing at a time was asked for as an address already.
   if (is_after_authentication(work) && !is_greedy) return std::nullopt;
@@ -282,17 +282,15 @@ std::optional<MatrixError> Admission::shed(WorkClass work, std::uint64_t key) {
   return refusal(c.has_share(key));
 }
 
-std::optional<Place> Admission::try_enter(WorkClass work, std::string_view who) {
+std::optional<Place> Admission::try_enter(WorkClass work, std::uint64_t key) {
   if (work == WorkClass::unbounded) return Place();
-  const std::uint64_t key = key_of(who);
   if (!try_occupy(of(work), key)) return std::nullopt;
   return Place(shared_from_this(), work, key);
 }
 
-Task<Result<Place>> Admission::wait(WorkClass work, std::string who) {
+Task<Result<Place>> Admission::wait(WorkClass work, std::uint64_t key) {
   const auto self = shared_from_this();
   Class& c = of(work);
-  const std::uint64_t key = key_of(who);
   const std::size_t mine = c.waiting_of(key);
   if (mine >= c.max_waiting_of_one) {
     c.shed_share.Increment();

@@ -8,9 +8,9 @@
 //
 // Before a request gets here it has waited for the reactor to read it, which bounds of what is worked on don't shorten
 // where the reactor itself is what is scarce. So that queue is measured (reactor_lag.hpp), and while it is long a part
-// of the requests is refused (shedding.hpp), whatever their class, but those that need no place. That is after
-// authentication: tokens are known from memory and cost little beside reading the request and writing the reply, and
-// who asks is what decides. Only other servers are asked before, by address, since their signatures are what costs.
+// of the requests is refused (shedding.hpp), whatever their class, but those that need no place. Who asks is what
+// decides: that is known after authentication, or before it from the connection's last request
+// (Pipeline::shed_at_once). Other servers are asked as addresses first, since checking their signatures is what costs.
 #pragma once
 
 #include <array>
@@ -56,9 +56,9 @@ class Admission : public std::enable_shared_from_this<Admission> {
   // Why the request is refused because the reactor is late, if it is. Asked before a place is.
   std::optional<MatrixError> shed(WorkClass work, std::uint64_t key);
   // Nothing if the request has to wait.
-  std::optional<Place> try_enter(WorkClass work, std::string_view who);
+  std::optional<Place> try_enter(WorkClass work, std::uint64_t key);
   // 429 M_LIMIT_EXCEEDED if the requester has too much under way, 503 if the class is full; both say when to come back.
-  Task<Result<Place>> wait(WorkClass work, std::string who);
+  Task<Result<Place>> wait(WorkClass work, std::uint64_t key);
   // A request got a place, but its client had gone while it waited.
   void count_gone(WorkClass work);
   // The server is being destroyed; what is still there of requests afterwards gives nothing back.
@@ -80,7 +80,6 @@ class Admission : public std::enable_shared_from_this<Admission> {
   std::array<std::unique_ptr<Class>, work_classes> classes_;
   Shedding shedding_;
   RecentAskers recent_;
-  std::chrono::milliseconds moment_;
   std::minstd_rand returns_;  // spreads when those who were refused come back
   prometheus::Gauge& overloaded_gauge_;
   std::unique_ptr<ReactorLag> lag_;  // nullptr when closed

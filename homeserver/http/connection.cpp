@@ -46,6 +46,7 @@ Connection::Connection(std::shared_ptr<ServerCore> core, asio::ip::tcp::socket s
 }
 
 Connection::~Connection() {
+  // Where the reactor ended before run() did.
   core_->connections.remove(*this);
 }
 

@@ -239,36 +239,37 @@ Task<Result<Response>> Pipeline::pass_checks_and_run(std::shared_ptr<Exchange> e
   if (auto taken = take_from_address(*exchange); !taken) co_return taken.error();
   auto authenticated = co_await authenticate(exchange);
   if (!authenticated) co_return authenticated.error();
-  std::string who = requester_of(*exchange);
+  const std::string who = requester_of(*exchange);
   if (auto taken = take_from_class(*exchange, who); !taken) co_return taken.error();
+  const std::uint64_t asker = admission_->key_of(who);
   const auto authorization = exchange->request.header("authorization");
   if (exchange->request.requester && !authorization.empty())
-    exchange->asker = {admission_->key_of(authorization), admission_->key_of(who)};
+    exchange->asker = {admission_->key_of(authorization), asker};
   const WorkClass work = work_class_of(*exchange);
-  const auto entered = enter_at_once(*exchange, work, who);
+  const auto entered = enter_at_once(*exchange, work, asker);
   if (!entered) co_return entered.error();
   if (!*entered) {
-    const auto waited = co_await wait_for_place(exchange, work, std::move(who));
+    const auto waited = co_await wait_for_place(exchange, work, asker);
     if (!waited) co_return waited.error();
   }
   co_return co_await run_handler(exchange);
 }
 
 // False: the request has to wait.
-Result<bool> Pipeline::enter_at_once(Exchange& exchange, WorkClass work, std::string_view who) {
+Result<bool> Pipeline::enter_at_once(Exchange& exchange, WorkClass work, std::uint64_t asker) {
   if (exchange.may_be_shed) {
-    if (auto refusal = admission_->shed(work, admission_->key_of(who))) {
+    if (auto refusal = admission_->shed(work, asker)) {
       exchange.shed = true;
       return std::move(*refusal);
     }
   }
-  auto place = admission_->try_enter(work, who);
+  auto place = admission_->try_enter(work, asker);
   if (place) exchange.request.place = std::move(*place);
   return place.has_value();
 }
 
-Task<Result<>> Pipeline::wait_for_place(std::shared_ptr<Exchange> exchange, WorkClass work, std::string who) {
-  auto place = co_await admission_->wait(work, std::move(who));
+Task<Result<>> Pipeline::wait_for_place(std::shared_ptr<Exchange> exchange, WorkClass work, std::uint64_t asker) {
+  auto place = co_await admission_->wait(work, asker);
   if (!place) co_return place.error();
   if (exchange->client_has_gone && exchange->client_has_gone()) {
     admission_->count_gone(work);
@@ -297,11 +298,11 @@ Task<Result<>> Pipeline::authenticate(std::shared_ptr<Exchange> exchange) {
 // Until that is known it is an address that asks, whatever origin it claims: it could be anybody's.
 Task<Result<>> Pipeline::authenticate_origin(std::shared_ptr<Exchange> exchange) {
   Request& request = exchange->request;
-  std::string address = rate_limit_key(exchange->client);
+  const std::uint64_t address = admission_->key_of(rate_limit_key(exchange->client));
   const auto entered = enter_at_once(*exchange, WorkClass::authentication, address);
   if (!entered) co_return entered.error();
   if (!*entered) {
-    const auto waited = co_await wait_for_place(exchange, WorkClass::authentication, std::move(address));
+    const auto waited = co_await wait_for_place(exchange, WorkClass::authentication, address);
     if (!waited) co_return waited.error();
   }
   auto origin = co_await servers_.authenticate_origin(request);

@@ -66,8 +66,8 @@ class Pipeline {
   Task<Result<Response>> pass_checks_and_run(std::shared_ptr<Exchange> exchange);
   Task<Result<>> authenticate(std::shared_ptr<Exchange> exchange);
   Task<Result<>> authenticate_origin(std::shared_ptr<Exchange> exchange);
-  Result<bool> enter_at_once(Exchange& exchange, WorkClass work, std::string_view who);
-  Task<Result<>> wait_for_place(std::shared_ptr<Exchange> exchange, WorkClass work, std::string who);
+  Result<bool> enter_at_once(Exchange& exchange, WorkClass work, std::uint64_t asker);
+  Task<Result<>> wait_for_place(std::shared_ptr<Exchange> exchange, WorkClass work, std::uint64_t asker);
   Task<Result<Response>> run_handler(std::shared_ptr<Exchange> exchange);
   static Task<> call_handler(std::shared_ptr<Call> call);
   Task<Response> encode(std::shared_ptr<Exchange> exchange, Response response);

@@ -21,9 +21,9 @@ double part(const SheddingSettings::Band& band, Shedding::Duration lag) {
 
 }  // namespace
 
-bool RecentAskers::asks_again(std::uint64_t key, TimePoint now, std::chrono::milliseconds moment) {
+bool RecentAskers::asks_again(std::uint64_t key, TimePoint now) {
   Asked& last = asked_[key % asked_.size()];
-  const bool again = last.key == key && now - last.at < moment;
+  const bool again = last.key == key && now - last.at < moment_;
   last = {key, now};
   return again;
 }

@@ -37,14 +37,17 @@ class RecentAskers {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
+  explicit RecentAskers(std::chrono::milliseconds moment) : moment_(moment) {}
+
   // Keys are hashes. Notes that this one asks now; whether it did within the last moment.
-  bool asks_again(std::uint64_t key, TimePoint now, std::chrono::milliseconds moment);
+  bool asks_again(std::uint64_t key, TimePoint now);
 
  private:
   struct Asked {
     std::uint64_t key = 0;
     TimePoint at{};
   };
+  std::chrono::milliseconds moment_;
   std::vector<Asked> asked_ = std::vector<Asked>(4096);
 };
 

@@ -32,11 +32,12 @@ class AdmissionTest : public testing::Test {
     return *admission_;
   }
   Place enter(const std::string& who) {
-    auto place = admission().try_enter(work, who);
+    auto place = admission().try_enter(work, key(who));
     EXPECT_TRUE(place) << who;
     return place ? std::move(*place) : Place();
   }
   // Waits, and writes into the log how that ended: "name" or "name: status".
+  std::uint64_t key(std::string_view who) { return admission().key_of(who); }
   void wait(const std::string& who) {
     asio::co_spawn(reactor_, wait_and_log(who), asio::detached);
     settle();
@@ -58,7 +59,7 @@ class AdmissionTest : public testing::Test {
   std::optional<MatrixError> shed(WorkClass what, const std::string& who) {
     std::optional<MatrixError> refusal;
     for (int i = 0; i < 5 && !refusal; ++i)
-      refusal = admission().shed(what, admission().key_of(who));
+      refusal = admission().shed(what, key(who));
     return refusal;
   }
   std::string metrics() const { return metrics_.text(); }
@@ -69,7 +70,7 @@ class AdmissionTest : public testing::Test {
 
  private:
   Task<> wait_and_log(std::string who) {
-    auto place = co_await admission().wait(work, who);
+    auto place = co_await admission().wait(work, key(who));
     if (place) {
       log.push_back(who);
       admitted.push_back(std::move(*place));
@@ -85,21 +86,21 @@ class AdmissionTest : public testing::Test {
 
 TEST_F(AdmissionTest, places_are_given_until_all_are_taken_and_again_when_one_is_left) {
   auto a = enter("a"), b = enter("b"), c = enter("c"), d = enter("d");
-  EXPECT_FALSE(admission().try_enter(work, "e"));
-  EXPECT_TRUE(admission().try_enter(WorkClass::write, "e")) << "another class has places of its own";
+  EXPECT_FALSE(admission().try_enter(work, key("e")));
+  EXPECT_TRUE(admission().try_enter(WorkClass::write, key("e"))) << "another class has places of its own";
   a.leave();
-  EXPECT_TRUE(admission().try_enter(work, "e"));
+  EXPECT_TRUE(admission().try_enter(work, key("e")));
 }
 
 TEST_F(AdmissionTest, nobody_holds_more_than_a_quarter) {
   auto a = enter("a");
-  EXPECT_FALSE(admission().try_enter(work, "a"));
-  EXPECT_TRUE(admission().try_enter(work, "b"));
+  EXPECT_FALSE(admission().try_enter(work, key("a")));
+  EXPECT_TRUE(admission().try_enter(work, key("b")));
 }
 
 TEST_F(AdmissionTest, what_must_be_answered_needs_no_place) {
   for (int i = 0; i < 100; ++i)
-    EXPECT_TRUE(admission().try_enter(WorkClass::unbounded, "a"));
+    EXPECT_TRUE(admission().try_enter(WorkClass::unbounded, key("a")));
 }
 
 TEST_F(AdmissionTest, places_go_round_among_those_who_wait) {
@@ -133,7 +134,7 @@ TEST_F(AdmissionTest, too_many_of_ones_own_are_refused_at_once_and_others_are_no
     wait("a");
   EXPECT_THAT(log, ElementsAre("a: 429"));
   EXPECT_THAT(metrics(), HasSubstr("causeway_http_shed_total{class=\"federation\",reason=\"share\"} 1"));
-  EXPECT_TRUE(admission().try_enter(work, "b"));
+  EXPECT_TRUE(admission().try_enter(work, key("b")));
 }
 
 TEST_F(AdmissionTest, full_class_refuses_at_once) {
@@ -167,7 +168,7 @@ TEST_F(AdmissionTest, refusals_say_when_to_come_back) {
   asio::io_context reactor;
   const std::string who = "a";
   auto ask = [&]() -> Task<> {
-    auto outcome = co_await admission().wait(work, who);
+    auto outcome = co_await admission().wait(work, key(who));
     refused.emplace(std::move(outcome));
   };
   asio::co_spawn(reactor, ask(), asio::detached);
@@ -188,7 +189,7 @@ TEST_F(AdmissionTest, a_wait_has_an_end) {
   EXPECT_THAT(log, ElementsAre("a: 503", "x: 429"));
   EXPECT_THAT(metrics(), HasSubstr("causeway_http_shed_total{class=\"federation\",reason=\"waited\"} 2"));
   running.leave();
-  EXPECT_TRUE(admission().try_enter(work, "b")) << "nothing is left of those who waited";
+  EXPECT_TRUE(admission().try_enter(work, key("b"))) << "nothing is left of those who waited";
 }
 
 TEST_F(AdmissionTest, late_reactor_refuses_requests_that_need_a_place) {
@@ -214,10 +215,10 @@ TEST_F(AdmissionTest, late_reactor_refuses_first_who_has_something_under_way) {
 
 TEST_F(AdmissionTest, late_reactor_refuses_first_who_asks_again_at_once) {
   be_late(false, 1h);
-  EXPECT_FALSE(admission().shed(work, admission().key_of("a")));
+  EXPECT_FALSE(admission().shed(work, key("a")));
   EXPECT_TRUE(shed(work, "a"));
-  EXPECT_FALSE(admission().shed(WorkClass::read, admission().key_of("a"))) << "not for this";
-  EXPECT_FALSE(admission().shed(work, admission().key_of("b")));
+  EXPECT_FALSE(admission().shed(WorkClass::read, key("a"))) << "not for this";
+  EXPECT_FALSE(admission().shed(work, key("b")));
 }
 
 TEST_F(AdmissionTest,
@@ -256,9 +257,9 @@ TEST_F(AdmissionTest, who_gave_the_place_away_to_wait_gets_one_again_however_ful
   reactor.restart();
   reactor.poll();
   EXPECT_THAT(log, ElementsAre("a", "b", "p"));
-  EXPECT_FALSE(admission().try_enter(work, "c"));
+  EXPECT_FALSE(admission().try_enter(work, key("c")));
   parked.leave();
-  EXPECT_TRUE(admission().try_enter(work, "c"));
+  EXPECT_TRUE(admission().try_enter(work, key("c")));
 }
 
 }  // namespace

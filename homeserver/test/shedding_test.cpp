@@ -110,13 +110,13 @@ TEST_F(SheddingTest, modest_are_refused_again_when_the_greedy_have_gone) {
 }
 
 TEST(RecentAskersTest, who_asks_again_within_a_moment_is_known) {
-  RecentAskers askers;
+  RecentAskers askers(50ms);
   const RecentAskers::TimePoint now{1h};
-  EXPECT_FALSE(askers.asks_again(1, now, 50ms));
-  EXPECT_TRUE(askers.asks_again(1, now + 40ms, 50ms));
-  EXPECT_TRUE(askers.asks_again(1, now + 80ms, 50ms)) << "since the last time";
-  EXPECT_FALSE(askers.asks_again(1, now + 140ms, 50ms));
-  EXPECT_FALSE(askers.asks_again(2, now + 140ms, 50ms));
+  EXPECT_FALSE(askers.asks_again(1, now));
+  EXPECT_TRUE(askers.asks_again(1, now + 40ms));
+  EXPECT_TRUE(askers.asks_again(1, now + 80ms)) << "since the last time";
+  EXPECT_FALSE(askers.asks_again(1, now + 140ms));
+  EXPECT_FALSE(askers.asks_again(2, now + 140ms));
 }
 
 TEST_F(SheddingTest, nobody_is_refused_once_the_lag_is_gone) {

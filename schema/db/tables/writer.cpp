@@ -49,9 +49,8 @@ std::optional<StreamState> take_over(Connection& connection, const WriterId& me,
   return StreamState{read_int(rows[0][0]), read_int(rows[0][1]), read_int(rows[0][2])};
 }
 
-std::optional<StreamPosition> write_messages(Connection& connection, std::int64_t generation, WriteBatch& batch) {
-  const BinaryInt my_generation(generation), positions(batch.positions);
-  std::vector<Bytes> parameters = {my_generation.parameter(), positions.parameter()};
+// `parameters` are the first two of both statements.
+std::optional<StreamPosition> write_messages(Connection& connection, std::vector<Bytes> parameters, WriteBatch& batch) {
   batch.events.append_columns_to<0, 1, 2, 4, 7, 8, 11, 12>(parameters);
   batch.event_jsons.append_to(parameters);
   batch.heads.append_to(parameters);
@@ -65,9 +64,7 @@ std::optional<StreamPosition> write_messages(Connection& connection, std::int64_
   return std::nullopt;
 }
 
-StreamPosition write_anything(Connection& connection, std::int64_t generation, WriteBatch& batch) {
-  const BinaryInt my_generation(generation), positions(batch.positions);
-  std::vector<Bytes> parameters = {my_generation.parameter(), positions.parameter()};
+StreamPosition write_anything(Connection& connection, std::vector<Bytes> parameters, WriteBatch& batch) {
   auto append = [&](auto&... tables) { (tables.append_to(parameters), ...); };
   append(batch.rooms, batch.events, batch.event_auths, batch.event_jsons, batch.heads, batch.head_extremities,
          batch.transactions, batch.changes, batch.lines, batch.memberships, batch.room_servers, batch.redactions,
@@ -105,10 +102,12 @@ bool is_writer(Connection& connection, const WriterId& me) {
 }
 
 StreamPosition write_batch(Connection& connection, std::int64_t generation, WriteBatch& batch) {
+  const BinaryInt my_generation(generation), positions(batch.positions);
+  const std::vector<Bytes> first = {my_generation.parameter(), positions.parameter()};
   if (batch.only_messages()) {
-    if (const auto base = write_messages(connection, generation, batch)) return *base;
+    if (const auto base = write_messages(connection, first, batch)) return *base;
   }
-  return write_anything(connection, generation, batch);
+  return write_anything(connection, first, batch);
 }
 
 WriteRefusal why_refused(const pqxx::sql_error& error) {

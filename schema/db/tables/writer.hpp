@@ -65,8 +65,8 @@ struct WriteBatch {
 };
 
 // One round trip; two for messages of which one was there already, as an outlier or a repeated transaction. Returns the
-// last position before the batch. Throws pqxx::sql_error when it was refused as a whole and
-// OutcomeUnknown when the connection broke.
+// last position before the batch. Throws pqxx::sql_error when it was refused as a whole and OutcomeUnknown when the
+// connection broke.
 StreamPosition write_batch(Connection& connection, std::int64_t generation, WriteBatch& batch);
 
 // Why a batch was refused.
