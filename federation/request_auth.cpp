@@ -14,7 +14,7 @@ constexpr std::size_t max_credentials = 4;
 
 // Checks one signature; runs on the CPU pool because bodies may be large.
 struct SignatureCheck {
-  std::string method, uri, body, public_key;
+  std::string method, uri, body, public_key, destination;
   XMatrix credentials;
 
   bool operator()() const {
@@ -24,7 +24,7 @@ struct SignatureCheck {
       if (!content) return false;
     }
     const auto signature = crypto::base64_decode(credentials.signature);
-    const auto bytes = signed_request_bytes(method, uri, credentials.origin, credentials.destination, content);
+    const auto bytes = signed_request_bytes(method, uri, credentials.origin, destination, content);
     return signature && crypto::verify(public_key, bytes, *signature);
   }
 };
@@ -63,6 +63,7 @@ Task<Result<ServerName>> RequestAuth::authenticate_origin(const http::Request& r
     check.uri = request.target;
     check.body = request.body;
     check.public_key = std::move(*key);
+    check.destination = self_.name.str();
     check.credentials = credentials;
     if (co_await cpu_.run(std::move(check))) {
       seen_(*origin);

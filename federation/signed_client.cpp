@@ -62,7 +62,7 @@ Task<Result<std::string>> SignedClient::exchange(Call call, bool sign) {
   request.timeout = call.timeout;
   request.max_response_bytes = call.max_response_bytes;
   if (sign) {
-    const std::optional<std::string> destination = call.server.str();
+    const std::string destination = call.server.str();
     const auto bytes =
         signed_request_bytes(to_string(call.verb), call.target, self_.name.str(), destination, call.body);
     const XMatrix credentials{self_.name.str(), destination, self_.key.key_id(), crypto::base64(self_.key.sign(bytes))};

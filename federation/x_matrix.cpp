@@ -110,17 +110,13 @@ std::string format_x_matrix(const XMatrix& credentials) {
 }
 
 std::string signed_request_bytes(std::string_view method, std::string_view uri, std::string_view origin,
-                                 const std::optional<std::string>& destination,
-                                 const std::optional<std::string>& content) {
+                                 std::string_view destination, const std::optional<std::string>& content) {
   // The keys in canonical order; `content` is canonical already.
   std::string out = "{";
   if (content) out += "\"content\":" + *content + ",";
-  if (destination) {
-    out += "\"destination\":";
-    json::append_quoted(out, *destination);
-    out += ',';
-  }
-  out += "\"method\":";
+  out += "\"destination\":";
+  json::append_quoted(out, destination);
+  out += ",\"method\":";
   json::append_quoted(out, method);
   out += ",\"origin\":";
   json::append_quoted(out, origin);

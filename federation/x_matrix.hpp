@@ -27,10 +27,9 @@ Result<std::vector<XMatrix>> parse_x_matrix(std::string_view header);
 
 std::string format_x_matrix(const XMatrix& credentials);
 
-// The canonical JSON that a request's signature is over. `content` is the canonical body, nothing for none;
-// `destination` is left out when the header has none.
+// The canonical JSON that a request's signature is over. `content` is the canonical body, nothing for none. Who it is
+// for is signed even where the header does not say it.
 std::string signed_request_bytes(std::string_view method, std::string_view uri, std::string_view origin,
-                                 const std::optional<std::string>& destination,
-                                 const std::optional<std::string>& content);
+                                 std::string_view destination, const std::optional<std::string>& content);
 
 }  // namespace causeway::federation

@@ -102,6 +102,16 @@ def test_request_for_another_destination_is_refused(server, fake, other):
     error(put(fake, server, "e1", body, header.replace(other.name, server.name)), 401, "M_UNAUTHORIZED")
 
 
+def test_request_that_names_no_destination_is_signed_for_ours_all_the_same(server, fake, other):
+    """As servers before Matrix 1.3 send it."""
+    body, header = signed_header(fake, server, "e2", destination=None, signed_for=server.name)
+    assert ok(put(fake, server, "e2", body, header)) == {"pdus": {}}
+    for signed_for in (None, other.name):
+        body, header = signed_header(fake, server, "e3", destination=None, signed_for=signed_for)
+        with counted(server, "federation_requests_refused_total", reason="signature"):
+            error(put(fake, server, "e3", body, header), 401, "M_UNAUTHORIZED")
+
+
 def test_expired_key_is_refused(server, fake):
     fake.valid_until = now_ms() - 1
     with counted(server, "federation_requests_refused_total", reason="no_key"):

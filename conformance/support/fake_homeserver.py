@@ -143,12 +143,16 @@ class FakeHomeserver:
 
     # --- as a client of other servers
 
-    def x_matrix(self, method, uri, destination, content, key=None, origin=None):
-        signed = {"method": method, "uri": uri, "origin": origin or self.name, "destination": destination}
+    def x_matrix(self, method, uri, destination, content, key=None, origin=None, signed_for=""):
+        """`signed_for`: a destination that is signed instead of the one that is told, or None for none."""
+        signed = {"method": method, "uri": uri, "origin": origin or self.name}
+        if signed_for is not None:
+            signed["destination"] = signed_for or destination
         if content is not None:
             signed["content"] = content
         key = key or self.key
-        return f'X-Matrix origin="{origin or self.name}",destination="{destination}",key="{key.id}",sig="{key.sign(canonical(signed))}"'
+        told = "" if destination is None else f'destination="{destination}",'
+        return f'X-Matrix origin="{origin or self.name}",{told}key="{key.id}",sig="{key.sign(canonical(signed))}"'
 
     def request(self, server, method, path, body=None, authorization=None, raw=None, **parameters):
         """`path` begins after /_matrix/federation. `authorization` replaces the header that would be right; "" leaves it out."""
@@ -193,13 +197,13 @@ class FakeHomeserver:
     def join(self, server, room_id, user=None):
         """Joins through `server`; returns the room with the state that came."""
         user = user or self.user()
-        reply = self.request(server, "GET", f"/v1/make_join/{enc(room_id)}/{enc(user)}", ver=["10", "11", "12"])
+        reply = self.request(server, "GET", f"/v1/make_join/{enc(room_id)}/{enc(user)}", ver=[str(number) for number in range(1, 13)])
         assert reply.status_code == 200, reply.text
         made = reply.json()
         room = Room(self, made["room_version"], room_id)
         event = made["event"]
         event["origin_server_ts"] = now_ms()
-        seal(event, room.version, self.name, self.key)
+        event = room.resealed(event)
         reply = self.request(server, "PUT", f"/v2/send_join/{enc(room_id)}/{enc(room.id_of(event))}", event)
         assert reply.status_code == 200, reply.text
         for known in reply.json()["auth_chain"]:
@@ -265,6 +269,8 @@ class Room:
     def resealed(self, event, by=None):
         """An event that was changed, hashed and signed anew; by another fake server, if it is that one's."""
         signer = by or self.server
+        if self.version in ("1", "2"):
+            event = {"event_id": f"$event{next(_numbers)}:{signer.name}", **event}
         return seal({**event, "signatures": {}}, self.version, signer.name, signer.key)
 
     def join_of(self, other):

@@ -255,8 +255,8 @@ struct RequestAuthTest : KeysTest {
     request.body = body.value_or("");
     std::optional<std::string> content;
     if (body) content = json::canonical(json::parse(*body).value());
-    const auto bytes =
-        signed_request_bytes(body ? "PUT" : "GET", request.target, peer.name.str(), destination, content);
+    const auto bytes = signed_request_bytes(body ? "PUT" : "GET", request.target, peer.name.str(),
+                                            destination.value_or(self.name.str()), content);
     request.headers["authorization"] =
         format_x_matrix({peer.name.str(), destination, "ed25519:1", crypto::base64(peer.key.sign(bytes))});
     return request;

@@ -66,8 +66,8 @@ TEST(XMatrix, what_is_formatted_parses_back) {
 TEST(XMatrix, signed_bytes_are_canonical_json) {
   EXPECT_EQ(signed_request_bytes("PUT", "/a?b=\"", "o", "d", R"({"x":1})"),
             R"({"content":{"x":1},"destination":"d","method":"PUT","origin":"o","uri":"/a?b=\""})");
-  EXPECT_EQ(signed_request_bytes("GET", "/a", "o", std::nullopt, std::nullopt),
-            R"({"method":"GET","origin":"o","uri":"/a"})");
+  EXPECT_EQ(signed_request_bytes("GET", "/a", "o", "d", std::nullopt),
+            R"({"destination":"d","method":"GET","origin":"o","uri":"/a"})");
 }
 
 }  // namespace
