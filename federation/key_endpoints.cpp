@@ -5,6 +5,8 @@
 
 #include "federation/api.hpp"
 #include "schema/events/signing.hpp"
+#include "schema/json/canonical.hpp"
+#include "schema/json/json.hpp"
 
 namespace causeway::federation {
 
@@ -14,22 +16,24 @@ using namespace http;
 
 constexpr std::size_t max_servers_per_query = 50;
 
+// NOTSPEC: canonical, as others write it and some check the signature on the bytes as they come.
 Reply get_server_key(FederationApi& api, Request&) {
-  co_return Response::json(api.keys.own_keys());
+  co_return Response::json_text(json::canonical(api.keys.own_keys()));
 }
 
-// The document with our signature beside its own.
-Task<> append_document(FederationApi& api, boost::json::array& out, ServerName server, Timestamp minimum_valid_until) {
-  auto document = co_await api.keys.document(server, minimum_valid_until);
-  if (!document) co_return;
-  sign_json(*document, api.self.name.str(), api.self.key);
-  out.emplace_back(std::move(*document));
+// The documents with our signature beside their own.
+Task<> append_documents(FederationApi& api, boost::json::array& out, ServerName server, Timestamp minimum_valid_until) {
+  auto documents = co_await api.keys.documents(server, minimum_valid_until);
+  for (auto& document : documents) {
+    sign_json(document, api.self.name.str(), api.self.key);
+    out.emplace_back(std::move(document));
+  }
 }
 
 Response key_response(boost::json::array documents) {
   boost::json::object body;
   body["server_keys"] = std::move(documents);
-  return Response::json(body);
+  return Response::json_text(json::canonical(body));
 }
 
 // spec: server-server-api#get_matrixkeyv2queryservername
@@ -43,7 +47,7 @@ Reply perspectives_key_query(FederationApi& api, Request& request) {
       co_return make_error(ErrorCode::invalid_param, "minimum_valid_until_ts must be an integer.");
   }
   boost::json::array documents;
-  co_await append_document(api, documents, *server, until);
+  co_await append_documents(api, documents, *server, until);
   co_return key_response(std::move(documents));
 }
 
@@ -68,7 +72,7 @@ Reply bulk_perspectives_key_query(FederationApi& api, Request& request) {
   boost::json::array documents;
   for (const auto& [name, criteria] : **wanted) {
     auto server = ServerName::parse(std::string_view(name));
-    if (server) co_await append_document(api, documents, *server, wanted_until(criteria, api.clock.now_ms()));
+    if (server) co_await append_documents(api, documents, *server, wanted_until(criteria, api.clock.now_ms()));
   }
   co_return key_response(std::move(documents));
 }

@@ -2,6 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <set>
+
 #include "homeserver/runtime/concurrency.hpp"
 #include "schema/db/tables/remote_keys.hpp"
 #include "schema/events/signing.hpp"
@@ -16,6 +19,9 @@ using namespace std::chrono_literals;
 constexpr std::size_t max_servers = 20'000;
 // Larger ones are not told to others.
 constexpr std::size_t max_stored_document = 16 * 1024;
+// Of one server, all together.
+constexpr std::size_t max_documents = 8;
+constexpr std::size_t max_stored_documents = 2 * max_stored_document;
 constexpr std::chrono::milliseconds pause_after_success = 10s;
 constexpr std::chrono::milliseconds first_pause_after_failure = 5s;
 constexpr std::chrono::milliseconds max_pause_after_failure = 1h;
@@ -23,6 +29,34 @@ constexpr std::chrono::milliseconds max_pause_after_failure = 1h;
 std::chrono::milliseconds pause(unsigned failures) {
   const auto grown = first_pause_after_failure * (std::int64_t{1} << std::min(failures, 20u));
   return std::min<std::chrono::milliseconds>(grown, max_pause_after_failure);
+}
+
+std::set<std::string> key_ids(const std::string& document) {
+  std::set<std::string> ids;
+  const auto parsed = json::parse_object(document);
+  if (!parsed) return ids;
+  for (const char* kind : {"verify_keys", "old_verify_keys"})
+    if (const auto* keys = json::find_object(*parsed, kind))
+      for (const auto& [id, key] : *keys)
+        ids.emplace(id);
+  return ids;
+}
+
+// The newest document and, of those before it, as many as have keys that no newer one has. Newest first.
+std::vector<std::string> worth_keeping(std::string newest, std::vector<std::string> before) {
+  std::set<std::string> told = key_ids(newest);
+  std::size_t bytes = newest.size();
+  std::vector<std::string> kept;
+  kept.push_back(std::move(newest));
+  for (auto& document : before) {
+    auto ids = key_ids(document);
+    if (std::ranges::includes(told, ids)) continue;
+    bytes += document.size();
+    if (kept.size() == max_documents || bytes > max_stored_documents) break;
+    told.merge(ids);
+    kept.push_back(std::move(document));
+  }
+  return kept;
 }
 
 }  // namespace
@@ -194,16 +228,19 @@ struct KeyRing::Impl {
       rows.push_back(db::RemoteKey{id, std::move(key.public_key), key.valid_until_ts, key.expired_ts});
     auto write = [name = server.str(), stored = std::move(rows), document = std::move(published)](db::Connection& c) {
       db::store_remote_keys(c, name, stored);
-      if (!document.empty() && document.size() <= max_stored_document) db::store_key_document(c, name, document);
+      if (document.empty() || document.size() > max_stored_document) return;
+      db::store_key_documents(c, name, worth_keeping(document, db::key_documents(c, name)));
     };
     co_await database.run(std::move(write));
   }
 
-  Task<std::optional<boost::json::object>> stored_document(ServerName server) {
-    auto read = [name = server.str()](db::Connection& c) { return db::key_document(c, name); };
-    auto text = co_await database.run(std::move(read));
-    if (!text) co_return std::nullopt;
-    co_return std::move(json::parse_object(*text).value());
+  Task<std::vector<boost::json::object>> stored_documents(ServerName server) {
+    auto read = [name = server.str()](db::Connection& c) { return db::key_documents(c, name); };
+    const auto texts = co_await database.run(std::move(read));
+    std::vector<boost::json::object> documents;
+    for (const auto& text : texts)
+      documents.push_back(std::move(json::parse_object(text).value()));
+    co_return documents;
   }
 
   db::Database& database;
@@ -234,14 +271,19 @@ boost::json::object KeyRing::own_keys() const {
   return own_server_keys(impl_->self, impl_->clock.now_ms() + impl_->own_validity.count());
 }
 
-Task<std::optional<boost::json::object>> KeyRing::document(ServerName server, Timestamp minimum_valid_until) {
-  if (server == impl_->self.name) co_return own_keys();
-  auto stored = co_await impl_->stored_document(server);
-  if (stored && json::find_int(*stored, "valid_until_ts").value_or(0) >= minimum_valid_until) co_return stored;
+Task<std::vector<boost::json::object>> KeyRing::documents(ServerName server, Timestamp minimum_valid_until) {
+  std::vector<boost::json::object> found;
+  if (server == impl_->self.name) {
+    found.push_back(own_keys());
+    co_return found;
+  }
+  found = co_await impl_->stored_documents(server);
+  if (!found.empty() && json::find_int(found.front(), "valid_until_ts").value_or(0) >= minimum_valid_until)
+    co_return found;
   auto entry = impl_->entry_of(server);
   co_await impl_->load(server, entry);
   co_await impl_->refresh(server, entry);
-  co_return co_await impl_->stored_document(server);
+  co_return co_await impl_->stored_documents(server);
 }
 
 }  // namespace causeway::federation

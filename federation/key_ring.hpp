@@ -39,9 +39,9 @@ class KeyRing {
 
   boost::json::object own_keys() const;
 
-  // For the notary endpoints: the server's document as it published it last, if it ever could be had and, as far as
-  // possible, valid until then. Ours for ourselves.
-  Task<std::optional<boost::json::object>> document(ServerName server, Timestamp minimum_valid_until);
+  // For the notary endpoints: the server's documents as it published them, if they ever could be had. First the newest,
+  // as far as possible valid until then; behind it earlier ones with keys that it no longer has. Ours for ourselves.
+  Task<std::vector<boost::json::object>> documents(ServerName server, Timestamp minimum_valid_until);
 
  private:
   struct Impl;

@@ -42,6 +42,13 @@ def test_own_keys_are_signed_by_themselves(server):
     assert ok(requests.get(f"{server.url}/_matrix/key/v2/server/{key_id}"))["verify_keys"] == keys["verify_keys"]
 
 
+def test_own_keys_are_canonical_json(server):
+    """Some check the bytes as they come."""
+    for path in ("server", "server/ed25519:any", f"query/{enc(server.name)}"):
+        reply = requests.get(f"{server.url}/_matrix/key/v2/{path}")
+        assert reply.content == canonical(ok(reply))
+
+
 def test_keys_of_others_are_told_with_two_signatures(server, fake):
     ((notary_id, notary),) = own_keys(server)["verify_keys"].items()
     by_get = ok(requests.get(f"{server.url}/_matrix/key/v2/query/{fake.name}"))
@@ -120,6 +127,8 @@ def test_aliases_are_told(server, fake, alice):
         return fake.request(server, "GET", "/v1/query/directory", **parameters)
 
     assert ok(query(room_alias=f"#told{name}:{server.name}")) == {"room_id": room, "servers": [server.name]}
+    ok(alice.post(f"/rooms/{enc(room)}/leave"))
+    assert ok(query(room_alias=f"#told{name}:{server.name}")) == {"room_id": room, "servers": []}
     error(query(room_alias=f"#none{name}:{server.name}"), 404, "M_NOT_FOUND")
     error(query(), 400, "M_MISSING_PARAM")
     error(query(room_alias="nonsense"), 400, "M_INVALID_PARAM")

@@ -223,19 +223,62 @@ TEST_F(NotaryTest, a_notary_does_not_bring_an_expired_key_back) {
 
 TEST_F(NotaryTest, no_notary_is_asked_for_what_we_tell_as_one) {
   KeyRing trusting(database, source, clock, self, 24h, {notary.name});
-  EXPECT_FALSE(run_task(reactor, trusting.document(peer.name, clock.now_ms())));
+  EXPECT_TRUE(run_task(reactor, trusting.documents(peer.name, clock.now_ms())).empty());
   EXPECT_EQ(source.notaries_asked, 0);
   EXPECT_TRUE(run_task(reactor, trusting.event_key(peer.name, "ed25519:1", clock.now_ms())));
 }
 
 TEST_F(KeysTest, the_last_document_is_told_after_a_restart_though_its_server_is_gone) {
   const auto published = source.documents[peer.name];
-  EXPECT_EQ(run_task(reactor, ring.document(peer.name, clock.now_ms())), published);
+  const std::vector<boost::json::object> only(1, published);
+  EXPECT_EQ(run_task(reactor, ring.documents(peer.name, clock.now_ms())), only);
   source.documents.clear();
   clock.advance(25h);
   KeyRing second(database, source, clock, self, 24h);
-  EXPECT_EQ(run_task(reactor, second.document(peer.name, clock.now_ms())), published);
+  EXPECT_EQ(run_task(reactor, second.documents(peer.name, clock.now_ms())), only);
   EXPECT_EQ(source.asked, 2);
+}
+
+struct RotatingKeysTest : KeysTest {
+  // What the server publishes from now on, and what is told of it then.
+  boost::json::object publish(const std::string& key_id, std::size_t padding = 0) {
+    clock.advance(1h);
+    auto document = own_server_keys(test::make_server("peer", key_id), after(24h));
+    if (padding > 0) {
+      const auto key = crypto::SigningKey::generate(key_id);
+      document = own_server_keys(LocalServer{peer.name, key}, after(24h));
+      document["padding"] = std::string(padding, 'x');
+      document.erase("signatures");
+      sign_json(document, "peer", key);
+    }
+    source.documents[peer.name] = document;
+    return document;
+  }
+  std::vector<boost::json::object> told() { return run_task(reactor, ring.documents(peer.name, after(24h))); }
+};
+
+TEST_F(RotatingKeysTest, a_key_that_a_server_no_longer_tells_of_is_still_told) {
+  const auto first = publish("ed25519:a");
+  EXPECT_EQ(told(), std::vector{first});
+  const auto second = publish("ed25519:b");
+  EXPECT_EQ(told(), (std::vector{second, first}));
+  const auto third = publish("ed25519:b");
+  EXPECT_EQ(told(), (std::vector{third, first})) << "the second had no key that the third has not";
+  EXPECT_TRUE(run_task(reactor, ring.event_key(peer.name, "ed25519:a", clock.now_ms())));
+}
+
+TEST_F(RotatingKeysTest, of_a_server_that_never_stops_rotating_its_keys_only_so_much_is_kept) {
+  for (int i = 0; i < 20; ++i) {
+    (void)publish("ed25519:" + std::to_string(i));
+    EXPECT_LE(told().size(), 8u);
+  }
+  for (int i = 20; i < 30; ++i) {
+    (void)publish("ed25519:" + std::to_string(i), 10'000);
+    std::size_t bytes = 0;
+    for (const auto& document : told())
+      bytes += boost::json::serialize(document).size();
+    EXPECT_LE(bytes, 32u * 1024);
+  }
 }
 
 TEST_F(KeysTest, our_own_key_is_known_without_asking) {

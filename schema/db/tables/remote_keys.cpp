@@ -25,17 +25,21 @@ void store_remote_keys(Connection& connection, std::string_view server, const st
         Bytes(server), Bytes(key.key_id), Bytes(key.public_key), key.valid_until_ts, key.expired_ts);
 }
 
-std::optional<std::string> key_document(Connection& connection, std::string_view server) {
-  const auto rows = connection.exec("select document from remote_key_documents where server = $1", Bytes(server));
-  if (rows.empty()) return std::nullopt;
-  return read_bytes(rows[0][0]);
+std::vector<std::string> key_documents(Connection& connection, std::string_view server) {
+  std::vector<std::string> documents;
+  for (const auto& row :
+       connection.exec("select kept.document from remote_key_documents d, unnest(array_prepend(d.document, d.earlier)) "
+                       "with ordinality as kept(document, place) where d.server = $1 order by kept.place limit 100",
+                       Bytes(server)))
+    documents.push_back(read_bytes(row[0]));
+  return documents;
 }
 
-void store_key_document(Connection& connection, std::string_view server, std::string_view document) {
+void store_key_documents(Connection& connection, std::string_view server, std::span<const std::string> newest_first) {
   connection.exec(
-      "insert into remote_key_documents (server, document) values ($1, $2) "
-      "on conflict (server) do update set document = excluded.document",
-      Bytes(server), Bytes(document));
+      "insert into remote_key_documents (server, document, earlier) values ($1, $2, $3::bytea[]) "
+      "on conflict (server) do update set document = excluded.document, earlier = excluded.earlier",
+      Bytes(server), Bytes(newest_first.front()), bytea_array(newest_first.subspan(1)));
   // Anybody can have us ask any server, so of those that share no room with us only the latest are kept.
   connection.exec(
       "delete from remote_key_documents where not exists (select from servers where name = $1) and server in "

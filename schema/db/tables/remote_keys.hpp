@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,10 +26,10 @@ std::vector<RemoteKey> load_remote_keys(Connection& connection, std::string_view
 // Replaces what is there by the same key IDs.
 void store_remote_keys(Connection& connection, std::string_view server, const std::vector<RemoteKey>& keys);
 
-// The document of its keys that a server published last, as JSON.
-std::optional<std::string> key_document(Connection& connection, std::string_view server);
-// Of servers that share no room with us, the latest so many are kept.
+// The documents of its keys that a server published and that are kept, as JSON, the newest first.
+std::vector<std::string> key_documents(Connection& connection, std::string_view server);
+// Replaces them; there is at least one. Of servers that share no room with us, the latest so many have theirs kept.
 inline constexpr int max_documents_of_strangers = 1000;
-void store_key_document(Connection& connection, std::string_view server, std::string_view document);
+void store_key_documents(Connection& connection, std::string_view server, std::span<const std::string> newest_first);
 
 }  // namespace causeway::db
