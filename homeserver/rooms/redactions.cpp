@@ -83,8 +83,10 @@ Task<> RoomService::Impl::redact_target(RoomHead& head, WriteUnit& unit, NewEven
   record.redaction = redaction->nid;
   auto target = co_await services.events.by_id(record.target);
   record.applied = target && applies(*redaction->event, levels, *target, head.nid);
-  // spec: rooms/v11#handling-redactions: not sent to clients until it can be validated and applies.
-  if (!record.applied) redaction->flags = redaction->flags | db::EventFlags::withheld;
+  // spec: rooms/v3#handling-redactions: not sent to clients until it can be validated and applies. Before version 3 its
+  // authorisation is all.
+  const bool authorised = redaction->event->version().redactions_are_authorised;
+  if (!record.applied && !authorised) redaction->flags = redaction->flags | db::EventFlags::withheld;
   if (record.applied && !target->has(db::EventFlags::redacted)) {
     unit.replaced.push_back(redacted_copy(*target));
     head.replace(unit.replaced.back().stored);

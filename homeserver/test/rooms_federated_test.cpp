@@ -224,92 +224,17 @@ TEST_F(FederatedRoomsTest, redaction_that_does_not_apply_is_built_on_but_not_sho
   EXPECT_FALSE(is_in_timeline(redaction->id()));
 }
 
-TEST_F(FederatedRoomsTest, invite_of_another_servers_user_is_shown_there_and_can_be_declined_or_accepted) {
-  room = here.create_room(alice);
-  ASSERT_TRUE(here.change(Kind::invite, alice, bob.user, room));
-  EXPECT_EQ(here.membership(room, bob.user), "invite");
-  auto invited = there.run(there.reader->memberships(bob.nid));
-  ASSERT_EQ(invited->size(), 1u);
-  EXPECT_EQ(invited->front().membership, db::Membership::invite);
-  EXPECT_NE(invited->front().stripped_state.value_or("").find("m.room.create"), std::string::npos);
-
-  ASSERT_TRUE(there.change(Kind::leave, bob, bob.user, room));
-  EXPECT_EQ(here.membership(room, bob.user), "leave");
-  EXPECT_EQ(there.run(there.reader->memberships(bob.nid))->front().membership, db::Membership::leave);
-
-  ASSERT_TRUE(here.change(Kind::invite, alice, bob.user, room));
-  auto joined = there.join(bob, room);
-  ASSERT_TRUE(joined) << joined.error().message;
-  EXPECT_EQ(here.membership(room, bob.user), "join");
-  EXPECT_EQ(state_ids(here), state_ids(there));
-}
-
-// What the user's row says must be what the room's state says, whichever of two requests comes first.
-struct MembershipRaceTest : FederatedRoomsTest {
-  db::Membership in_row(RoomsKit& kit, const Sender& user) {
-    auto row = kit.run(kit.reader->membership(user.nid, kit.room(room)->nid));
-    return row ? row->membership : db::Membership::leave;
-  }
-  ChangeMembership request(Kind kind, const Sender& user) {
-    ChangeMembership change;
-    change.kind = kind;
-    change.sender = user;
-    change.target = user.user;
-    change.room = room;
-    change.membership = kind == Kind::join ? db::Membership::join : db::Membership::leave;
-    return change;
-  }
-};
-
-TEST_F(MembershipRaceTest, who_joins_while_an_invite_is_being_declined_is_out_afterwards) {
-  room = here.create_public_room(alice);
-  ASSERT_TRUE(here.change(Kind::invite, alice, bob.user, room));
-  there.remote.during_leave = [this]() -> Task<> {
-    auto joined = co_await there.rooms->change_membership(request(Kind::join, bob));
-    EXPECT_TRUE(joined);
-  };
-  ASSERT_TRUE(there.change(Kind::leave, bob, bob.user, room));
-  EXPECT_EQ(in_row(there, bob), db::Membership::leave);
-  EXPECT_EQ(there.membership(room, bob.user), "leave");
-}
-
-TEST_F(MembershipRaceTest, invite_that_comes_while_another_one_is_being_declined_stays) {
-  room = here.create_room(alice);
-  ASSERT_TRUE(here.change(Kind::invite, alice, bob.user, room));
-  there.remote.during_leave = [this]() -> Task<> {
-    auto again = request(Kind::invite, alice);
-    again.target = bob.user;
-    again.membership = db::Membership::invite;
-    auto invited = co_await here.rooms->change_membership(std::move(again));
-    EXPECT_TRUE(invited);
-  };
-  ASSERT_TRUE(there.change(Kind::leave, bob, bob.user, room));
-  EXPECT_EQ(here.membership(room, bob.user), "invite");
-  EXPECT_EQ(in_row(there, bob), db::Membership::invite);
-}
-
-TEST_F(MembershipRaceTest, who_joins_while_the_room_is_being_forgotten_is_in_it) {
-  room = here.create_public_room(alice);
-  for (int steps = 0; steps < 12; ++steps) {
-    SCOPED_TRACE(steps);
-    const Sender carol = here.user("carol" + std::to_string(steps));
-    ASSERT_TRUE(here.join(carol, room));
-    ASSERT_TRUE(here.change(Kind::leave, carol, carol.user, room));
-    std::optional<Result<>> joined, forgotten;
-    asio::co_spawn(reactor, here.rooms->change_membership(request(Kind::join, carol)),
-                   [&](std::exception_ptr, Result<> result) { joined = std::move(result); });
-    reactor.restart();
-    for (int step = 0; step < steps && !joined; ++step)
-      reactor.run_one();
-    asio::co_spawn(reactor, here.rooms->forget(carol, room),
-                   [&](std::exception_ptr, Result<> result) { forgotten = std::move(result); });
-    reactor.restart();
-    reactor.run();
-    ASSERT_TRUE(joined && forgotten);
-    ASSERT_TRUE(*joined) << joined->error().message;
-    EXPECT_EQ(in_row(here, carol), db::Membership::join);
-    here.restart();
-    EXPECT_EQ(in_row(here, carol), db::Membership::join);
+TEST_F(FederatedRoomsTest, redaction_of_what_is_not_here_is_kept_back_from_version_3_on) {
+  for (const auto& version : supported_room_versions()) {
+    SCOPED_TRACE(version.id);
+    start(version.id.data());
+    const auto target =
+        EventId::trusted(version.event_id == EventIdForm::chosen ? "$gone:there.example" : "$" + std::string(43, 'a'));
+    const EventId prev = here.timeline(room).back()->event->id();
+    const EventPtr redaction = there_makes("m.room.redaction", {}, {}, prev, target);
+    ASSERT_EQ(here.receive(there.self.name, redaction).result, Received::accepted);
+    EXPECT_EQ(is_in_timeline(redaction->id()), version.redactions_are_authorised);
+    EXPECT_EQ(version.redactions_are_authorised, version.id == "1" || version.id == "2");
   }
 }
 

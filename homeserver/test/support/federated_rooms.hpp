@@ -43,7 +43,7 @@ struct FederatedRoomsTest : testing::Test {
   }
 
   EventPtr there_makes(const std::string& type, std::optional<std::string> state_key, boost::json::object content,
-                       const EventId& prev) {
+                       const EventId& prev, std::optional<EventId> redacts = {}) {
     auto state = there.state(room);
     EventDraft draft;
     draft.version = there.room(room)->version;
@@ -52,6 +52,7 @@ struct FederatedRoomsTest : testing::Test {
     draft.type = type;
     draft.state_key = std::move(state_key);
     draft.content = std::move(content);
+    draft.redacts = std::move(redacts);
     draft.origin_server_ts = there.clock.now_ms();
     draft.depth = 50;
     draft.prev_events.push_back(prev);
