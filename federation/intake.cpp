@@ -45,6 +45,15 @@ const RoomVersion& guess_version(const boost::json::object& pdu) {
   return *find_room_version(chosen && chosen->find(':') != std::string_view::npos ? "1" : default_room_version);
 }
 
+constexpr std::string_view not_in_room = "This server is not in that room.";
+constexpr std::string_view denied = "Your server is denied access to this room.";
+
+// Spares the others a check of their signatures; the room service looks closer.
+bool may_withdraw(const ServerName& origin, const boost::json::object& pdu) {
+  const auto sender = json::find_string(pdu, "sender");
+  return json::find_string(pdu, "type") == "m.room.member" && sender && sender->ends_with(":" + origin.str());
+}
+
 boost::json::object failure(std::string_view why) {
   boost::json::object out;
   out["error"] = why;
@@ -159,23 +168,58 @@ struct Intake::Impl {
 
   Task<> receive_in_room(WorkPtr work, std::string room_id, std::vector<boost::json::object> pdus) {
     auto room = co_await find_room(room_id);
-    std::string_view closed;
-    const char* reason = nullptr;
-    if (!room || !room->resident) {
-      closed = "This server is not in that room.";
-      reason = "not_in_room";
-    } else if (!co_await services.reader.acl_allows(work->origin, room->nid)) {
-      closed = "Your server is denied access to this room.";
-      reason = "acl";
-    }
-    if (!closed.empty()) {
-      counter(reason).Increment(static_cast<double>(pdus.size()));
-      for (auto& pdu : pdus) {
-        const auto& version = room ? *room->version : guess_version(pdu);
-        work->results[pdu_id(version, pdu)] = failure(closed);
-      }
+    if (!room) {
+      refuse(*work, nullptr, pdus, "not_in_room", not_in_room);
       co_return;
     }
+    const bool allowed = co_await services.reader.acl_allows(work->origin, room->nid);
+    if (!allowed) {
+      refuse(*work, room, pdus, "acl", denied);
+      co_return;
+    }
+    if (!room->resident) {
+      co_await receive_withdrawals(work, room, std::move(pdus));
+      co_return;
+    }
+    auto verified = co_await check(work, room, std::move(pdus));
+    if (verified.empty()) co_return;
+    auto outcomes = co_await services.rooms.receive(work->origin, room->id, verified);
+    for (std::size_t i = 0; i < verified.size(); ++i) {
+      std::string id = verified[i].event()->id().str();
+      auto result = co_await settle(work->origin, std::move(verified[i]), std::move(outcomes[i]));
+      work->results[id] = std::move(result);
+    }
+  }
+
+  // `room`: nullptr where it is not known here.
+  void refuse(Work& work, RoomInfoPtr room, std::vector<boost::json::object>& pdus, const char* reason,
+              std::string_view why) {
+    counter(reason).Increment(static_cast<double>(pdus.size()));
+    for (auto& pdu : pdus) {
+      const auto& version = room ? *room->version : guess_version(pdu);
+      work.results[pdu_id(version, pdu)] = failure(why);
+    }
+  }
+
+  // Of a room that this server is not in, a peer may take back its own users' invites and no more.
+  Task<> receive_withdrawals(WorkPtr work, RoomInfoPtr room, std::vector<boost::json::object> pdus) {
+    const auto others = std::ranges::stable_partition(
+        pdus, [&](const boost::json::object& pdu) { return may_withdraw(work->origin, pdu); });
+    std::vector<boost::json::object> refused(std::make_move_iterator(others.begin()),
+                                             std::make_move_iterator(others.end()));
+    pdus.erase(others.begin(), others.end());
+    refuse(*work, room, refused, "not_in_room", not_in_room);
+    auto verified = co_await check(work, room, std::move(pdus));
+    for (VerifiedEvent& event : verified) {
+      std::string id = event.event()->id().str();
+      auto outcome = co_await services.rooms.receive_withdrawal(work->origin, event);
+      auto result = co_await settle(work->origin, std::move(event), std::move(outcome));
+      work->results[id] = std::move(result);
+    }
+  }
+
+  // Those that pass; what is wrong with the others is told.
+  Task<std::vector<VerifiedEvent>> check(WorkPtr work, RoomInfoPtr room, std::vector<boost::json::object> pdus) {
     auto checked = co_await services.checker.check(room->version, std::move(pdus));
     std::vector<VerifiedEvent> verified;
     for (auto& [id, event] : checked) {
@@ -187,13 +231,7 @@ struct Intake::Impl {
         work->results[id] = failure(event.error().message);
       }
     }
-    if (verified.empty()) co_return;
-    auto outcomes = co_await services.rooms.receive(work->origin, room->id, verified);
-    for (std::size_t i = 0; i < verified.size(); ++i) {
-      std::string id = verified[i].event()->id().str();
-      auto result = co_await settle(work->origin, std::move(verified[i]), std::move(outcomes[i]));
-      work->results[id] = std::move(result);
-    }
+    co_return verified;
   }
 
   Task<RoomInfoPtr> find_room(std::string text) {

@@ -112,10 +112,17 @@ Task<Result<>> RoomService::Impl::leave(ChangeMembership request) {
   auto room = co_await services.reader.room(request.room);
   if (!room) co_return make_error(ErrorCode::not_found, "This server does not know that room.");
   if (!room->resident) co_return co_await leave_remote_room(std::move(request), room);
-  co_return co_await leave_resident_room(std::move(request));
+  co_return co_await leave_resident_room(std::move(request), room);
 }
 
-Task<Result<>> RoomService::Impl::leave_resident_room(ChangeMembership request) {
+Task<Result<>> RoomService::Impl::leave_resident_room(ChangeMembership request, RoomInfoPtr room) {
+  auto ended = co_await end_unknown_invite(request, std::move(room));
+  if (!ended) co_return ended.error();
+  if (*ended) co_return Result<>{};
+  co_return co_await leave_known_room(std::move(request), Presence::needed);
+}
+
+Task<Result<>> RoomService::Impl::leave_known_room(ChangeMembership request, Presence presence) {
   object content = co_await membership_content(request);
   auto job = [this, request, content](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
     StateKey key("m.room.member", request.target.str());
@@ -124,7 +131,7 @@ Task<Result<>> RoomService::Impl::leave_resident_room(ChangeMembership request) 
     if (member && membership_of(member) == Membership::leave) co_return member->event->id();
     co_return co_await append_event(head, unit, member_draft(request, content));
   };
-  auto sent = co_await commit_in_lane(request.room, std::move(job));
+  auto sent = co_await commit_in_lane(request.room, std::move(job), presence);
   co_return drop_id(sent);
 }
 

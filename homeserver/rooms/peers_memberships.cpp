@@ -173,9 +173,22 @@ std::string stripped(const boost::json::object& event) {
   return boost::json::serialize(kept);
 }
 
+// The invite as it is shown; of one that says a lot only what it is.
+std::string stripped_invite(const Event& invite) {
+  constexpr std::size_t max_content_bytes = 4 * 1024;
+  boost::json::object own;
+  own["type"] = invite.type();
+  own["state_key"] = *invite.state_key();
+  own["sender"] = invite.sender().str();
+  own["content"] = invite.content();
+  if (invite.content_json().size() > max_content_bytes) own["content"] = boost::json::object{{"membership", "invite"}};
+  return boost::json::serialize(own);
+}
+
 // JSON text: what is whole of the given, as far as there is room for it, and the invite itself.
-std::string prune_stripped(const boost::json::array& given, const Event& invite) {
-  constexpr std::size_t max_events = 100, max_bytes = 64 * 1024;
+std::string prune_stripped(const boost::json::array& given, const Event& invite, std::size_t space) {
+  constexpr std::size_t max_events = 100;
+  const std::size_t max_bytes = std::min<std::size_t>(64 * 1024, space);
   std::string kept = "[";
   std::size_t events = 0;
   for (const auto& entry : given) {
@@ -191,12 +204,7 @@ std::string prune_stripped(const boost::json::array& given, const Event& invite)
     kept += text + ",";
     ++events;
   }
-  boost::json::object own;
-  own["type"] = invite.type();
-  own["state_key"] = *invite.state_key();
-  own["sender"] = invite.sender().str();
-  own["content"] = invite.content();
-  return kept + boost::json::serialize(own) + "]";
+  return kept + stripped_invite(invite) + "]";
 }
 
 }  // namespace
@@ -239,8 +247,14 @@ Task<Result<EventPtr>> RoomService::Impl::accept_invite(ServerName origin, Verif
   change.user = co_await services.interner.user(*target);
   change.room = unit->room;
   change.membership = db::Membership::invite;
-  change.event = co_await add_foreign_outlier(*unit, invite);
-  change.stripped_state = prune_stripped(stripped_state, event);
+  auto stored = co_await add_foreign_outlier(*unit, invite);
+  if (!stored) co_return stored.error();
+  // Each invite counts once: its server may repeat it when it has long been declined.
+  if (unit->events.empty()) co_return invite;
+  auto space = co_await space_for_invite(change.user, std::move(origin));
+  if (!space) co_return space.error();
+  change.event = *stored;
+  change.stripped_state = prune_stripped(stripped_state, event, *space);
   unit->memberships.push_back(std::move(change));
   auto written = co_await services.writer.commit(unit);
   if (!written) co_return written.error();

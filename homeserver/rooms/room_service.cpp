@@ -142,6 +142,10 @@ Task<Result<EventPtr>> RoomService::accept_invite(ServerName origin, VerifiedEve
   return impl_->accept_invite(std::move(origin), std::move(invite), std::move(stripped_state));
 }
 
+Task<ReceiveOutcome> RoomService::receive_withdrawal(ServerName origin, VerifiedEvent withdrawal) {
+  return impl_->receive_withdrawal(std::move(origin), std::move(withdrawal));
+}
+
 Task<std::size_t> RoomService::purge_forgotten_rooms(std::chrono::milliseconds retention) {
   return impl_->purge_forgotten_rooms(retention);
 }

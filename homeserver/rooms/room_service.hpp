@@ -179,6 +179,9 @@ class RoomService {
   Task<Result<>> accept_leave(ServerName origin, VerifiedEvent leave);
   // Invite of one of our users by another server: signed by us and returned; the room may be unknown here.
   Task<Result<EventPtr>> accept_invite(ServerName origin, VerifiedEvent invite, boost::json::array stripped_state);
+  // What ends the invite of one of our users into a room that this server is not in. Nothing else is taken of such
+  // rooms, and this only from the server that invited, for the very invite that the event cites.
+  Task<ReceiveOutcome> receive_withdrawal(ServerName origin, VerifiedEvent withdrawal);
 
   // Deletes what is stored of rooms that all their local users have forgotten, the last of them at least `retention`
   // ago, and goes on with what an earlier life of the process left unfinished. The number of rooms that are gone.

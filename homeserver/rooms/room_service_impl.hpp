@@ -73,8 +73,9 @@ struct RoomService::Impl {
   // sending.cpp
   // Builds on the head into the unit. May run again on another head. Appends nothing when there is nothing to do.
   using LocalJob = std::function<Task<Result<EventId>>(RoomHead& head, WriteUnit& unit)>;
-  // Runs a job in the lane of a room that this server is in, and commits.
-  Task<Result<EventId>> commit_in_lane(RoomId room, LocalJob job);
+  // Runs a job in the lane of a room that this server is in, or that is known all the same, and commits.
+  enum class Presence { needed, not_needed };
+  Task<Result<EventId>> commit_in_lane(RoomId room, LocalJob job, Presence presence = Presence::needed);
   Task<Result<EventId>> send(SendEvent request);
   Task<Result<EventId>> send_once(SendEvent request, std::optional<TransactionRecord> transaction);
   Task<Result<EventId>> append_event(RoomHead& head, WriteUnit& unit, LocalDraft draft);
@@ -118,7 +119,8 @@ struct RoomService::Impl {
   Task<Result<>> join(ChangeMembership request);
   Task<Result<>> invite(ChangeMembership request);
   Task<Result<>> leave(ChangeMembership request);
-  Task<Result<>> leave_resident_room(ChangeMembership request);
+  Task<Result<>> leave_resident_room(ChangeMembership request, RoomInfoPtr room);
+  Task<Result<>> leave_known_room(ChangeMembership request, Presence presence);
   Task<Result<>> change_locally(ChangeMembership request);
   Task<boost::json::object> membership_content(ChangeMembership request);
   Task<> add_profile(boost::json::object& content, UserId user);
@@ -134,6 +136,9 @@ struct RoomService::Impl {
 
   // invite_permission.cpp
   Task<Result<>> check_may_be_invited(UserId user);  // M_INVITE_BLOCKED: a local user who wants no invites
+  // Bytes of a room's state that may be kept with one more invite by a user of that server. M_FORBIDDEN: too many are
+  // open.
+  Task<Result<std::size_t>> space_for_invite(UserNid user, ServerName inviter);
 
   // restricted_joins.cpp
   Task<Result<std::optional<UserId>>> authorise_restricted_join(RoomHead& head, UserId user, db::Membership current);
@@ -152,8 +157,16 @@ struct RoomService::Impl {
   // remote_memberships.cpp
   Task<Result<EventId>> invite_remote_user(ChangeMembership request, boost::json::object content);
   Task<Result<>> leave_remote_room(ChangeMembership request, RoomInfoPtr room);
-  Task<Result<>> end_membership(RoomLock& lock, UserNid user, RoomMembership ended, EventPtr leave);
-  Task<EventNid> add_foreign_outlier(WriteUnit& unit, EventPtr event);
+  Task<bool> is_abandoned(RoomInfoPtr room, UserId user, RoomMembership membership);
+  Task<Result<EventPtr>> own_leave(ChangeMembership request, RoomMembership ended);
+  Task<Result<bool>> end_unknown_invite(ChangeMembership request, RoomInfoPtr room);
+  Task<ReceiveOutcome> receive_withdrawal(ServerName origin, VerifiedEvent withdrawal);
+  Task<ReceiveOutcome> withdraw_invite(RoomLock& lock, ServerName origin, VerifiedEvent withdrawal);
+  Task<StoredEventPtr> cited_invite(RoomLock& lock, EventPtr event);
+  Task<Result<>> end_membership(RoomLock& lock, UserNid user, RoomMembership ended, EventPtr end,
+                                db::EventFlags flags = db::EventFlags::none);
+  Task<Result<EventNid>> add_foreign_outlier(WriteUnit& unit, EventPtr event,
+                                             db::EventFlags flags = db::EventFlags::none);
   Task<std::vector<EventPtr>> stripped_state(RoomHead& head, UserId inviter);
   Task<std::vector<ServerName>> servers_to_try(const ChangeMembership& request, RoomInfoPtr room);
 

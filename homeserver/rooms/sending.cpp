@@ -78,7 +78,7 @@ Task<Result<EventId>> RoomService::Impl::send_once(SendEvent request, std::optio
   co_return co_await commit_in_lane(std::move(request.room), std::move(job));
 }
 
-Task<Result<EventId>> RoomService::Impl::commit_in_lane(RoomId room, LocalJob job) {
+Task<Result<EventId>> RoomService::Impl::commit_in_lane(RoomId room, LocalJob job, Presence presence) {
   // No event can name more; then it would not stand on the current state.
   auto committed = co_await services.reader.room(room);
   if (committed && committed->extremities.size() > max_prev_events) co_await merge_extremities(room);
@@ -86,7 +86,8 @@ Task<Result<EventId>> RoomService::Impl::commit_in_lane(RoomId room, LocalJob jo
     auto lock = co_await heads.enter(room);
     if (!lock) co_return lock.error();
     // A room that is unknown and one that is closed to the user look the same.
-    if (!lock->known() || !lock->head().in_room(services.self.name)) co_return not_in_room();
+    const bool in_it = lock->known() && (presence == Presence::not_needed || lock->head().in_room(services.self.name));
+    if (!in_it) co_return not_in_room();
     auto unit = std::make_shared<WriteUnit>();
     auto sent = co_await job(lock->head(), *unit);
     if (!sent) co_return sent;

@@ -28,6 +28,50 @@ TEST_F(FederatedRoomsTest, invite_of_another_servers_user_is_shown_there_and_can
   EXPECT_EQ(state_ids(here), state_ids(there));
 }
 
+struct DeclinedInviteTest : FederatedRoomsTest {
+  Sender carol = here.user("carol");
+  // The user's own leave, and what their row says.
+  void expect_left(const Sender& user) {
+    const auto row = here.run(here.reader->membership(user.nid, here.room(room)->nid));
+    ASSERT_TRUE(row);
+    EXPECT_EQ(row->membership, db::Membership::leave);
+    std::vector<EventNid> nids(1, row->event);
+    const auto own = here.run(here.events->by_nid(std::move(nids))).front();
+    ASSERT_TRUE(own);
+    EXPECT_EQ(own->event->sender(), user.user);
+    EXPECT_TRUE(own->event->is_state("m.room.member", user.user.str()));
+    EXPECT_EQ(own->event->membership(), "leave");
+  }
+};
+
+TEST_F(DeclinedInviteTest, declining_an_invite_into_a_room_that_all_have_left_is_part_of_its_state) {
+  for (const auto& version : supported_room_versions()) {
+    SCOPED_TRACE(version.id);
+    room = here.create_public_room(alice, std::string(version.id));
+    ASSERT_TRUE(here.change(Kind::invite, alice, carol.user, room));
+    ASSERT_TRUE(here.change(Kind::leave, alice, alice.user, room));
+    ASSERT_FALSE(here.room(room)->resident);
+    ASSERT_TRUE(here.change(Kind::leave, carol, carol.user, room));
+    expect_left(carol);
+    EXPECT_EQ(here.membership(room, carol.user), "leave");
+    EXPECT_EQ(here.timeline(room).back()->event->sender(), carol.user);
+    EXPECT_FALSE(here.room(room)->resident);
+  }
+  here.restart();
+  expect_left(carol);
+}
+
+TEST_F(DeclinedInviteTest, a_room_that_only_others_are_still_in_learns_of_it) {
+  start();
+  ASSERT_TRUE(here.change(Kind::invite, alice, carol.user, room));
+  const EventId invite = here.timeline(room).back()->event->id();
+  ASSERT_EQ(deliver(here, there, invite).result, Received::accepted);
+  ASSERT_TRUE(here.change(Kind::leave, alice, alice.user, room));
+  ASSERT_TRUE(here.change(Kind::leave, carol, carol.user, room));
+  EXPECT_EQ(there.membership(room, carol.user), "leave");
+  expect_left(carol);
+}
+
 // What the user's row says must be what the room's state says, whichever of two requests comes first.
 struct MembershipRaceTest : FederatedRoomsTest {
   db::Membership in_row(RoomsKit& kit, const Sender& user) {
