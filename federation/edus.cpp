@@ -13,6 +13,7 @@ namespace {
 
 // Peers repeat "typing" while it lasts and say when it ends; this is for those that vanish in between.
 constexpr std::chrono::seconds remote_typing_timeout{60};
+constexpr std::size_t max_rooms_per_edu = 1'000;
 constexpr std::size_t max_receipts_per_room = 1'000;
 constexpr std::size_t max_receipts_per_commit = 1'000;  // beyond it another begins
 
@@ -84,7 +85,12 @@ Task<> Edus::typing(ServerName origin, boost::json::object content) {
 
 Task<> Edus::receipts(ServerName origin, boost::json::object content) {
   std::vector<ReceiptService::Received> found;
+  std::size_t rooms = 0;
   for (const auto& [room_id, types] : content) {
+    if (++rooms > max_rooms_per_edu) {
+      drop("too_many");
+      break;
+    }
     const auto* by_user = types.is_object() ? json::find_object(types.get_object(), "m.read") : nullptr;
     if (!by_user || by_user->size() > max_receipts_per_room) {
       drop("malformed");

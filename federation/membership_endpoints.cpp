@@ -18,6 +18,12 @@ MatrixError invalid(std::string message) {
   return make_error(ErrorCode::invalid_param, 400, std::move(message));
 }
 
+// What is wrong with an event that a request brings. spec: rooms/v6#canonical-json: M_BAD_JSON.
+MatrixError refused_event(MatrixError why) {
+  if (why.code == ErrorCode::bad_json) return make_error(ErrorCode::bad_json, 400, std::move(why.message));
+  return invalid(std::move(why.message));
+}
+
 template <class Events>
 void append_events(std::string& out, const Events& events) {
   out += '[';
@@ -70,12 +76,14 @@ Reply make_leave(FederationApi& api, Request& request) {
 // --- send_join, send_leave ---
 
 // An event that is what the path says it is; else M_INVALID_PARAM.
-Task<Result<VerifiedEvent>> read_membership_event(FederationApi& api, Request& request, RoomInfoPtr room,
-                                                  std::optional<ServerName> to_be_signed_by) {
+Task<Result<VerifiedEvent>> read_membership_event(FederationApi& api, Request& request, RoomInfoPtr room) {
+  // What a user of ours authorises is still to be signed by us.
+  std::optional<ServerName> to_be_signed_by;
+  if (room->version->has_restricted_joins) to_be_signed_by = api.self.name;
   auto pdu = request.json_object();
   if (!pdu) co_return pdu.error();
   auto checked = co_await api.checker.check(room->version, std::move(*pdu), to_be_signed_by);
-  if (!checked) co_return invalid(checked.error().message);
+  if (!checked) co_return refused_event(std::move(checked.error()));
   const Event& event = *checked->event();
   if (checked->hash_mismatch()) co_return invalid("The content hash of the event does not match.");
   if (event.id().str() != request.path_parameter(1)) co_return invalid("The event has another ID than the path says.");
@@ -83,13 +91,18 @@ Task<Result<VerifiedEvent>> read_membership_event(FederationApi& api, Request& r
   co_return std::move(*checked);
 }
 
-// spec: server-server-api#put_matrixfederationv2send_joinroomideventid
-Reply send_join(FederationApi& api, Request& request) {
+// What both versions of the endpoint do with a join.
+Task<Result<RoomService::JoinReply>> take_join(FederationApi& api, Request& request) {
   auto room = co_await room_open_to_origin(api, request, 0);
   if (!room) co_return room.error();
-  auto event = co_await read_membership_event(api, request, *room, api.self.name);
+  auto event = co_await read_membership_event(api, request, *room);
   if (!event) co_return event.error();
-  auto joined = co_await api.rooms.accept_join(*request.origin, std::move(*event));
+  co_return co_await api.rooms.accept_join(*request.origin, std::move(*event));
+}
+
+// spec: server-server-api#put_matrixfederationv2send_joinroomideventid
+Reply send_join(FederationApi& api, Request& request) {
+  auto joined = co_await take_join(api, request);
   if (!joined) co_return joined.error();
   boost::json::array servers;
   for (const auto& server : joined->servers)
@@ -102,29 +115,64 @@ Reply send_join(FederationApi& api, Request& request) {
   co_return Response::json_text(body + "}");
 }
 
-// spec: server-server-api#put_matrixfederationv2send_leaveroomideventid
-Reply send_leave(FederationApi& api, Request& request) {
+// NOTSPEC: gone from the specification with 1.18, and asked by servers that know no other. The reply is an array of the
+// status and the body.
+Reply send_join_v1(FederationApi& api, Request& request) {
+  auto joined = co_await take_join(api, request);
+  if (!joined) co_return joined.error();
+  std::string body = "[200,{\"auth_chain\":";
+  append_events(body, joined->auth_chain);
+  body += ",\"event\":" + joined->event->json() + ",\"state\":";
+  append_events(body, joined->state);
+  co_return Response::json_text(body + "}]");
+}
+
+// What both versions of the endpoint do with a leave.
+Task<Result<>> take_leave(FederationApi& api, Request& request) {
   auto room = co_await room_open_to_origin(api, request, 0);
   if (!room) co_return room.error();
-  auto event = co_await read_membership_event(api, request, *room, std::nullopt);
+  auto event = co_await read_membership_event(api, request, *room);
   if (!event) co_return event.error();
-  auto left = co_await api.rooms.accept_leave(*request.origin, std::move(*event));
+  co_return co_await api.rooms.accept_leave(*request.origin, std::move(*event));
+}
+
+// spec: server-server-api#put_matrixfederationv2send_leaveroomideventid
+Reply send_leave(FederationApi& api, Request& request) {
+  auto left = co_await take_leave(api, request);
   if (!left) co_return left.error();
   co_return Response::empty_object();
 }
 
+// NOTSPEC: as send_join_v1.
+Reply send_leave_v1(FederationApi& api, Request& request) {
+  auto left = co_await take_leave(api, request);
+  if (!left) co_return left.error();
+  co_return Response::json_text("[200,{}]");
+}
+
 // --- invite ---
 
-// Room version 12: full events of this very room, the create event among them. Earlier versions: whatever is there.
+bool is_create(const boost::json::object& event) {
+  return json::find_string(event, "type") == "m.room.create" && json::find_string(event, "state_key") == "";
+}
+
+// Of an event only what identifies a room to people.
+bool is_stripped(const boost::json::object& event) {
+  return !event.contains("signatures") && !event.contains("hashes");
+}
+
+// Room version 12: the create event must be there, and what is a whole event must be one of this very room. Earlier
+// versions: whatever is there. NOTSPEC: in version 12 too there are servers that send stripped events; these prove no
+// more than in earlier versions.
 Task<Result<>> check_invite_room_state(FederationApi& api, const RoomVersion* version, RoomId room,
                                        std::vector<boost::json::object> entries) {
   if (!version->room_id_is_create_hash) co_return Result<>();
-  bool has_create = false;
+  const bool has_create = std::ranges::any_of(entries, is_create);
+  std::erase_if(entries, is_stripped);
   auto checked = co_await api.checker.check(version, std::move(entries));
   for (const auto& [id, entry] : checked) {
     if (!entry) co_return invalid("invite_room_state: " + entry.error().message);
     if (entry->event()->room_id() != room) co_return invalid("invite_room_state has an event of another room.");
-    has_create = has_create || entry->event()->is_state("m.room.create", "");
   }
   if (!has_create) co_return make_error(ErrorCode::missing_param, 400, "invite_room_state has no m.room.create event.");
   co_return Result<>();
@@ -141,7 +189,7 @@ std::vector<boost::json::object> invite_room_state(const boost::json::object& bo
 Task<Result<VerifiedEvent>> read_invite(FederationApi& api, Request& request, const RoomVersion* version,
                                         boost::json::object pdu) {
   auto checked = co_await api.checker.check(version, std::move(pdu));
-  if (!checked) co_return invalid(checked.error().message);
+  if (!checked) co_return refused_event(std::move(checked.error()));
   const Event& event = *checked->event();
   if (checked->hash_mismatch()) co_return invalid("The content hash of the event does not match.");
   if (event.room_id().str() != request.path_parameter(0)) co_return invalid("The event is of another room.");
@@ -150,6 +198,9 @@ Task<Result<VerifiedEvent>> read_invite(FederationApi& api, Request& request, co
   if (event.sender().server() != request.origin->str()) co_return invalid("The sender is not one of your server's.");
   auto invited = UserId::parse(*event.state_key());
   if (!invited || invited->server() != api.self.name.str()) co_return invalid("The invited user is not one of ours.");
+  // Nobody could ever answer or forget the invite.
+  auto exists = co_await api.accounts.profile(*invited);
+  if (!exists) co_return make_error(ErrorCode::forbidden, 403, "There is no such user here.");
   co_return std::move(*checked);
 }
 
@@ -207,10 +258,14 @@ Reply send_invite(FederationApi& api, Request& request) {
 constexpr Endpoint endpoints[] = {
     {Verb::get, "/_matrix/federation/v1/make_join/{roomId}/{userId}", "makeJoin", Auth::federation,
      RateClass::federation, 0, make_join},
+    {Verb::put, "/_matrix/federation/v1/send_join/{roomId}/{eventId}", "sendJoinV1", Auth::federation,
+     RateClass::federation, 128 * kib, send_join_v1, heavy_federation_work},
     {Verb::put, "/_matrix/federation/v2/send_join/{roomId}/{eventId}", "sendJoinV2", Auth::federation,
      RateClass::federation, 128 * kib, send_join, heavy_federation_work},
     {Verb::get, "/_matrix/federation/v1/make_leave/{roomId}/{userId}", "makeLeave", Auth::federation,
      RateClass::federation, 0, make_leave},
+    {Verb::put, "/_matrix/federation/v1/send_leave/{roomId}/{eventId}", "sendLeaveV1", Auth::federation,
+     RateClass::federation, 128 * kib, send_leave_v1},
     {Verb::put, "/_matrix/federation/v2/send_leave/{roomId}/{eventId}", "sendLeaveV2", Auth::federation,
      RateClass::federation, 128 * kib, send_leave},
     {Verb::put, "/_matrix/federation/v1/invite/{roomId}/{eventId}", "sendInviteV1", Auth::federation,

@@ -46,7 +46,7 @@ Reply query_room_directory(FederationApi& api, Request& request) {
   if (!room) co_return not_found;
   auto members = co_await api.reader.members(room->nid);
   boost::json::array servers;
-  servers.emplace_back(api.self.name.str());
+  if (room->resident) servers.emplace_back(api.self.name.str());
   for (const auto& server : members->joined_servers)
     if (server != api.self.name) servers.emplace_back(server.str());
   boost::json::object body;

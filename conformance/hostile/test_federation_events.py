@@ -301,6 +301,17 @@ def test_receipts_count_only_for_joined_users_of_the_sending_server(server, fake
     assert receipts_of(alice, room.id) == {fake.user(): event}
 
 
+def test_of_the_rooms_that_one_edu_names_receipts_for_are_looked_at_so_many(server, fake, alice):
+    room = fake.join(server, public_room(alice))
+    read = {"m.read": {fake.user(): {"event_ids": [alice.send(room.id)], "data": {"ts": 1}}}}
+    elsewhere = {f"!room{number}:{fake.name}": read for number in range(1000)}
+    with counted(server, "federation_edus_dropped_total", reason="too_many"):
+        fake.edu(server, "m.receipt", {**elsewhere, room.id: read})
+    assert receipts_of(alice, room.id) == {}
+    fake.edu(server, "m.receipt", {room.id: read, **elsewhere})
+    assert set(receipts_of(alice, room.id)) == {fake.user()}
+
+
 def test_receipts_of_many_users_are_one_commit(server, fake, alice):
     room = public_room(alice)
     users = [fake.user(f"reader{number}") for number in range(8)]

@@ -43,12 +43,12 @@ def test_make_join_and_send_join_of_the_banned_and_the_uninvited_are_forbidden(s
     error(make_join(fake, server, private), 403, "M_FORBIDDEN")
 
 
-def send_join(fake, server, room, event, room_id=None, made=None, verb="send_join"):
-    return fake.request(server, "PUT", f"/v2/{verb}/{enc(room_id or room.id)}/{enc(made or room.id_of(event))}", event)
+def send_join(fake, server, room, event, room_id=None, made=None, verb="send_join", api="v2"):
+    return fake.request(server, "PUT", f"/{api}/{verb}/{enc(room_id or room.id)}/{enc(made or room.id_of(event))}", event)
 
 
 def join_template(fake, server, room_id, user):
-    return ok(make_join(fake, server, room_id, user))["event"]
+    return ok(make_join(fake, server, room_id, user, [str(version) for version in range(1, 13)]))["event"]
 
 
 def test_send_join_of_anything_but_the_users_own_signed_join_is_refused(server, fake, other, alice):
@@ -79,6 +79,16 @@ def test_send_join_of_anything_but_the_users_own_signed_join_is_refused(server, 
     members = ok(alice.get(f"/rooms/{enc(room.id)}/joined_members"))["joined"]
     assert set(members) == {alice.user_id, fake.user()}
     assert send_join(fake, server, room, good).status_code == 200
+
+
+def test_nobody_joins_by_an_event_whose_id_another_server_would_have_to_sign_for(server, fake, alice):
+    """In versions 1 and 2, where IDs are chosen: not even one in our name."""
+    room = fake.join(server, public_room(alice, room_version="1"))
+    user = fake.user("second")
+    template = join_template(fake, server, room.id, user)
+    join = seal({**template, "event_id": f"$ours:{server.name}"}, "1", fake.name, fake.key)
+    error(send_join(fake, server, room, join), 400, "M_INVALID_PARAM")
+    assert set(ok(alice.get(f"/rooms/{enc(room.id)}/joined_members"))["joined"]) == {alice.user_id, fake.user()}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -121,6 +131,46 @@ def test_send_leave_for_another_user_is_refused(server, fake, other, alice):
     assert ok(send_join(fake, server, room, room.resealed(template), verb="send_leave")) == {}
 
 
+@pytest.mark.parametrize("version", ["6", *VERSIONS])
+@pytest.mark.parametrize("value", [1.5, 2**53, -(2**53)])
+def test_joins_and_leaves_with_what_is_no_canonical_json_are_bad_json(server, fake, alice, version, value):
+    room = fake.join(server, public_room(alice, room_version=version))
+    user = fake.user("second")
+    for verb, template in [("send_join", join_template(fake, server, room.id, user)),
+                           ("send_leave", ok(fake.request(server, "GET", f"/v1/make_leave/{enc(room.id)}/{enc(fake.user())}"))["event"])]:
+        event = room.resealed({**template, "content": {**template["content"], "org.example.number": value}})
+        for api in ("v1", "v2"):
+            error(send_join(fake, server, room, event, verb=verb, api=api), 400, "M_BAD_JSON")
+    assert set(ok(alice.get(f"/rooms/{enc(room.id)}/joined_members"))["joined"]) == {alice.user_id, fake.user()}
+
+
+@pytest.mark.parametrize("version", ["1", "10", "12"])
+def test_joins_and_leaves_of_old_servers_are_answered_as_pairs(server, fake, alice, version):
+    room = fake.join(server, public_room(alice, room_version=version))
+    user = fake.user("second")
+    join = room.resealed(join_template(fake, server, room.id, user))
+    status, body = ok(send_join(fake, server, room, join, api="v1"))
+    assert status == 200 and {"m.room.create", "m.room.member"} <= {event["type"] for event in body["state"]}
+    assert body["event"] == join and body["auth_chain"] and set(body) == {"auth_chain", "event", "state"}
+    leave = room.resealed(ok(fake.request(server, "GET", f"/v1/make_leave/{enc(room.id)}/{enc(user)}"))["event"])
+    assert ok(send_join(fake, server, room, leave, verb="send_leave", api="v1")) == [200, {}]
+    assert set(ok(alice.get(f"/rooms/{enc(room.id)}/joined_members"))["joined"]) == {alice.user_id, fake.user()}
+
+
+def test_old_joins_and_leaves_are_refused_as_the_new_ones(server, fake, other, alice):
+    room = fake.join(server, public_room(alice))
+    event = room.event("m.room.member", {"membership": "join"}, None, fake.user())
+    foreign = Room(other, room.version, room.id)
+    for verb, membership in [("send_join", "join"), ("send_leave", "leave")]:
+        by_other = foreign.event("m.room.member", {"membership": membership}, None, other.user(), prev_events=[room.last])
+        error(send_join(fake, server, room, event, "!nowhere:localhost", verb=verb, api="v1"), 404, "M_NOT_FOUND")
+        error(send_join(fake, server, room, by_other, verb=verb, api="v1"), 400, "M_INVALID_PARAM")
+    ok(alice.post(f"/rooms/{enc(room.id)}/ban", {"user_id": fake.user()}))
+    for verb, membership in [("send_join", "join"), ("send_leave", "leave")]:
+        barred = room.event("m.room.member", {"membership": membership}, None, fake.user())
+        error(send_join(fake, server, room, barred, verb=verb, api="v1"), 403, "M_FORBIDDEN")
+
+
 def invite(fake, server, room, event, room_id=None, made=None, version=None, state=None):
     body = {"event": event, "room_version": version or room.version, "invite_room_state": room.state_events() if state is None else state}
     return fake.request(server, "PUT", f"/v2/invite/{enc(room_id or room.id)}/{enc(made or room.id_of(event))}", body)
@@ -155,11 +205,12 @@ def test_invite_that_is_not_what_it_says_is_refused(server, fake, other, alice, 
     assert set(signed["signatures"]) == {fake.name, server.name} and invited_to(alice) == {room.id}
 
 
-def test_invite_state_of_version_12_must_be_events_of_the_room(server, fake, alice):
+def test_whole_events_of_the_state_that_comes_with_an_invite_of_version_12_must_be_of_the_room(server, fake, alice):
     room, another = fake.make_room("12"), fake.make_room("12")
     event = room.event("m.room.member", {"membership": "invite"}, None, alice.user_id)
-    create = room.state_events()[0]
-    for state in ([], another.state_events(), [{**create, "signatures": {}}], [{"type": "m.room.create", "state_key": "", "sender": fake.user(), "content": {}}]):
+    create, *rest = room.state_events()
+    stripped_rule = {"type": "m.room.join_rules", "state_key": "", "sender": fake.user(), "content": {"join_rule": "public"}}
+    for state in ([], rest, [stripped_rule], another.state_events(), [{**create, "signatures": {}}], [create, {**rest[0], "sender": fake.user("other")}]):
         reply = invite(fake, server, room, event, state=state)
         assert reply.status_code == 400 and reply.json()["errcode"] in ("M_MISSING_PARAM", "M_INVALID_PARAM"), reply.text
     assert invited_to(alice) == set()
