@@ -6,12 +6,14 @@ namespace {
 
 using namespace http;
 
-// The old ones are there because client libraries refuse a server that names none they know.
+// Clients decide by these what they need not try first, so the newest is the last before one that clients take to mean
+// what is not served: v1.3 threads and relations, v1.11 authenticated media, v1.16 profiles of any field. The old ones
+// are there because client libraries refuse a server that names none they know. What is served of later versions has
+// names of its own: state_after in /sync, and private read receipts.
 constexpr std::string_view versions_json = R"({"versions":[
 "r0.0.1","r0.1.0","r0.2.0","r0.3.0","r0.4.0","r0.5.0","r0.6.0","r0.6.1",
-"v1.1","v1.2","v1.3","v1.4","v1.5","v1.6","v1.7","v1.8","v1.9","v1.10",
-"v1.11","v1.12","v1.13","v1.14","v1.15","v1.16","v1.17","v1.18","v1.19"],
-"unstable_features":{"org.matrix.msc4222":true}})";
+"v1.1","v1.2"],
+"unstable_features":{"org.matrix.msc4222":true,"org.matrix.msc2285.stable":true}})";
 
 // spec: client-server-api#get_matrixclientversions. The same for everyone, so a token makes no difference.
 Task<Result<Response>> get_versions(ClientApi&, Request&) {

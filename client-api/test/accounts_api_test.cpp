@@ -23,7 +23,7 @@ class AccountsApiTest : public ::testing::Test, protected test::ApiKit {
 
 TEST_F(AccountsApiTest, versions_name_old_and_new_ones) {
   const std::string versions = get("/_matrix/client/versions")["versions"];
-  for (const char* version : {"\"r0.0.1\"", "\"r0.6.1\"", "\"v1.1\"", "\"v1.19\""})
+  for (const char* version : {"\"r0.0.1\"", "\"r0.6.1\"", "\"v1.1\"", "\"v1.2\""})
     EXPECT_THAT(versions, HasSubstr(version));
 }
 

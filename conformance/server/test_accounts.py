@@ -19,9 +19,32 @@ def login(server, name, password="correct horse", **extra):
 # --- discovery ---------------------------------------------------------------------------------------------------------------
 
 
-def test_versions_name_old_and_new_ones(server):
-    versions = ok(server.anonymous().get("/_matrix/client/versions"))["versions"]
-    assert {"r0.6.1", "v1.1", "v1.19"} <= set(versions)
+def named_versions(server):
+    return ok(server.anonymous().get("/_matrix/client/versions"))["versions"]
+
+
+def test_versions_name_those_that_client_libraries_need(server):
+    assert {"r0.6.1", "v1.1", "v1.2"} <= set(named_versions(server))
+
+
+# What clients do without asking further once they have seen a version (matrix-js-sdk, matrix-rust-sdk and matrix-dart-sdk).
+TAKEN_FOR_GRANTED = {
+    2: ("GET", "/_matrix/client/v1/register/m.login.registration_token/validity"),
+    3: ("GET", "/_matrix/client/v1/rooms/!room/relations/$event"),
+    4: ("GET", "/_matrix/client/v1/rooms/!room/threads"),
+    6: ("GET", "/_matrix/client/v1/rooms/!room/timestamp_to_event"),
+    7: ("POST", "/_matrix/media/v1/create"),
+    11: ("GET", "/_matrix/client/v1/media/config"),
+    15: ("GET", "/_matrix/client/v1/auth_metadata"),
+}
+
+
+def test_versions_name_none_whose_features_clients_would_not_find(server, alice):
+    newest = max(int(version.removeprefix("v1.")) for version in named_versions(server) if version.startswith("v1."))
+    missing = [minor for minor, (verb, path) in TAKEN_FOR_GRANTED.items() if alice.request(verb, path).json().get("errcode") == "M_UNRECOGNIZED"]
+    own_field = alice.put(f"/profile/{alice.user_id}/org.example.field", {"org.example.field": "x"})
+    missing += [16] if own_field.status_code != 200 else []
+    assert newest < min(missing, default=1000), f"v1.{newest} is named, but what v1.{min(missing)} brought is not there"
 
 
 def test_well_known_is_404_unless_configured(server):
