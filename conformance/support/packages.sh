@@ -4,7 +4,7 @@ build_packages=(g++ cmake ninja-build ccache mold pkg-config git
   libboost1.81-dev libboost-json1.81-dev libpqxx-dev libsodium-dev libssl-dev libspdlog-dev libfmt-dev
   prometheus-cpp-dev libtomlplusplus-dev libcli11-dev libc-ares-dev libjemalloc-dev zlib1g-dev libgtest-dev libgmock-dev
   postgresql-15 curl ca-certificates openssl)
-test_packages=(clang clang-format libclang-rt-14-dev llvm python3 python3-pytest python3-requests python3-nacl iproute2)
+test_packages=(clang clang-format libclang-rt-14-dev llvm python3 python3-venv python3-pytest python3-requests python3-nacl iproute2)
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
@@ -48,6 +48,15 @@ install_packages() {
 # npm, where there is none: Debian's.
 install_npm() {
   command -v npm >/dev/null || install_packages nodejs npm
+}
+
+# A Synapse of the versions named, from PyPI, in a virtual environment of its own.
+install_synapse() {
+  local versions=conformance/interop/requirements.txt venv=build/interop/synapse
+  ! cmp -s "$versions" "$venv/installed.txt" || return 0
+  /usr/bin/python3 -m venv --clear "$venv" &&
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: -r "$versions" &&
+    cp "$versions" "$venv/installed.txt"
 }
 
 # Started as root, the server becomes this user.

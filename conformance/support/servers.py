@@ -75,12 +75,27 @@ class TestAuthority:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-class Server:
-    """One server. `name` is localhost and its federation port, so that others find it without DNS."""
+class Homeserver:
+    """Any homeserver that lets anybody register, at `url`."""
+
+    def register(self, name=None):
+        name = name or f"user{next(_numbers)}"
+        reply = requests.post(f"{self.url}/_matrix/client/v3/register", timeout=30,
+                              json={"username": name, "password": "correct horse", "auth": {"type": "m.login.dummy"}})
+        assert reply.status_code == 200, reply.text
+        return Client(self, reply.json())
+
+    def anonymous(self):
+        return Client(self, None)
+
+
+class Server(Homeserver):
+    """One Causeway. `name` is localhost and its federation port unless the environment says otherwise, so that others find it
+    without DNS."""
 
     def __init__(self, authority, **environment):
         self.client_port, self.federation_port = free_port(), free_port()
-        self.name = f"localhost:{self.federation_port}"
+        self.name = environment.get("SERVER_NAME", f"localhost:{self.federation_port}")
         self.url = f"http://127.0.0.1:{self.client_port}"
         self.federation_url = f"https://localhost:{self.federation_port}"
         self.authority = authority
@@ -154,16 +169,6 @@ class Server:
         if self.process.poll() is None:
             self.stop()
         shutil.rmtree(self.data, ignore_errors=True)
-
-    def register(self, name=None):
-        name = name or f"user{next(_numbers)}"
-        reply = requests.post(f"{self.url}/_matrix/client/v3/register", timeout=30,
-                              json={"username": name, "password": "correct horse", "auth": {"type": "m.login.dummy"}})
-        assert reply.status_code == 200, reply.text
-        return Client(self, reply.json())
-
-    def anonymous(self):
-        return Client(self, None)
 
     def count(self, name, **labels):
         """The sum of a counter in /metrics over all series that have these labels."""
