@@ -7,6 +7,7 @@
 
 #include "federation/missing_events.hpp"
 #include "homeserver/runtime/concurrency.hpp"
+#include "schema/db/failures.hpp"
 #include "schema/db/tables/staged_pdus.hpp"
 #include "schema/json/json.hpp"
 
@@ -120,7 +121,7 @@ struct GapFiller::Impl : std::enable_shared_from_this<Impl> {
         break;
       }
       bool settled = true;
-      if (room) settled = co_await settle(room, pdu, silent);
+      if (room) settled = co_await try_to_settle(room, pdu, silent);
       if (settled) settled_count.Increment();
       if (settled || give_up(pdu)) over.push_back(pdu.event_id);
     }
@@ -146,6 +147,17 @@ struct GapFiller::Impl : std::enable_shared_from_this<Impl> {
       if (attempt.not_before > services.clock.steady())
         next = std::min(next.value_or(attempt.not_before), attempt.not_before);
     return next;
+  }
+
+  // An event that fails counts its attempts like one whose past can't be had, so that it is given up in the end.
+  Task<bool> try_to_settle(RoomInfoPtr room, db::StagedPdu& pdu, std::set<ServerName>& silent) {
+    try {
+      co_return co_await settle(room, pdu, silent);
+    } catch (const std::exception& error) {
+      if (db::may_pass(error)) throw;
+      spdlog::error("federation: staged event {} of {}: {}", pdu.event_id.str(), room->id.str(), error.what());
+    }
+    co_return false;
   }
 
   Task<bool> settle(RoomInfoPtr room, db::StagedPdu& pdu, std::set<ServerName>& silent) {

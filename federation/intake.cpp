@@ -5,6 +5,7 @@
 
 #include "federation/destination.hpp"
 #include "homeserver/runtime/concurrency.hpp"
+#include "schema/db/failures.hpp"
 #include "schema/events/signing.hpp"
 #include "schema/json/json.hpp"
 
@@ -88,6 +89,7 @@ struct Intake::Impl {
                                        {Received::missing, "staged"}})
       counters[result] = &counter(name);
     invalid = &counter("invalid");
+    failed = &counter("failed");
   }
 
   prometheus::Counter& counter(const char* result) {
@@ -157,12 +159,20 @@ struct Intake::Impl {
     at->second.push_back(std::move(pdu));
   }
 
+  // Only what could not be made durable stops a transaction, so that the sender brings it again. Else one room that
+  // this server can't cope with would stop what that server sends in all others.
   Task<> try_room(WorkPtr work, std::size_t index) {
+    auto& [room_id, pdus] = work->rooms[index];
+    const auto count = static_cast<double>(pdus.size());
     try {
-      auto& [room_id, pdus] = work->rooms[index];
       co_await receive_in_room(work, room_id, std::move(pdus));
-    } catch (...) {
-      work->broken = std::current_exception();
+    } catch (const std::exception& error) {
+      if (db::may_pass(error)) {
+        work->broken = std::current_exception();
+        co_return;
+      }
+      failed->Increment(count);
+      spdlog::error("federation: what {} sent in {} is dropped: {}", work->origin.str(), room_id, error.what());
     }
   }
 
@@ -183,7 +193,7 @@ struct Intake::Impl {
     }
     auto verified = co_await check(work, room, std::move(pdus));
     if (verified.empty()) co_return;
-    auto outcomes = co_await services.rooms.receive(work->origin, room->id, verified);
+    auto outcomes = co_await receive_or_set_aside(work->origin, room->id, verified);
     for (std::size_t i = 0; i < verified.size(); ++i) {
       std::string id = verified[i].event()->id().str();
       auto result = co_await settle(work->origin, std::move(verified[i]), std::move(outcomes[i]));
@@ -234,6 +244,23 @@ struct Intake::Impl {
     co_return verified;
   }
 
+  // Events that the room can't be brought to take are missing something, as far as is known: they are staged, and tried
+  // again one by one.
+  Task<std::vector<ReceiveOutcome>> receive_or_set_aside(ServerName origin, RoomId room,
+                                                         std::vector<VerifiedEvent> events) {
+    try {
+      co_return co_await services.rooms.receive(origin, room, events);
+    } catch (const std::exception& error) {
+      if (db::may_pass(error)) throw;
+      failed->Increment(static_cast<double>(events.size()));
+      spdlog::error("federation: {} events from {} in {} are set aside: {}", events.size(), origin.str(), room.str(),
+                    error.what());
+    }
+    ReceiveOutcome later;
+    later.result = Received::missing;
+    co_return std::vector<ReceiveOutcome>(events.size(), later);
+  }
+
   Task<RoomInfoPtr> find_room(std::string text) {
     auto id = RoomId::parse(text);
     if (!id) co_return nullptr;
@@ -259,6 +286,7 @@ struct Intake::Impl {
   std::deque<std::string> order;
   std::map<Received, prometheus::Counter*> counters;
   prometheus::Counter* invalid = nullptr;
+  prometheus::Counter* failed = nullptr;
 };
 
 Intake::Intake(Services services) : impl_(std::make_unique<Impl>(services)) {}

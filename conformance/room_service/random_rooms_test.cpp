@@ -1,5 +1,5 @@
-// Random rooms that real room services on PostgreSQL write together, with forks, delays, gaps, late joins, restarts and
-// backfill: every state they keep against full snapshots resolved naively from scratch.
+// Random rooms that real room services on PostgreSQL write together, with invites, forks, delays, gaps, late joins,
+// restarts and backfill: every state they keep against full snapshots resolved naively from scratch.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -88,6 +88,13 @@ class RandomServicesTest : public testing::Test {
     }
   }
 
+  // The invite is here before anything that it cites, and gets its place by backfill or when it comes again.
+  void invite(Server& server) {
+    if (!in_room(first()) || &server == &first()) return;
+    (void)first().kit.change(Kind::invite, first().user, server.user.user, room_);
+    publish_new(first());
+  }
+
   // Over the first server; what was before comes by backfill or late.
   void join(Server& server) {
     if (!in_room(first()) || !server.kit.join(server.user, room_, {first().kit.self.name})) return;
@@ -141,7 +148,7 @@ class RandomServicesTest : public testing::Test {
   void step() {
     Server& server = *servers_[roll(servers_.size())];
     if (!in_room(server))
-      join(server);
+      roll(2) ? join(server) : invite(server);
     else if (roll(2))
       act(server);
     else

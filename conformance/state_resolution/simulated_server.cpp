@@ -8,22 +8,27 @@ bool SimulatedServer::can_place(Place place) const {
   return std::ranges::all_of(room_.at(place).prev, [this](Place prev) { return has(prev); });
 }
 
-// What an event cites is learnt first and has lesser numbers.
+// What an event cites is learnt first.
 EventNid SimulatedServer::learn(Place place) {
   if (const auto known = numbers_of_.find(place); known != numbers_of_.end()) return known->second;
   std::vector<EventNid> auth;
   for (Place cited : room_.at(place).auth)
     auth.push_back(learn(cited));
-  last_number_ += 1 + static_cast<std::int64_t>(numbers_() % 100);
-  const EventNid nid{last_number_};
+  EventNid nid{};
+  while (nid == EventNid{} || nodes_.contains(nid))
+    nid = EventNid{static_cast<std::int64_t>(numbers_())};
+  std::int64_t order = to_int(nid);
+  for (EventNid cited : auth)
+    order = std::max(order, nodes_.at(cited).order + 1);
   numbers_of_[place] = nid;
   Node& node = nodes_[nid];
   node.place = place;
   node.auth = std::move(auth);
+  node.order = order;
   const EventPtr& event = room_.at(place).event;
   const StateKeyNid number = event->is_state() ? key({event->type(), *event->state_key()}) : StateKeyNid{};
   node.graph = {nid, number, event, node.auth, false};
-  graph_.add(nid, number, node.auth);
+  graph_.add(nid, order, number, node.auth);
   return nid;
 }
 

@@ -1,4 +1,5 @@
-// One server's view of a simulated room, by the real state resolution: its own numbers, in its own order of arrival.
+// One server's view of a simulated room, by the real state resolution: in its own order of arrival, under numbers of
+// its own that come in any order.
 #pragma once
 
 #include "conformance/state_resolution/simulated_room.hpp"
@@ -36,6 +37,7 @@ class SimulatedServer : public EventGraph {
   struct Node {
     GraphEvent graph;
     std::vector<EventNid> auth;
+    std::int64_t order = 0;
     Place place = 0;
   };
   EventNid learn(Place place);
@@ -50,7 +52,6 @@ class SimulatedServer : public EventGraph {
   SimulatedRoom& room_;
   char name_;
   std::mt19937 numbers_;
-  std::int64_t last_number_ = 0;
   std::map<StateKey, StateKeyNid> keys_;
   std::map<StateKeyNid, StateKey> names_;
   std::map<Place, EventNid> numbers_of_;

@@ -1,9 +1,5 @@
 #include "homeserver/rooms/auth_graph.hpp"
 
-#include <algorithm>
-#include <stdexcept>
-#include <string>
-
 namespace causeway {
 
 AuthGraph::Index AuthGraph::index_of(EventNid nid) {
@@ -12,13 +8,8 @@ AuthGraph::Index AuthGraph::index_of(EventNid nid) {
   return found->second;
 }
 
-void AuthGraph::add(EventNid nid, StateKeyNid key, std::span<const EventNid> auth_events) {
-  if (std::ranges::any_of(auth_events, [nid](EventNid cited) { return cited >= nid; }))
-    throw std::logic_error("event number " + std::to_string(to_int(nid)) + " cites a later one");
-  add(nid, key, auth_events, Node::State::present);
-}
-
-void AuthGraph::add(EventNid nid, StateKeyNid key, std::span<const EventNid> auth_events, Node::State state) {
+void AuthGraph::add(EventNid nid, std::int64_t order, StateKeyNid key, std::span<const EventNid> auth_events,
+                    Node::State state) {
   const Index at = index_of(nid);
   if (is_known(at)) return;
   const auto first = static_cast<std::uint32_t>(edges_.size());
@@ -26,6 +17,7 @@ void AuthGraph::add(EventNid nid, StateKeyNid key, std::span<const EventNid> aut
     edges_.push_back(index_of(cited));
   Node& node = nodes_[at];
   node.key = key;
+  node.order = order;
   node.first = first;
   node.count = static_cast<std::uint16_t>(auth_events.size());
   node.state = state;

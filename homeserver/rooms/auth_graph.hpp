@@ -18,11 +18,13 @@ class AuthGraph {
  public:
   using Index = std::uint32_t;
 
-  // `key` 0: not a state event. An event's number is greater than those of what it cites, because what is cited is
-  // stored first; throws std::logic_error where it is not. What is added again stays as it is.
-  void add(EventNid nid, StateKeyNid key, std::span<const EventNid> auth_events);
+  // `key` 0: not a state event. `order` is greater than those of what the event cites (StoredEvent::auth_order); its
+  // number need not be. What is added again stays as it is.
+  void add(EventNid nid, std::int64_t order, StateKeyNid key, std::span<const EventNid> auth_events) {
+    add(nid, order, key, auth_events, Node::State::present);
+  }
   // An event that this server has never had; walks go on as if it were not cited.
-  void add_absent(EventNid nid) { add(nid, {}, {}, Node::State::absent); }
+  void add_absent(EventNid nid) { add(nid, 0, {}, {}, Node::State::absent); }
 
   std::size_t size() const { return nodes_.size(); }
 
@@ -32,7 +34,8 @@ class AuthGraph {
     return found == index_.end() ? std::nullopt : std::optional(found->second);
   }
   EventNid nid(Index at) const { return nodes_[at].nid; }
-  StateKeyNid key(Index at) const { return nodes_[at].key; }  // of a known one
+  StateKeyNid key(Index at) const { return nodes_[at].key; }       // of a known one
+  std::int64_t order(Index at) const { return nodes_[at].order; }  // of a known one
   bool is_known(Index at) const { return nodes_[at].state != Node::State::unknown; }
   bool is_absent(Index at) const { return nodes_[at].state == Node::State::absent; }
   // What a known event cites.
@@ -43,11 +46,12 @@ class AuthGraph {
     enum class State : std::uint8_t { unknown, absent, present };
     EventNid nid{};
     StateKeyNid key{};
+    std::int64_t order = 0;
     std::uint32_t first = 0;  // of its edges
     std::uint16_t count = 0;
     State state = State::unknown;
   };
-  void add(EventNid nid, StateKeyNid key, std::span<const EventNid> auth_events, Node::State state);
+  void add(EventNid nid, std::int64_t order, StateKeyNid key, std::span<const EventNid> auth_events, Node::State state);
   Index index_of(EventNid nid);
 
   std::vector<Node> nodes_;

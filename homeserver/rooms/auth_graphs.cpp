@@ -39,7 +39,7 @@ Task<> AuthGraphs::load(std::shared_ptr<AuthGraph> graph, std::vector<EventNid> 
   auto read = [nids](db::Connection& connection) { return db::cited_by(connection, nids, nids.size() + read_ahead); };
   const auto rows = co_await database_.run(std::move(read));
   for (const db::CitingRow& row : rows)
-    graph->add(row.nid, row.key, row.auth);
+    graph->add(row.nid, row.auth_order, row.key, row.auth);
   for (EventNid nid : nids) {
     const auto found = graph->find(nid);
     if (!found || !graph->is_known(*found)) graph->add_absent(nid);

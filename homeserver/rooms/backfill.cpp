@@ -29,7 +29,7 @@ Task<std::vector<EventId>> not_here(EventStore& events, std::vector<EventId> ids
   const auto here = co_await events.by_id(ids);
   std::vector<EventId> absent;
   for (std::size_t i = 0; i < ids.size(); ++i)
-    if (!here[i]) absent.push_back(std::move(ids[i]));
+    if (!here[i] || here[i]->has(db::EventFlags::unjudged)) absent.push_back(std::move(ids[i]));
   co_return absent;
 }
 

@@ -30,6 +30,7 @@ StoredEventPtr to_stored(db::EventRow row) {
   if (row.after_line && row.after_version) stored->after = StateRef{*row.after_line, *row.after_version};
   stored->flags = row.flags;
   stored->auth = std::move(row.auth);
+  stored->raised_order = row.auth_order.value_or(0);
   stored->event = Event::from_stored(*version, std::move(row.id), std::move(row.json));
   return stored;
 }

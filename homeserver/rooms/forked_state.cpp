@@ -256,7 +256,7 @@ Task<> ForkedState::learn(std::shared_ptr<AuthGraph> graph, std::vector<EventNid
       continue;
     }
     auto event = head_.cached(nid);  // the database does not know it
-    graph->add(nid, event->key.value_or(StateKeyNid{}), event->auth);
+    graph->add(nid, event->auth_order(), event->key.value_or(StateKeyNid{}), event->auth);
   }
   if (!committed.empty()) co_await services_.graphs.load(std::move(graph), std::move(committed));
 }

@@ -91,7 +91,7 @@ bool judge_outlier(StoredEvent& stored, const KnownEvents& known) {
     entry.event = found->second->event;
     entry.rejected = found->second->has(db::EventFlags::rejected);
     entries.push_back(std::move(entry));
-    if (stored.key) stored.auth.push_back(found->second->nid);
+    if (stored.key) stored.cite(*found->second);
   }
   if (auto create = implied_create(event)) {
     auto found = known.find(*create);

@@ -24,7 +24,8 @@ std::vector<EventId> ids_around(const std::vector<VerifiedEvent>& events) {
 
 }  // namespace
 
-Task<std::vector<NewEventPtr>> RoomService::Impl::as_outliers(RoomNid room, const std::vector<VerifiedEvent>& events) {
+Task<std::vector<NewEventPtr>> RoomService::Impl::as_outliers(RoomNid room, const std::vector<VerifiedEvent>& events,
+                                                              const KnownEvents& unjudged) {
   std::vector<UserId> senders;
   std::vector<StateKey> keys;
   for (const auto& event : events) {
@@ -37,12 +38,21 @@ Task<std::vector<NewEventPtr>> RoomService::Impl::as_outliers(RoomNid room, cons
   std::size_t next_key = 0;
   for (std::size_t i = 0; i < events.size(); ++i) {
     auto stored = std::make_shared<StoredEvent>();
-    stored->nid = co_await services.interner.next_event();
+    const auto here = unjudged.find(events[i].event()->id());
+    const bool is_here = here != unjudged.end();
+    if (is_here)
+      stored->nid = here->second->nid;
+    else
+      stored->nid = co_await services.interner.next_event();
     stored->room = room;
     stored->sender = sender_nids[i];
     stored->event = events[i].event();
     if (stored->event->is_state()) stored->key = key_nids[next_key++];
     if (events[i].hash_mismatch()) stored->flags = db::EventFlags::hash_mismatch;
+    if (is_here && here->second->has(db::EventFlags::redacted)) {
+      stored->event = here->second->event;
+      stored->flags = stored->flags | db::EventFlags::redacted;
+    }
     outliers.push_back(std::move(stored));
   }
   co_return outliers;
@@ -55,17 +65,20 @@ Task<Result<RoomService::Impl::StoredOutliers>> RoomService::Impl::store_outlier
   auto ids = ids_around(events);
   auto here = co_await services.events.by_id(std::move(ids));
   std::set<EventId> of_other_rooms;  // with IDs that their servers chose, in versions 1 and 2
+  KnownEvents unjudged;              // in its turn now, under the number that it has
   for (auto& event : here) {
     if (!event) continue;
     if (event->room != room)
       of_other_rooms.insert(event->event->id());
+    else if (event->has(db::EventFlags::unjudged))
+      unjudged.emplace(event->event->id(), std::move(event));
     else
       result.known.emplace(event->event->id(), std::move(event));
   }
   std::erase_if(events, [&](const auto& event) { return result.known.contains(event.event()->id()); });
   auto sorted = in_citing_order(events);
   std::erase_if(sorted, [&](const auto& event) { return of_other_rooms.contains(event.event()->id()); });
-  auto outliers = co_await as_outliers(room, sorted);
+  auto outliers = co_await as_outliers(room, sorted, unjudged);
 
   auto unit = std::make_shared<WriteUnit>();
   unit->room = room;

@@ -258,7 +258,7 @@ RoomService::Impl::Surroundings RoomService::Impl::look_around(const RoomHead& h
   for (const EventId& id : event.auth_events()) {
     auto auth = find(placed, id);
     if (!auth) auth = find(known, id);
-    if (auth)
+    if (auth && !auth->has(db::EventFlags::unjudged))
       around.auth.push_back(std::move(auth));
     else
       missing.missing_auth.push_back(id);
@@ -295,7 +295,7 @@ Task<NewEventPtr> RoomService::Impl::stored_form(RoomHead& head, const Inbound& 
   StateKey key(inbound.event->type(), *inbound.event->state_key());
   stored->key = co_await services.interner.state_key(std::move(key));
   for (const auto& auth : around.auth)
-    stored->auth.push_back(auth->nid);
+    stored->cite(*auth);
   co_return stored;
 }
 
@@ -310,7 +310,7 @@ Task<Result<StateRef>> RoomService::Impl::find_state_before(ForkedState& forked,
     if (!event) continue;
     if (event->event->room_id() != inbound.event->room_id())
       co_return make_error(ErrorCode::not_found, "The state before the event holds events of another room.");
-    if (event->key && !event->has(db::EventFlags::rejected)) snapshot[*event->key] = event->nid;
+    if (event->key && event->counts()) snapshot[*event->key] = event->nid;
   }
   // Whoever leaves that out leaves out more; on such a state any event would be rejected for good.
   StateKey create_key("m.room.create", "");

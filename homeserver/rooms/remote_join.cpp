@@ -125,7 +125,7 @@ Task<Result<>> RoomService::Impl::start_from_snapshot(RoomLock lock, const Remot
   auto snapshot = std::make_shared<StateMap>();
   for (const auto& event : joined.state) {
     auto found = outliers.known.find(event.event()->id());
-    if (found == outliers.known.end() || !found->second->key || found->second->has(db::EventFlags::rejected)) continue;
+    if (found == outliers.known.end() || !found->second->key || !found->second->counts()) continue;
     (*snapshot)[*found->second->key] = found->second->nid;
   }
   auto unit = std::make_shared<WriteUnit>();

@@ -251,7 +251,8 @@ Task<Result<>> RoomService::Impl::end_membership(RoomLock& lock, UserNid user, R
   co_return co_await services.writer.commit(std::move(unit));
 }
 
-// An event of a room that this server is not in. Whether it was here already or not, its number is returned.
+// An event of a room that this server is not in, so that nothing can be checked of it but its signatures. Whether it
+// was here already or not, its number is returned.
 Task<Result<EventNid>> RoomService::Impl::add_foreign_outlier(WriteUnit& unit, EventPtr event, db::EventFlags flags) {
   auto existing = co_await services.events.by_id(event->id());
   // In versions 1 and 2 a server may give one ID to many events.
@@ -261,8 +262,8 @@ Task<Result<EventNid>> RoomService::Impl::add_foreign_outlier(WriteUnit& unit, E
   auto stored = std::make_shared<StoredEvent>();
   stored->nid = co_await services.interner.next_event();
   stored->room = unit.room;
-  stored->flags = flags;
   stored->sender = co_await services.interner.user(event->sender());
+  stored->flags = flags | db::EventFlags::unjudged;
   if (event->is_state()) {
     StateKey key(event->type(), *event->state_key());
     stored->key = co_await services.interner.state_key(std::move(key));

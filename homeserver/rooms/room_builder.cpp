@@ -68,7 +68,7 @@ Task<RoomBuilder::Drafted> RoomBuilder::choose_auth_events(RoomHead& head, Event
     drafted.state.add(holders[i]->event);
     if (i >= selected) continue;
     draft.auth_events.push_back(reference_to(*holders[i]->event));
-    drafted.auth.push_back(holders[i]->nid);
+    drafted.auth.push_back(std::move(holders[i]));
   }
   drafted.draft = std::move(draft);
   co_return drafted;
@@ -90,7 +90,9 @@ Task<Result<NewEventPtr>> RoomBuilder::build(RoomHead& head, LocalDraft local) {
   auto stored = make_stored(head, sender_nid, std::move(*event));
   stored->nid = co_await interner_.next_event();
   stored->key = drafted.key;
-  if (stored->key) stored->auth = std::move(drafted.auth);
+  if (stored->key)
+    for (const auto& cited : drafted.auth)
+      stored->cite(*cited);
   co_return stored;
 }
 

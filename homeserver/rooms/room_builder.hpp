@@ -56,8 +56,8 @@ class RoomBuilder {
  private:
   struct Drafted {
     EventDraft draft;
-    AuthEvents state;            // by which it is judged
-    std::vector<EventNid> auth;  // its auth_events
+    AuthEvents state;                  // by which it is judged
+    std::vector<StoredEventPtr> auth;  // its auth_events
     std::optional<StateKeyNid> key;
   };
   EventDraft draft_on(const RoomHead& head, LocalDraft draft) const;

@@ -151,7 +151,8 @@ struct RoomService::Impl {
   // In the room's lane, or of a room that nobody else knows yet.
   Task<Result<StoredOutliers>> store_outliers(RoomNid room, std::vector<VerifiedEvent> events,
                                               std::optional<NewRoom> new_room);
-  Task<std::vector<NewEventPtr>> as_outliers(RoomNid room, const std::vector<VerifiedEvent>& events);
+  Task<std::vector<NewEventPtr>> as_outliers(RoomNid room, const std::vector<VerifiedEvent>& events,
+                                             const KnownEvents& unjudged);
   Task<std::vector<EventId>> add_outliers(RoomId room, const RoomVersion* version, std::vector<VerifiedEvent> events);
 
   // remote_memberships.cpp

@@ -1,6 +1,7 @@
 #include "homeserver/rooms/state_conflict.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "schema/matrix/assert.hpp"
 
@@ -16,13 +17,14 @@ void note_unknown(FullConflictedSet& full, EventNid event) {
 
 // The auth difference: which events are in the full auth chain of some states but not of all.
 //
-// Every event has a greater number than what it cites. So when events are taken from the greatest number down, all who
-// reach an event have been taken before it, and which states reach it is final. When no event is left that only some
-// states reach, all that is behind is in every chain.
+// The graph's order is greater for an event than for what it cites. So when events are taken from the greatest down,
+// all who reach an event have been taken before it, and which states reach it is final. When no event is left that only
+// some states reach, all that is behind is in every chain. Of what the graph does not know yet there is a bound: it is
+// less than that of whoever cites it.
 class ChainComparison {
  public:
   ChainComparison(const Conflict& conflict, const AuthGraph& graph, FullConflictedSet& full)
-      : conflict_(conflict), graph_(graph), full_(full), reached_by_(graph.size()) {
+      : conflict_(conflict), graph_(graph), full_(full), reached_(graph.size()) {
     CAUSEWAY_ASSERT(conflict.by_state.size() <= max_states);
     all_ = conflict.by_state.size() == max_states ? ~States{} : (States{1} << conflict.by_state.size()) - 1;
   }
@@ -40,6 +42,10 @@ class ChainComparison {
 
  private:
   using States = std::uint64_t;  // one bit for each
+  struct Reached {
+    States by = 0;
+    bool taken = false;
+  };
 
   void start() {
     for (const auto& [key, event] : *conflict_.any_state)
@@ -53,18 +59,23 @@ class ChainComparison {
     const auto event = graph_.find(nid);
     if (!event || !graph_.is_known(*event)) return note_unknown(full_, nid);
     for (Index cited : graph_.auth_events(*event))
-      if (reach(cited, states)) open_.emplace_back(graph_.nid(cited), cited);
+      if (reach(cited, states)) open_.emplace_back(place_of(cited, *event), cited);
+  }
+  // Where an event is taken that this one cites.
+  std::int64_t place_of(Index cited, Index citing) const {
+    return graph_.is_known(cited) ? graph_.order(cited) : graph_.order(citing) - 1;
   }
 
   void take(Index event) {
-    const States states = reached_by_[event];
+    reached_[event].taken = true;
+    const States states = reached_[event].by;
     const bool differs = states != all_;
     if (differs) --differing_;
     if (!graph_.is_known(event)) return note_unknown(full_, graph_.nid(event));
     if (differs && !graph_.is_absent(event)) full_.events.insert(graph_.nid(event));
     for (Index cited : graph_.auth_events(event)) {
       if (!reach(cited, states)) continue;
-      open_.emplace_back(graph_.nid(cited), cited);
+      open_.emplace_back(place_of(cited, event), cited);
       std::ranges::push_heap(open_);
     }
   }
@@ -72,11 +83,12 @@ class ChainComparison {
   // True when nothing had reached it before.
   bool reach(Index event, States states) {
     ++full_.steps;
-    States& reached = reached_by_[event];
-    const bool is_new = reached == 0;
-    const bool differed = !is_new && reached != all_;
-    reached |= states;
-    const bool differs = reached != all_;
+    Reached& reached = reached_[event];
+    if (reached.taken) return false;  // rows in which the order does not hold: what was told of it stands
+    const bool is_new = reached.by == 0;
+    const bool differed = !is_new && reached.by != all_;
+    reached.by |= states;
+    const bool differs = reached.by != all_;
     if (differs && !differed) ++differing_;
     if (!differs && differed) --differing_;
     return is_new;
@@ -86,45 +98,72 @@ class ChainComparison {
   const AuthGraph& graph_;
   FullConflictedSet& full_;
   States all_ = 0;
-  std::vector<States> reached_by_;
-  std::vector<std::pair<EventNid, Index>> open_;  // a heap: reached, and not yet taken
-  std::size_t differing_ = 0;                     // of those, how many only some states reach
+  std::vector<Reached> reached_;
+  std::vector<std::pair<std::int64_t, Index>> open_;  // a heap: reached, and not yet taken
+  std::size_t differing_ = 0;                         // of those, how many only some states reach
 };
 
 // The conflicted state subgraph: every event on a path along auth_events from one conflicted event to another. Nothing
-// older than the oldest conflicted event can be on one. spec: rooms/v12#definitions
-void add_conflicted_subgraph(FullConflictedSet& full, const Conflict& conflict, const AuthGraph& graph) {
-  const EventNid oldest = *std::ranges::min_element(conflict.events);
-  boost::unordered_flat_set<Index> reached;
-  std::vector<Index> open;
-  auto reach = [&](Index event) {
-    ++full.steps;
-    if (graph.nid(event) >= oldest && reached.insert(event).second) open.push_back(event);
-  };
-  for (EventNid nid : conflict.events)
-    if (const auto event = graph.find(nid)) reach(*event);
-  while (!open.empty()) {
-    const Index event = open.back();
-    open.pop_back();
-    if (!graph.is_known(event)) {
-      note_unknown(full, graph.nid(event));
-      continue;
+// of a lower order than all conflicted events can be on one. spec: rooms/v12#definitions
+class ConflictedSubgraph {
+ public:
+  ConflictedSubgraph(const Conflict& conflict, const AuthGraph& graph, FullConflictedSet& full)
+      : conflict_(conflict), graph_(graph), full_(full) {}
+
+  // All conflicted events are known.
+  void run() {
+    for (EventNid nid : conflict_.events)
+      lowest_ = std::min(lowest_, graph_.order(*graph_.find(nid)));
+    for (EventNid nid : conflict_.events)
+      reach(*graph_.find(nid));
+    while (!open_.empty()) {
+      const Index event = open_.back();
+      open_.pop_back();
+      for (Index cited : graph_.auth_events(event))
+        if (graph_.order(event) > lowest_) reach(cited);
     }
-    for (Index cited : graph.auth_events(event))
-      reach(cited);
+    add_leading();
   }
 
-  std::vector<Index> oldest_first(reached.begin(), reached.end());
-  std::ranges::sort(oldest_first, {}, [&graph](Index event) { return graph.nid(event); });
-  boost::unordered_flat_set<Index> leading;  // conflicted, or to a conflicted one
-  for (Index event : oldest_first) {
-    const auto cited = graph.auth_events(event);
-    if (!conflict.events.contains(graph.nid(event)) &&
-        std::ranges::none_of(cited, [&](Index auth) { return leading.contains(auth); }))
-      continue;
-    leading.insert(event);
-    if (!graph.is_absent(event)) full.events.insert(graph.nid(event));
+ private:
+  void reach(Index event) {
+    ++full_.steps;
+    if (graph_.is_known(event) && graph_.order(event) < lowest_) return;
+    if (!reached_.insert(event).second) return;
+    if (graph_.is_known(event))
+      open_.push_back(event);
+    else
+      note_unknown(full_, graph_.nid(event));
   }
+
+  // Of those reached, the conflicted ones and those from which one is reached.
+  void add_leading() {
+    std::vector<Index> lowest_first(reached_.begin(), reached_.end());
+    std::ranges::sort(lowest_first, {}, [this](Index event) { return graph_.order(event); });
+    boost::unordered_flat_set<Index> leading;
+    for (Index event : lowest_first) {
+      const auto cited = graph_.auth_events(event);
+      if (!conflict_.events.contains(graph_.nid(event)) &&
+          std::ranges::none_of(cited, [&](Index auth) { return leading.contains(auth); }))
+        continue;
+      leading.insert(event);
+      if (!graph_.is_absent(event)) full_.events.insert(graph_.nid(event));
+    }
+  }
+
+  const Conflict& conflict_;
+  const AuthGraph& graph_;
+  FullConflictedSet& full_;
+  std::int64_t lowest_ = std::numeric_limits<std::int64_t>::max();
+  boost::unordered_flat_set<Index> reached_;
+  std::vector<Index> open_;
+};
+
+bool knows_conflicted_events(const Conflict& conflict, const AuthGraph& graph) {
+  return std::ranges::all_of(conflict.events, [&graph](EventNid nid) {
+    const auto event = graph.find(nid);
+    return event && graph.is_known(*event);
+  });
 }
 
 }  // namespace
@@ -174,7 +213,8 @@ Conflict find_conflict(std::span<const StateMapPtr> states) {
 FullConflictedSet full_conflicted_set(const RoomVersion& version, const Conflict& conflict, const AuthGraph& graph) {
   FullConflictedSet full;
   ChainComparison(conflict, graph, full).run();
-  if (version.state_resolution == StateResolution::v2_1) add_conflicted_subgraph(full, conflict, graph);
+  if (version.state_resolution == StateResolution::v2_1 && knows_conflicted_events(conflict, graph))
+    ConflictedSubgraph(conflict, graph, full).run();
   for (EventNid event : conflict.events)
     if (const auto at = graph.find(event); at && !graph.is_absent(*at)) full.events.insert(event);
   return full;

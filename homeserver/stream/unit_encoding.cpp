@@ -80,6 +80,8 @@ class Encoder {
     std::optional<StreamPosition> offset, anchor;
     std::optional<std::int32_t> line, version, after_line, after_version;
     std::optional<std::size_t> auth_first, auth_last;
+    std::optional<std::int64_t> raised_order;
+    if (stored.raised_order) raised_order = stored.raised_order;
     if (event.placement == Placement::live) offset = position;
     if (event.placement == Placement::backfilled) anchor = stored.order.value().anchor;
     const std::int32_t sub = anchor ? stored.order->sub : 0;
@@ -96,7 +98,8 @@ class Encoder {
     }
     if (event.placement != Placement::live || stored.key || stored.after) batch_.all_are_messages = false;
     batch_.events.add(stored.nid, stored.room, stored.sender, stored.key, offset, anchor, sub, line, version,
-                      after_line, after_version, stored.flags, stored.event->id().to_db(), auth_first, auth_last);
+                      after_line, after_version, stored.flags, stored.event->id().to_db(), auth_first, auth_last,
+                      raised_order);
     batch_.event_jsons.add(stored.event->json());
   }
 

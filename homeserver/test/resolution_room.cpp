@@ -40,10 +40,13 @@ StateKeyNid ResolutionRoom::key(const std::string& type, const std::string& stat
 }
 
 EventNid ResolutionRoom::insert(EventPtr event, std::vector<EventNid> auth) {
-  last_event_ += 1 + static_cast<std::int64_t>(numbers_() % 1000);
-  const EventNid nid{last_event_};
+  const EventNid nid{fresh_number()};
+  std::int64_t order = to_int(nid);
+  for (EventNid cited : auth)
+    if (const auto found = nodes_.find(cited); found != nodes_.end()) order = std::max(order, found->second.order + 1);
   Node& node = nodes_[nid];
   node.auth = std::move(auth);
+  node.order = order;
   const StateKeyNid key_nid = event->is_state() ? key(event->type(), *event->state_key()) : StateKeyNid{};
   node.graph = {nid, key_nid, std::move(event), node.auth, false};
   tell(graph_, nid);
@@ -101,7 +104,7 @@ Resolution ResolutionRoom::resolution_of(const std::vector<StateMap>& states) co
 void ResolutionRoom::tell(AuthGraph& graph, EventNid nid) const {
   const GraphEvent* event = find(nid);
   if (event)
-    graph.add(nid, event->key, event->auth);
+    graph.add(nid, nodes_.at(nid).order, event->key, event->auth);
   else
     graph.add_absent(nid);
 }

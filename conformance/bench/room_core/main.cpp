@@ -148,7 +148,7 @@ class BigRoom : public EventGraph {
   }
   EventNid add(StateKeyNid key, EventPtr event, std::vector<EventNid> auth) {
     const EventNid nid{++last_};
-    graph_.add(nid, key, auth);
+    graph_.add(nid, last_, key, auth);
     if (!event) return nid;
     Node& node = nodes_[nid];
     node.auth = std::move(auth);

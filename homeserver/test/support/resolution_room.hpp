@@ -15,7 +15,7 @@ namespace causeway::test {
 
 class ResolutionRoom : public EventGraph {
  public:
-  // Numbers of events and keys depend on the seed; those of events rise, as in the database.
+  // Numbers of events and keys depend on the seed and come in any order.
   explicit ResolutionRoom(const RoomVersion& version, unsigned seed = 0) : version_(version), numbers_(seed) {}
 
   // Adds an event sent in the state `before`. Event IDs are "$" + name.
@@ -44,6 +44,7 @@ class ResolutionRoom : public EventGraph {
   struct Node {
     GraphEvent graph;
     std::vector<EventNid> auth;
+    std::int64_t order = 0;
   };
   GraphEvent& at(EventNid nid) { return nodes_.at(nid).graph; }
   EventNid insert(EventPtr event, std::vector<EventNid> auth);
@@ -54,7 +55,6 @@ class ResolutionRoom : public EventGraph {
 
   const RoomVersion& version_;
   std::mt19937 numbers_;
-  std::int64_t last_event_ = 0;
   std::set<std::int64_t> taken_;
   std::map<StateKey, StateKeyNid> keys_;
   AuthGraph graph_;

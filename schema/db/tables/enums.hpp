@@ -15,6 +15,7 @@ enum class EventFlags : std::int16_t {
   local = 8,           // made by this server: owed to the room's other servers
   hash_mismatch = 16,  // arrived with a wrong content hash: stored redacted
   withheld = 32,       // not shown to clients: a redaction that is not applied (yet), an event that merges
+  unjudged = 64,       // an outlier of which nothing was checked, as what it cites was not here: proves nothing
 };
 constexpr EventFlags operator|(EventFlags a, EventFlags b) {
   return static_cast<EventFlags>(static_cast<std::int16_t>(a) | static_cast<std::int16_t>(b));

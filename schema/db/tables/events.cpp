@@ -5,9 +5,10 @@ namespace causeway::db {
 namespace {
 
 // Every query below selects these columns of `events e` and `rooms r`, in this order.
-#define SELECT_EVENTS                                                                              \
-  "select e.event_nid, e.room_nid, e.sender_nid, e.state_key_nid, e.anchor, e.sub, e.state_line, " \
-  "e.state_version, e.after_line, e.after_version, e.flags, e.auth_nids, e.event_id, r.version, e.json "
+#define SELECT_EVENTS                                                                                \
+  "select e.event_nid, e.room_nid, e.sender_nid, e.state_key_nid, e.anchor, e.sub, e.state_line, "   \
+  "e.state_version, e.after_line, e.after_version, e.flags, e.auth_nids, e.auth_order, e.event_id, " \
+  "r.version, e.json "
 #define FROM_EVENTS "from events e join rooms r on r.room_nid = e.room_nid "
 // Neither rejected (1) nor soft-failed (2) nor withheld (32).
 #define SHOWN "and (e.flags & 35) = 0 "
@@ -33,9 +34,10 @@ EventRow read_event(const pqxx::row& row) {
   event.flags = read_int<EventFlags>(row[10]);
   for (std::int64_t nid : read_ints(row[11]))
     event.auth.push_back(EventNid{nid});
-  event.id = EventId::from_db(read_bytes(row[12]));
-  event.room_version = row[13].as<std::string>();
-  event.json = read_bytes(row[14]);
+  event.auth_order = read_optional<std::int64_t>(row[12]);
+  event.id = EventId::from_db(read_bytes(row[13]));
+  event.room_version = row[14].as<std::string>();
+  event.json = read_bytes(row[15]);
   return event;
 }
 
@@ -125,17 +127,18 @@ std::vector<EventRow> auth_chain(Connection& connection, std::span<const EventNi
 // A recursive query gives its first term's rows first and stops when no more are wanted.
 std::vector<CitingRow> cited_by(Connection& connection, std::span<const EventNid> of, std::size_t limit) {
   std::vector<CitingRow> found;
-  for (const auto& row :
-       connection.exec("with recursive chain(nid) as ("
-                       "select unnest($1::bigint[]) union "
-                       "select unnest(a.auth_nids) from chain join events a on a.event_nid = chain.nid) "
-                       "select e.event_nid, coalesce(e.state_key_nid, 0), e.auth_nids "
-                       "from (select nid from chain limit $2) c join events e on e.event_nid = c.nid",
-                       int_array_of(of), limit)) {
+  for (const auto& row : connection.exec(
+           "with recursive chain(nid) as ("
+           "select unnest($1::bigint[]) union "
+           "select unnest(a.auth_nids) from chain join events a on a.event_nid = chain.nid) "
+           "select e.event_nid, coalesce(e.auth_order, e.event_nid), coalesce(e.state_key_nid, 0), e.auth_nids "
+           "from (select nid from chain limit $2) c join events e on e.event_nid = c.nid",
+           int_array_of(of), limit)) {
     CitingRow& citing = found.emplace_back();
     citing.nid = read_int<EventNid>(row[0]);
-    citing.key = read_int<StateKeyNid>(row[1]);
-    for (std::int64_t nid : read_ints(row[2]))
+    citing.auth_order = read_int(row[1]);
+    citing.key = read_int<StateKeyNid>(row[2]);
+    for (std::int64_t nid : read_ints(row[3]))
       citing.auth.push_back(EventNid{nid});
   }
   return found;

@@ -26,6 +26,7 @@ struct EventRow {
   std::optional<std::int32_t> after_line, after_version;
   EventFlags flags = EventFlags::none;
   std::vector<EventNid> auth;
+  std::optional<std::int64_t> auth_order;  // where it is not the event's number
   EventId id;
   std::string room_version;
   std::string json;
@@ -63,6 +64,7 @@ std::vector<EventRow> auth_chain(Connection& connection, std::span<const EventNi
 // What these events cite, and what those cite, and so on, the given ones first: at most `limit`. Numbers alone.
 struct CitingRow {
   EventNid nid{};
+  std::int64_t auth_order = 0;
   StateKeyNid key{};  // 0: not a state event
   std::vector<EventNid> auth;
 };

@@ -39,10 +39,10 @@ struct WriteBatch {
   std::int64_t positions = 0;    // how many it takes
   bool all_are_messages = true;  // of the events: live and no state
   Rows<I, B, B, I, I> rooms;     // room, room_id, version, resident, created_ts
-  Rows<I, I, I, I, I, I, I, I, I, I, I, I, B, I, I> events;
+  Rows<I, I, I, I, I, I, I, I, I, I, I, I, B, I, I, I> events;
   // event, room, sender, state_key, offset or null, anchor or null, sub, state line and
   // version, those after it or nulls, flags, event_id, first and last index in
-  // event_auths or nulls
+  // event_auths or nulls, raised auth_order or null
   Rows<I> event_auths;
   Rows<B> event_jsons;
   Rows<I, I, I, I, I, I> heads;  // room, state_version, next_line, resident, first and last index in extremities
