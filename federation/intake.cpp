@@ -14,6 +14,7 @@ namespace causeway::federation {
 namespace {
 
 constexpr std::size_t max_remembered = 4'096;
+constexpr std::size_t max_remembered_bytes = 4u << 20;  // names and replies, which the sender makes as long as it likes
 constexpr std::size_t rooms_at_once = 8;
 
 MatrixError too_many(std::string_view what, std::size_t limit) {
@@ -68,6 +69,7 @@ struct Intake::Impl {
   struct Remembered {
     Flag done;
     std::optional<Result<std::string>> reply;  // none: it broke off and may be tried again
+    std::size_t bytes = 0;
   };
   using RememberedPtr = std::shared_ptr<Remembered>;
 
@@ -109,23 +111,39 @@ struct Intake::Impl {
     try {
       entry->reply = co_await work_on(origin, std::move(body));
     } catch (...) {
-      remembered.erase(key);
+      forget(key);
       entry->done.set();
       throw;
     }
+    const auto kept = remembered.find(key);
+    if (*entry->reply && kept != remembered.end() && kept->second == entry)
+      count_bytes(*entry, (*entry->reply)->size());
     entry->done.set();
     co_return *entry->reply;
   }
 
   RememberedPtr remember(const std::string& key) {
-    while (order.size() >= max_remembered) {
-      remembered.erase(order.front());
+    while (order.size() >= max_remembered || (remembered_bytes > max_remembered_bytes && !order.empty())) {
+      forget(order.front());
       order.pop_front();
     }
     auto entry = std::make_shared<Remembered>();
     remembered.insert_or_assign(key, entry);
     order.push_back(key);
+    count_bytes(*entry, 2 * key.size());
     return entry;
+  }
+
+  void count_bytes(Remembered& entry, std::size_t bytes) {
+    entry.bytes += bytes;
+    remembered_bytes += bytes;
+  }
+
+  void forget(const std::string& key) {
+    const auto found = remembered.find(key);
+    if (found == remembered.end()) return;
+    remembered_bytes -= found->second->bytes;
+    remembered.erase(found);
   }
 
   Task<Result<std::string>> work_on(ServerName origin, boost::json::object body) {
@@ -284,6 +302,7 @@ struct Intake::Impl {
   Services services;
   std::unordered_map<std::string, RememberedPtr> remembered;
   std::deque<std::string> order;
+  std::size_t remembered_bytes = 0;
   std::map<Received, prometheus::Counter*> counters;
   prometheus::Counter* invalid = nullptr;
   prometheus::Counter* failed = nullptr;

@@ -2,6 +2,7 @@
 //
 // spec: server-server-api#joining-rooms, #inviting-to-a-room, #leaving-rooms-rejecting-invites
 #include "federation/api.hpp"
+#include "federation/foreign_body.hpp"
 #include "federation/remote_rooms.hpp"
 #include "schema/json/json.hpp"
 
@@ -161,12 +162,10 @@ bool is_stripped(const boost::json::object& event) {
   return !event.contains("signatures") && !event.contains("hashes");
 }
 
-// Room version 12: the create event must be there, and what is a whole event must be one of this very room. Earlier
-// versions: whatever is there. NOTSPEC: in version 12 too there are servers that send stripped events; these prove no
-// more than in earlier versions.
+// From room version 12 on: the create event must be there, and what is a whole event must be one of this very room.
+// NOTSPEC: there are servers that send stripped events still; these prove no more than in earlier versions.
 Task<Result<>> check_invite_room_state(FederationApi& api, const RoomVersion* version, RoomId room,
                                        std::vector<boost::json::object> entries) {
-  if (!version->room_id_is_create_hash) co_return Result<>();
   const bool has_create = std::ranges::any_of(entries, is_create);
   std::erase_if(entries, is_stripped);
   auto checked = co_await api.checker.check(version, std::move(entries));
@@ -178,12 +177,8 @@ Task<Result<>> check_invite_room_state(FederationApi& api, const RoomVersion* ve
   co_return Result<>();
 }
 
-std::vector<boost::json::object> invite_room_state(const boost::json::object& body) {
-  std::vector<boost::json::object> entries;
-  if (const auto* array = json::find_array(body, "invite_room_state"))
-    for (const auto& value : *array)
-      if (value.is_object() && entries.size() < max_stripped_state) entries.push_back(value.get_object());
-  return entries;
+std::vector<boost::json::object> take_invite_room_state(boost::json::object& from) {
+  return take_objects(from, "invite_room_state", max_stripped_state);
 }
 
 Task<Result<VerifiedEvent>> read_invite(FederationApi& api, Request& request, const RoomVersion* version,
@@ -216,18 +211,20 @@ Task<Result<EventPtr>> take_invite(FederationApi& api, Request& request, const R
   }
   auto event = co_await read_invite(api, request, version, std::move(pdu));
   if (!event) co_return event.error();
-  auto state_checked = co_await check_invite_room_state(api, version, *room_id, room_state);
-  if (!state_checked) co_return state_checked.error();
-  boost::json::array shown(room_state.begin(), room_state.end());
+  if (version->room_id_is_create_hash) {
+    auto state_checked = co_await check_invite_room_state(api, version, *room_id, room_state);
+    if (!state_checked) co_return state_checked.error();
+  }
+  boost::json::array shown(std::make_move_iterator(room_state.begin()), std::make_move_iterator(room_state.end()));
   co_return co_await api.rooms.accept_invite(*request.origin, std::move(*event), std::move(shown));
 }
 
 // spec: server-server-api#put_matrixfederationv1inviteroomideventid. The reply is an array of the status and the body.
 Reply send_invite_v1(FederationApi& api, Request& request) {
-  auto pdu = request.json_object();
+  auto pdu = co_await read_foreign_object(api.cpu, std::move(request.body));
   if (!pdu) co_return pdu.error();
   std::vector<boost::json::object> room_state;
-  if (const auto* extra = json::find_object(*pdu, "unsigned")) room_state = invite_room_state(*extra);
+  if (json::find_object(*pdu, "unsigned")) room_state = take_invite_room_state((*pdu)["unsigned"].get_object());
   const auto* version = version_1_or_2(room_state);  // the request does not say
   auto accepted = co_await take_invite(api, request, version, std::move(*pdu), std::move(room_state));
   if (!accepted) co_return accepted.error();
@@ -236,7 +233,7 @@ Reply send_invite_v1(FederationApi& api, Request& request) {
 
 // spec: server-server-api#put_matrixfederationv2inviteroomideventid
 Reply send_invite(FederationApi& api, Request& request) {
-  auto body = request.json_object();
+  auto body = co_await read_foreign_object(api.cpu, std::move(request.body));
   if (!body) co_return body.error();
   auto version_id = json::required_string(*body, "room_version");
   if (!version_id) co_return version_id.error();
@@ -248,8 +245,8 @@ Reply send_invite(FederationApi& api, Request& request) {
   }
   auto pdu = json::required_object(*body, "event");
   if (!pdu) co_return pdu.error();
-  boost::json::object event = **pdu;
-  auto room_state = invite_room_state(*body);
+  boost::json::object event = std::move((*body)["event"].get_object());
+  auto room_state = take_invite_room_state(*body);
   auto accepted = co_await take_invite(api, request, version, std::move(event), std::move(room_state));
   if (!accepted) co_return accepted.error();
   co_return Response::json_text("{\"event\":" + (*accepted)->json() + "}");

@@ -226,6 +226,22 @@ def test_same_transaction_sent_by_many_connections_at_once_is_applied_once(serve
     assert [event for event in timeline(alice, room.id) if event in sent] == sent[::-1]
 
 
+def test_replies_to_transactions_are_remembered_up_to_so_many_bytes(server, fake):
+    """Others' IDs in them may be long."""
+    bad = [{"room_id": "!nowhere:localhost", "event_id": f"${'x' * 240}{number}:localhost"} for number in range(50)]
+
+    def counted_again():
+        before = server.count("federation_pdus_received_total", result="not_in_room")
+        ok(fake.transaction(server, bad, transaction="first"))
+        return server.count("federation_pdus_received_total", result="not_in_room") - before
+
+    assert counted_again() == 50 and counted_again() == 0
+    reply = len(fake.transaction(server, bad).content)
+    for _ in range(4 * 2**20 // reply + 1):
+        ok(fake.transaction(server, bad))
+    assert counted_again() == 50
+
+
 # --- what a server that is not in the room may not ask ---------------------------------------------------------------------------
 
 
