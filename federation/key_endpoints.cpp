@@ -2,8 +2,10 @@
 //
 // spec: server-server-api#retrieving-server-keys
 #include <charconv>
+#include <set>
 
 #include "federation/api.hpp"
+#include "homeserver/runtime/concurrency.hpp"
 #include "schema/events/signing.hpp"
 #include "schema/json/canonical.hpp"
 #include "schema/json/json.hpp"
@@ -15,25 +17,37 @@ namespace {
 using namespace http;
 
 constexpr std::size_t max_servers_per_query = 50;
+constexpr std::size_t servers_at_once = 10;
 
 // NOTSPEC: canonical, as others write it and some check the signature on the bytes as they come.
 Reply get_server_key(FederationApi& api, Request&) {
   co_return Response::json_text(json::canonical(api.keys.own_keys()));
 }
 
-// The documents with our signature beside their own.
-Task<> append_documents(FederationApi& api, boost::json::array& out, ServerName server, Timestamp minimum_valid_until) {
-  auto documents = co_await api.keys.documents(server, minimum_valid_until);
-  for (auto& document : documents) {
-    sign_json(document, api.self.name.str(), api.self.key);
-    out.emplace_back(std::move(document));
-  }
-}
+struct WantedKeys {
+  ServerName server;
+  Timestamp until = 0;
+  std::set<std::string> keys = {};  // at least
+};
 
-Response key_response(boost::json::array documents) {
+// The documents of these servers, with our signature beside their own. One that is slow does not hold up the others.
+Reply documents_of(FederationApi& api, std::vector<WantedKeys> wanted) {
+  auto found = std::make_shared<std::vector<std::vector<boost::json::object>>>(wanted.size());
+  std::function<Task<>(std::size_t)> job = [&api, &wanted, found](std::size_t index) -> Task<> {
+    const auto& [server, until, keys] = wanted[index];
+    (*found)[index] = co_await api.keys.documents(server, until, keys);
+  };
+  const std::size_t count = wanted.size();
+  co_await for_each_concurrently(count, servers_at_once, std::move(job));
+  boost::json::array documents;
+  for (auto& of_server : *found)
+    for (auto& document : of_server) {
+      sign_json(document, api.self.name.str(), api.self.key);
+      documents.emplace_back(std::move(document));
+    }
   boost::json::object body;
   body["server_keys"] = std::move(documents);
-  return Response::json_text(json::canonical(body));
+  co_return Response::json_text(json::canonical(body));
 }
 
 // spec: server-server-api#get_matrixkeyv2queryservername
@@ -46,9 +60,8 @@ Reply perspectives_key_query(FederationApi& api, Request& request) {
     if (error != std::errc{} || end != text->data() + text->size())
       co_return make_error(ErrorCode::invalid_param, "minimum_valid_until_ts must be an integer.");
   }
-  boost::json::array documents;
-  co_await append_documents(api, documents, *server, until);
-  co_return key_response(std::move(documents));
+  std::vector<WantedKeys> wanted(1, WantedKeys{*server, until});
+  co_return co_await documents_of(api, std::move(wanted));
 }
 
 // The latest time any of the wanted keys should be valid until.
@@ -61,6 +74,14 @@ Timestamp wanted_until(const boost::json::value& criteria, Timestamp now) {
   return until;
 }
 
+std::set<std::string> wanted_keys(const boost::json::value& criteria) {
+  std::set<std::string> ids;
+  if (const auto* by_id = criteria.if_object())
+    for (const auto& [id, wish] : *by_id)
+      ids.emplace(id);
+  return ids;
+}
+
 // spec: server-server-api#post_matrixkeyv2query
 Reply bulk_perspectives_key_query(FederationApi& api, Request& request) {
   auto body = request.json_object();
@@ -69,12 +90,13 @@ Reply bulk_perspectives_key_query(FederationApi& api, Request& request) {
   if (!wanted) co_return wanted.error();
   if ((*wanted)->size() > max_servers_per_query)
     co_return make_error(ErrorCode::too_large, 400, "Ask for the keys of fewer servers at once.");
-  boost::json::array documents;
+  std::vector<WantedKeys> asked;
   for (const auto& [name, criteria] : **wanted) {
     auto server = ServerName::parse(std::string_view(name));
-    if (server) co_await append_documents(api, documents, *server, wanted_until(criteria, api.clock.now_ms()));
+    if (server)
+      asked.push_back({std::move(*server), wanted_until(criteria, api.clock.now_ms()), wanted_keys(criteria)});
   }
-  co_return key_response(std::move(documents));
+  co_return co_await documents_of(api, std::move(asked));
 }
 
 constexpr Endpoint endpoints[] = {

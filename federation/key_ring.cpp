@@ -17,8 +17,10 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t max_servers = 20'000;
-// Larger ones are not told to others.
+// Larger ones are not told to others, nor are their keys kept for long.
 constexpr std::size_t max_stored_document = 16 * 1024;
+// What others ask may not take all the places that wait for other servers. So many of their questions wait at a time.
+constexpr std::size_t max_lookups = 32;
 // Of one server, all together.
 constexpr std::size_t max_documents = 8;
 constexpr std::size_t max_stored_documents = 2 * max_stored_document;
@@ -31,15 +33,29 @@ std::chrono::milliseconds pause(unsigned failures) {
   return std::min<std::chrono::milliseconds>(grown, max_pause_after_failure);
 }
 
-std::set<std::string> key_ids(const std::string& document) {
+std::set<std::string> key_ids(const boost::json::object& document) {
   std::set<std::string> ids;
-  const auto parsed = json::parse_object(document);
-  if (!parsed) return ids;
   for (const char* kind : {"verify_keys", "old_verify_keys"})
-    if (const auto* keys = json::find_object(*parsed, kind))
+    if (const auto* keys = json::find_object(document, kind))
       for (const auto& [id, key] : *keys)
         ids.emplace(id);
   return ids;
+}
+
+std::set<std::string> key_ids(const std::string& document) {
+  const auto parsed = json::parse_object(document);
+  return parsed ? key_ids(*parsed) : std::set<std::string>();
+}
+
+// Newest first.
+bool answers(const std::vector<boost::json::object>& documents, Timestamp valid_until,
+             const std::set<std::string>& wanted_keys) {
+  if (documents.empty()) return false;
+  if (json::find_int(documents.front(), "valid_until_ts").value_or(0) < valid_until) return false;
+  std::set<std::string> told;
+  for (const auto& document : documents)
+    told.merge(key_ids(document));
+  return std::ranges::includes(told, wanted_keys);
 }
 
 // The newest document and, of those before it, as many as have keys that no newer one has. Newest first.
@@ -158,7 +174,14 @@ struct KeyRing::Impl {
     entry->ask_again_at = clock.steady() + pause_after_success;
     for (const auto& [id, fetched] : *keys)
       entry->keys.insert_or_assign(id, fetched);
+    forget_shortest(entry->keys);
     co_await store(server, std::move(*keys), boost::json::serialize(*document));
+  }
+
+  // A server that never stops making new keys.
+  static void forget_shortest(VerifyKeys& keys) {
+    while (keys.size() > db::max_keys_of_server)
+      keys.erase(std::ranges::min_element(keys, {}, [](const auto& held) { return held.second.valid_until_ts; }));
   }
 
   // A notary may know less than we do; a server alone takes back what it said of its keys.
@@ -171,6 +194,7 @@ struct KeyRing::Impl {
     });
     for (const auto& [id, told] : keys)
       entry->keys.insert_or_assign(id, told);
+    forget_shortest(entry->keys);
     co_await store(server, std::move(keys), {});
   }
 
@@ -227,8 +251,9 @@ struct KeyRing::Impl {
     for (auto& [id, key] : keys)
       rows.push_back(db::RemoteKey{id, std::move(key.public_key), key.valid_until_ts, key.expired_ts});
     auto write = [name = server.str(), stored = std::move(rows), document = std::move(published)](db::Connection& c) {
+      if (document.size() > max_stored_document) return;
       db::store_remote_keys(c, name, stored);
-      if (document.empty() || document.size() > max_stored_document) return;
+      if (document.empty()) return;
       db::store_key_documents(c, name, worth_keeping(document, db::key_documents(c, name)));
     };
     co_await database.run(std::move(write));
@@ -250,6 +275,7 @@ struct KeyRing::Impl {
   const std::chrono::milliseconds own_validity;
   const std::vector<ServerName> notaries;
   std::unordered_map<ServerName, EntryPtr> entries;
+  std::size_t lookups = 0;  // for others, under way
 };
 
 KeyRing::KeyRing(db::Database& database, KeySource& source, const Clock& clock, const LocalServer& self,
@@ -271,18 +297,26 @@ boost::json::object KeyRing::own_keys() const {
   return own_server_keys(impl_->self, impl_->clock.now_ms() + impl_->own_validity.count());
 }
 
-Task<std::vector<boost::json::object>> KeyRing::documents(ServerName server, Timestamp minimum_valid_until) {
+Task<std::vector<boost::json::object>> KeyRing::documents(ServerName server, Timestamp minimum_valid_until,
+                                                          std::set<std::string> wanted_keys) {
   std::vector<boost::json::object> found;
   if (server == impl_->self.name) {
     found.push_back(own_keys());
     co_return found;
   }
   found = co_await impl_->stored_documents(server);
-  if (!found.empty() && json::find_int(found.front(), "valid_until_ts").value_or(0) >= minimum_valid_until)
-    co_return found;
-  auto entry = impl_->entry_of(server);
-  co_await impl_->load(server, entry);
-  co_await impl_->refresh(server, entry);
+  if (answers(found, minimum_valid_until, wanted_keys)) co_return found;
+  if (impl_->lookups >= max_lookups) co_return found;
+  ++impl_->lookups;
+  try {
+    auto entry = impl_->entry_of(server);
+    co_await impl_->load(server, entry);
+    co_await impl_->refresh(server, entry);
+  } catch (...) {
+    --impl_->lookups;
+    throw;
+  }
+  --impl_->lookups;
   co_return co_await impl_->stored_documents(server);
 }
 

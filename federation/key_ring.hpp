@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,7 +42,10 @@ class KeyRing {
 
   // For the notary endpoints: the server's documents as it published them, if they ever could be had. First the newest,
   // as far as possible valid until then; behind it earlier ones with keys that it no longer has. Ours for ourselves.
-  Task<std::vector<boost::json::object>> documents(ServerName server, Timestamp minimum_valid_until);
+  // The server is asked again where none of them has a key that is wanted. Where too many wait already, what is here
+  // must do.
+  Task<std::vector<boost::json::object>> documents(ServerName server, Timestamp minimum_valid_until,
+                                                   std::set<std::string> wanted_keys = {});
 
  private:
   struct Impl;

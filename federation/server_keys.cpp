@@ -9,9 +9,14 @@ namespace causeway::federation {
 namespace {
 
 constexpr std::size_t max_keys = 100;
+constexpr std::size_t max_key_id_bytes = 100;
 
 MatrixError bad_document(const ServerName& server, const std::string& why) {
   return make_error(ErrorCode::unauthorized, 401, "The keys of " + server.str() + " can't be used: " + why);
+}
+
+bool is_usable_id(std::string_view id) {
+  return id.starts_with("ed25519:") && id.size() <= max_key_id_bytes;
 }
 
 std::optional<std::string> read_key(const boost::json::value& entry) {
@@ -51,7 +56,7 @@ Result<VerifyKeys> read_server_keys(const boost::json::object& document, const S
   bool self_signed = false;
   for (const auto& [id, entry] : *current) {
     auto key = read_key(entry);
-    if (!key || !id.starts_with("ed25519:")) continue;
+    if (!key || !is_usable_id(id)) continue;
     self_signed = self_signed || verify_json(document, server.str(), id, *key);
     keys.emplace(std::string(id), VerifyKey{std::move(*key), std::min(*valid_until, latest)});
   }
@@ -60,8 +65,7 @@ Result<VerifyKeys> read_server_keys(const boost::json::object& document, const S
   for (const auto& [id, entry] : *old) {
     auto key = read_key(entry);
     const auto expired = key ? json::find_int(entry.get_object(), "expired_ts") : std::nullopt;
-    if (expired && id.starts_with("ed25519:"))
-      keys.emplace(std::string(id), VerifyKey{std::move(*key), *expired, expired});
+    if (expired && is_usable_id(id)) keys.emplace(std::string(id), VerifyKey{std::move(*key), *expired, expired});
   }
   return keys;
 }

@@ -3,42 +3,18 @@
 
 #include "federation/pdu_checker.hpp"
 #include "federation/request_auth.hpp"
-#include "federation/test/support/peer_kit.hpp"
+#include "federation/test/support/key_ring_test.hpp"
 #include "federation/x_matrix.hpp"
 #include "homeserver/runtime/concurrency.hpp"
-#include "homeserver/test/support/run_task.hpp"
 #include "schema/events/signing.hpp"
 #include "schema/json/canonical.hpp"
-#include "schema/test/support/test_database.hpp"
 
 namespace causeway::federation {
 namespace {
 
 using namespace std::chrono_literals;
 using causeway::test::run_task;
-
-struct KeysTest : testing::Test {
-  KeysTest() { source.publish(peer, clock.now_ms() + std::chrono::milliseconds(24h).count()); }
-
-  std::optional<std::string> request_key(const std::string& id = "ed25519:1") {
-    return run_task(reactor, ring.request_key(peer.name, id));
-  }
-  std::optional<std::string> event_key(Timestamp at) {
-    return run_task(reactor, ring.event_key(peer.name, "ed25519:1", at));
-  }
-  Timestamp after(std::chrono::milliseconds time) const { return clock.now_ms() + time.count(); }
-
-  causeway::test::TestDatabase test_database;
-  db::Database database{db::Settings{test_database.url(), 1}};
-  asio::io_context reactor;
-  ManualClock clock;
-  Metrics metrics;
-  CpuPool cpu{1};
-  const LocalServer self = test::make_server("us");
-  const LocalServer peer = test::make_server("peer");
-  test::FakeKeySource source;
-  KeyRing ring{database, source, clock, self, 24h};
-};
+using test::KeysTest;
 
 // --- key ring
 // ----------------------------------------------------------------------------------------------------------
@@ -226,59 +202,6 @@ TEST_F(NotaryTest, no_notary_is_asked_for_what_we_tell_as_one) {
   EXPECT_TRUE(run_task(reactor, trusting.documents(peer.name, clock.now_ms())).empty());
   EXPECT_EQ(source.notaries_asked, 0);
   EXPECT_TRUE(run_task(reactor, trusting.event_key(peer.name, "ed25519:1", clock.now_ms())));
-}
-
-TEST_F(KeysTest, the_last_document_is_told_after_a_restart_though_its_server_is_gone) {
-  const auto published = source.documents[peer.name];
-  const std::vector<boost::json::object> only(1, published);
-  EXPECT_EQ(run_task(reactor, ring.documents(peer.name, clock.now_ms())), only);
-  source.documents.clear();
-  clock.advance(25h);
-  KeyRing second(database, source, clock, self, 24h);
-  EXPECT_EQ(run_task(reactor, second.documents(peer.name, clock.now_ms())), only);
-  EXPECT_EQ(source.asked, 2);
-}
-
-struct RotatingKeysTest : KeysTest {
-  // What the server publishes from now on, and what is told of it then.
-  boost::json::object publish(const std::string& key_id, std::size_t padding = 0) {
-    clock.advance(1h);
-    auto document = own_server_keys(test::make_server("peer", key_id), after(24h));
-    if (padding > 0) {
-      const auto key = crypto::SigningKey::generate(key_id);
-      document = own_server_keys(LocalServer{peer.name, key}, after(24h));
-      document["padding"] = std::string(padding, 'x');
-      document.erase("signatures");
-      sign_json(document, "peer", key);
-    }
-    source.documents[peer.name] = document;
-    return document;
-  }
-  std::vector<boost::json::object> told() { return run_task(reactor, ring.documents(peer.name, after(24h))); }
-};
-
-TEST_F(RotatingKeysTest, a_key_that_a_server_no_longer_tells_of_is_still_told) {
-  const auto first = publish("ed25519:a");
-  EXPECT_EQ(told(), std::vector{first});
-  const auto second = publish("ed25519:b");
-  EXPECT_EQ(told(), (std::vector{second, first}));
-  const auto third = publish("ed25519:b");
-  EXPECT_EQ(told(), (std::vector{third, first})) << "the second had no key that the third has not";
-  EXPECT_TRUE(run_task(reactor, ring.event_key(peer.name, "ed25519:a", clock.now_ms())));
-}
-
-TEST_F(RotatingKeysTest, of_a_server_that_never_stops_rotating_its_keys_only_so_much_is_kept) {
-  for (int i = 0; i < 20; ++i) {
-    (void)publish("ed25519:" + std::to_string(i));
-    EXPECT_LE(told().size(), 8u);
-  }
-  for (int i = 20; i < 30; ++i) {
-    (void)publish("ed25519:" + std::to_string(i), 10'000);
-    std::size_t bytes = 0;
-    for (const auto& document : told())
-      bytes += boost::json::serialize(document).size();
-    EXPECT_LE(bytes, 32u * 1024);
-  }
 }
 
 TEST_F(KeysTest, our_own_key_is_known_without_asking) {

@@ -5,6 +5,7 @@
 
 #include "federation/key_ring.hpp"
 #include "federation/server_keys.hpp"
+#include "homeserver/runtime/concurrency.hpp"
 #include "schema/events/signing.hpp"
 #include "schema/json/json.hpp"
 
@@ -22,6 +23,7 @@ class FakeKeySource final : public KeySource {
   }
   Task<Result<boost::json::object>> server_keys(ServerName server) override {
     ++asked;
+    if (held) co_await held->wait();
     const auto found = documents.find(server);
     if (found == documents.end()) co_return make_error(ErrorCode::unknown, 502, "unreachable");
     co_return found->second;
@@ -34,6 +36,7 @@ class FakeKeySource final : public KeySource {
   }
   std::map<ServerName, boost::json::object> documents;
   std::map<std::pair<ServerName, ServerName>, std::vector<boost::json::object>> told;  // by notary and server
+  std::shared_ptr<Flag> held;                                                          // no answer before
   int asked = 0;
   int notaries_asked = 0;
 };

@@ -7,8 +7,8 @@ namespace causeway::db {
 std::vector<RemoteKey> load_remote_keys(Connection& connection, std::string_view server) {
   std::vector<RemoteKey> keys;
   for (const auto& row : connection.exec("select key_id, public_key, valid_until_ts, expired_ts from remote_keys "
-                                         "where server = $1 order by valid_until_ts desc limit 200",
-                                         Bytes(server))) {
+                                         "where server = $1 order by valid_until_ts desc limit $2",
+                                         Bytes(server), max_keys_of_server)) {
     std::optional<Timestamp> expired;
     if (!row[3].is_null()) expired = row[3].as<Timestamp>();
     keys.push_back({read_bytes(row[0]), read_bytes(row[1]), row[2].as<Timestamp>(), expired});
@@ -23,6 +23,10 @@ void store_remote_keys(Connection& connection, std::string_view server, const st
         "on conflict (server, key_id) do update set public_key = excluded.public_key, "
         "valid_until_ts = excluded.valid_until_ts, expired_ts = excluded.expired_ts",
         Bytes(server), Bytes(key.key_id), Bytes(key.public_key), key.valid_until_ts, key.expired_ts);
+  connection.exec(
+      "delete from remote_keys where server = $1 and key_id in "
+      "(select key_id from remote_keys where server = $1 order by valid_until_ts desc offset $2)",
+      Bytes(server), max_keys_of_server);
 }
 
 std::vector<std::string> key_documents(Connection& connection, std::string_view server) {
@@ -42,9 +46,10 @@ void store_key_documents(Connection& connection, std::string_view server, std::s
       Bytes(server), Bytes(newest_first.front()), bytea_array(newest_first.subspan(1)));
   // Anybody can have us ask any server, so of those that share no room with us only the latest are kept.
   connection.exec(
-      "delete from remote_key_documents where not exists (select from servers where name = $1) and server in "
-      "(select d.server from remote_key_documents d where not exists (select from servers s where s.name = d.server) "
-      "order by d.ctid desc offset $2)",
+      "with gone as (delete from remote_key_documents where not exists (select from servers where name = $1) "
+      "and server in (select d.server from remote_key_documents d "
+      "where not exists (select from servers s where s.name = d.server) order by d.ctid desc offset $2) "
+      "returning server) delete from remote_keys k using gone where k.server = gone.server",
       Bytes(server), max_documents_of_strangers);
 }
 

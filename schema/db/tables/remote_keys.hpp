@@ -20,7 +20,8 @@ struct RemoteKey {
   std::optional<Timestamp> expired_ts;
 };
 
-// At most 200, those valid longest.
+// Those of a server that are valid longest; the others are not kept.
+inline constexpr int max_keys_of_server = 200;
 std::vector<RemoteKey> load_remote_keys(Connection& connection, std::string_view server);
 
 // Replaces what is there by the same key IDs.
@@ -28,7 +29,8 @@ void store_remote_keys(Connection& connection, std::string_view server, const st
 
 // The documents of its keys that a server published and that are kept, as JSON, the newest first.
 std::vector<std::string> key_documents(Connection& connection, std::string_view server);
-// Replaces them; there is at least one. Of servers that share no room with us, the latest so many have theirs kept.
+// Replaces them; there is at least one. Of servers that share no room with us, the latest so many have their documents
+// and keys kept.
 inline constexpr int max_documents_of_strangers = 1000;
 void store_key_documents(Connection& connection, std::string_view server, std::span<const std::string> newest_first);
 
