@@ -285,7 +285,8 @@ struct Intake::Impl {
     auto room = co_await services.reader.room(*id);
     if (room && room->resident) co_return room;
     // The server that is letting us in may be faster than its own answer.
-    co_await services.rooms.wait_for_join(*id);
+    const bool joined = co_await services.rooms.wait_for_join(*id);
+    if (!joined) co_return room;
     co_return co_await services.reader.room(*id);
   }
 

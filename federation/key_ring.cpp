@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <list>
 #include <set>
 
 #include "homeserver/runtime/concurrency.hpp"
@@ -16,7 +17,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// Servers whose keys are known, and others: anybody can name servers that have none, which push out none that has.
 constexpr std::size_t max_servers = 20'000;
+constexpr std::size_t max_keyless_servers = 5'000;
 // Larger ones are not told to others, nor are their keys kept for long.
 constexpr std::size_t max_stored_document = 16 * 1024;
 // What others ask may not take all the places that wait for other servers. So many of their questions wait at a time.
@@ -78,12 +81,19 @@ std::vector<std::string> worth_keeping(std::string newest, std::vector<std::stri
 }  // namespace
 
 struct KeyRing::Impl {
+  // Servers by when they were asked for, the most recent first.
+  struct Used {
+    std::list<ServerName> servers;
+    std::size_t most = 0;
+  };
   struct Entry {
     VerifyKeys keys;
     bool loaded = false;  // from the database
     unsigned failures = 0;
     std::chrono::steady_clock::time_point ask_again_at{}, ask_notaries_again_at{};
     std::shared_ptr<Flag> fetching, asking_notaries;
+    Used* listed = nullptr;  // where its place is `used`
+    std::list<ServerName>::iterator used;
     bool busy() const { return fetching || asking_notaries; }
   };
   using EntryPtr = std::shared_ptr<Entry>;
@@ -94,11 +104,29 @@ struct KeyRing::Impl {
       : database(db), source(s), clock(c), self(own), own_validity(validity), notaries(std::move(n)) {}
 
   EntryPtr entry_of(const ServerName& server) {
-    if (entries.size() >= max_servers && !entries.contains(server))
-      std::erase_if(entries, [](const auto& item) { return !item.second->busy(); });
-    auto& entry = entries[server];
-    if (!entry) entry = std::make_shared<Entry>();
+    auto& made = entries[server];
+    if (!made) {
+      made = std::make_shared<Entry>();
+      made->listed = &keyless;
+      made->used = keyless.servers.insert(keyless.servers.begin(), server);
+    }
+    const EntryPtr entry = made;
+    Used& list = entry->keys.empty() ? keyless : with_keys;
+    list.servers.splice(list.servers.begin(), entry->listed->servers, entry->used);
+    entry->listed = &list;
+    drop_oldest(list);
     return entry;
+  }
+
+  // Not those that are being asked, nor the one just used.
+  void drop_oldest(Used& list) {
+    auto oldest = list.servers.end();
+    while (list.servers.size() > list.most && --oldest != list.servers.begin()) {
+      const auto found = entries.find(*oldest);
+      if (found->second->busy()) continue;
+      entries.erase(found);
+      oldest = list.servers.erase(oldest);
+    }
   }
 
   Task<> load(ServerName server, EntryPtr entry) {
@@ -276,6 +304,7 @@ struct KeyRing::Impl {
   const std::vector<ServerName> notaries;
   std::unordered_map<ServerName, EntryPtr> entries;
   std::size_t lookups = 0;  // for others, under way
+  Used with_keys{{}, max_servers}, keyless{{}, max_keyless_servers};
 };
 
 KeyRing::KeyRing(db::Database& database, KeySource& source, const Clock& clock, const LocalServer& self,

@@ -102,9 +102,7 @@ Task<Result<OutboundResponse>> WellKnownClient::fetch(std::string host) {
 
 WellKnownClient::Entry& WellKnownClient::remember(const std::string& host, Result<OutboundResponse> reply) {
   const auto now = clock_.steady();
-  if (entries_.size() >= max_entries)
-    std::erase_if(entries_, [&](const auto& entry) { return entry.second.until < now; });
-  if (entries_.size() >= max_entries) entries_.erase(entries_.begin());
+  if (entries_.size() >= max_entries && !entries_.contains(host)) make_room();
   auto& entry = entries_[host];
   auto delegated = read_delegation(reply);
   if (delegated) {
@@ -115,6 +113,14 @@ WellKnownClient::Entry& WellKnownClient::remember(const std::string& host, Resul
   entry.delegated.reset();
   entry.until = now + error_cache_time(entry.failures++);
   return entry;
+}
+
+// What is out of date goes first, then hosts that don't delegate: anybody can name such.
+void WellKnownClient::make_room() {
+  std::erase_if(entries_, [now = clock_.steady()](const auto& entry) { return entry.second.until < now; });
+  if (entries_.size() < max_entries) return;
+  std::erase_if(entries_, [](const auto& entry) { return !entry.second.delegated; });
+  if (entries_.size() >= max_entries) entries_.erase(entries_.begin());
 }
 
 }  // namespace causeway::federation

@@ -34,6 +34,7 @@ class WellKnownClient final : public WellKnown {
   };
   Task<Result<OutboundResponse>> fetch(std::string host);
   Entry& remember(const std::string& host, Result<OutboundResponse> reply);
+  void make_room();
 
   Connector& connector_;
   const Clock& clock_;

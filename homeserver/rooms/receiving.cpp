@@ -102,10 +102,12 @@ Task<std::vector<ReceiveOutcome>> RoomService::Impl::receive(ServerName origin, 
 }
 
 // An event that comes while this server is joining is not lost: it waits for the join's end.
-Task<> RoomService::Impl::wait_for_join(RoomId room) {
-  auto slot = heads.slot(room);
+Task<bool> RoomService::Impl::wait_for_join(RoomId room) {
+  auto slot = heads.find(room);
+  if (!slot || slot->joins == 0) co_return false;
   while (slot->joins > 0)
     co_await slot->joined.wait();
+  co_return true;
 }
 
 Task<RoomService::Impl::Appended> RoomService::Impl::append_inbound(Inbound inbound) {

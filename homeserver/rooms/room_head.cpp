@@ -16,6 +16,10 @@ namespace {
 
 constexpr std::size_t max_cached_events = 256;
 constexpr std::size_t max_changes = 1024;
+// So many slots of rooms that are not known are there before those that nobody holds are looked for.
+constexpr std::size_t min_sweep = 64;
+// Of rooms that this server is in, for each that it is not in and whose head is kept too.
+constexpr std::size_t lived_in_per_visited = 10;
 
 }  // namespace
 
@@ -90,32 +94,57 @@ RoomLock::~RoomLock() {
 }
 
 RoomHeads::RoomHeads(Services services, std::size_t max_rooms)
-    : services_(std::move(services)), max_rooms_(max_rooms) {}
+    : services_(std::move(services)), lived_in_{{}, max_rooms}, visited_{{}, max_rooms / lived_in_per_visited + 1} {}
+
+std::shared_ptr<RoomSlot> RoomHeads::find(const RoomId& room) {
+  if (auto kept = kept_.find(room); kept != kept_.end()) return kept->second;
+  auto passing = passing_.find(room);
+  return passing == passing_.end() ? nullptr : passing->second.lock();
+}
 
 std::shared_ptr<RoomSlot> RoomHeads::slot(const RoomId& room) {
-  auto [found, added] = slots_.try_emplace(room);
-  if (added) {
-    found->second = std::make_shared<RoomSlot>();
-    found->second->id = room;
-    used_.push_front(room);
-  } else {
-    used_.splice(used_.begin(), used_, found->second->used);
+  if (auto held = find(room)) return held;
+  if (passing_.size() >= sweep_at_) {
+    std::erase_if(passing_, [](const auto& entry) { return entry.second.expired(); });
+    sweep_at_ = std::max(min_sweep, 2 * passing_.size());
   }
-  auto slot = found->second;
-  slot->used = used_.begin();
-  if (added) evict();
+  auto slot = std::make_shared<RoomSlot>();
+  slot->id = room;
+  passing_[room] = slot;
   return slot;
 }
 
+void RoomHeads::keep(const std::shared_ptr<RoomSlot>& slot) {
+  UsedRooms& used = slot->head->in_room(services_.self) ? lived_in_ : visited_;
+  if (slot->listed) {
+    used.rooms.splice(used.rooms.begin(), slot->listed->rooms, slot->used);
+  } else {
+    passing_.erase(slot->id);
+    kept_.emplace(slot->id, slot);
+    used.rooms.push_front(slot->id);
+  }
+  slot->listed = &used;
+  slot->used = used.rooms.begin();
+  evict(used);
+}
+
+void RoomHeads::let_go(const std::shared_ptr<RoomSlot>& slot) {
+  if (!slot->listed) return;
+  slot->listed->rooms.erase(slot->used);
+  slot->listed = nullptr;
+  kept_.erase(slot->id);
+  passing_[slot->id] = slot;
+}
+
 // Slots that somebody holds (a lock, a waiter in the lane, a commit under way) stay.
-void RoomHeads::evict() {
-  auto oldest = used_.end();
-  while (slots_.size() > max_rooms_ && oldest != used_.begin()) {
+void RoomHeads::evict(UsedRooms& used) {
+  auto oldest = used.rooms.end();
+  while (used.rooms.size() > used.most && oldest != used.rooms.begin()) {
     --oldest;
-    auto found = slots_.find(*oldest);
+    auto found = kept_.find(*oldest);
     if (found->second.use_count() > 1) continue;
-    slots_.erase(found);
-    oldest = used_.erase(oldest);
+    kept_.erase(found);
+    oldest = used.rooms.erase(oldest);
   }
 }
 
@@ -130,6 +159,10 @@ Task<Result<RoomLock>> RoomHeads::enter(RoomId room) {
     held->head = nullptr;
   }
   if (!held->head) held->head = co_await load(std::move(room));
+  if (held->head)
+    keep(held);
+  else
+    let_go(held);
   co_return std::move(lock);
 }
 
@@ -141,6 +174,7 @@ RoomHead& RoomHeads::make_head(RoomLock& lock, RoomNid nid, const RoomVersion& v
   head->version = &version;
   head->dirty = true;
   lock.slot_->head = head;
+  keep(lock.slot_);
   return *head;
 }
 
@@ -252,12 +286,15 @@ Task<StoredEventPtr> RoomHeads::holder(RoomHead& head, StateKey key) {
 void RoomHeads::forget(RoomLock& lock) {
   CAUSEWAY_ASSERT(lock.slot_->head && lock.slot_->head->in_flight == 0);
   lock.slot_->head = nullptr;
+  let_go(lock.slot_);
 }
 
 Task<> RoomHeads::drain() {
   std::vector<std::shared_ptr<RoomSlot>> all;
-  for (const auto& [id, slot] : slots_)
+  for (const auto& [id, slot] : kept_)
     all.push_back(slot);
+  for (const auto& [id, passing] : passing_)
+    if (auto slot = passing.lock()) all.push_back(std::move(slot));
   for (const auto& slot : all) {
     auto turn = co_await slot->lane.enter();
     auto head = slot->head;

@@ -85,12 +85,19 @@ using RoomHeadPtr = std::shared_ptr<RoomHead>;
 // Fewer than the writes that are worked on at a time, so that a room that stands still leaves places for others.
 inline constexpr std::size_t max_waiting_for_room = 384;
 
+// Rooms by when they were used, the most recent first.
+struct UsedRooms {
+  std::list<RoomId> rooms;
+  std::size_t most = 0;
+};
+
 struct RoomSlot {
   RoomId id;
   Lane lane{max_waiting_for_room};
   RoomHeadPtr head;       // nullptr: not loaded, or no such room
   std::size_t joins = 0;  // of this server over federation, under way
   Signal joined;
+  UsedRooms* listed = nullptr;  // where its place is `used`; nullptr: not kept, as no such room is known
   std::list<RoomId>::iterator used;
 };
 
@@ -141,18 +148,26 @@ class RoomHeads {
   // The room has no row any more. Nothing of it is in flight.
   void forget(RoomLock& lock);
 
+  // Made if need be. Anybody can name rooms that don't exist, so one without a head lasts as long as somebody holds it,
+  // and takes no other's place.
   std::shared_ptr<RoomSlot> slot(const RoomId& room);
+  std::shared_ptr<RoomSlot> find(const RoomId& room);  // nullptr where there is none
+  std::size_t kept() const { return kept_.size(); }
   Task<> drain();
 
  private:
   Task<RoomHeadPtr> load(RoomId room);
   Task<> count_members(RoomHead& head);
-  void evict();
+  void keep(const std::shared_ptr<RoomSlot>& slot);
+  void let_go(const std::shared_ptr<RoomSlot>& slot);
+  void evict(UsedRooms& used);
 
   Services services_;
-  std::size_t max_rooms_;
-  std::unordered_map<RoomId, std::shared_ptr<RoomSlot>> slots_;
-  std::list<RoomId> used_;  // the most recent first
+  std::unordered_map<RoomId, std::shared_ptr<RoomSlot>> kept_;
+  // Those that this server is in, and others, which an invite is enough to make known: they don't push out the former.
+  UsedRooms lived_in_, visited_;
+  std::unordered_map<RoomId, std::weak_ptr<RoomSlot>> passing_;  // without a head
+  std::size_t sweep_at_ = 64;                                    // so many of them, before those that are gone go
 };
 
 }  // namespace causeway

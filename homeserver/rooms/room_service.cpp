@@ -109,7 +109,7 @@ Task<ReceiveOutcome> RoomService::receive_with_state(ServerName origin, Verified
   co_return std::move(outcomes.front());
 }
 
-Task<> RoomService::wait_for_join(RoomId room) {
+Task<bool> RoomService::wait_for_join(RoomId room) {
   return impl_->wait_for_join(std::move(room));
 }
 

@@ -151,8 +151,9 @@ class RoomService {
   // The same for an event whose prev_events can't be had: its state before comes from a peer, as IDs of events stored
   // here.
   Task<ReceiveOutcome> receive_with_state(ServerName origin, VerifiedEvent event, std::vector<EventId> state_before);
-  // Ends when this server is not in the midst of joining the room; until then it does not know the room.
-  Task<> wait_for_join(RoomId room);
+  // Ends when this server is not in the midst of joining the room; until then it does not know the room. False: it was
+  // not.
+  Task<bool> wait_for_join(RoomId room);
   // Stores events outside the timeline (auth events, state of a snapshot), each judged by its own auth_events. Any
   // order; those whose auth events are not here are left out and returned.
   Task<std::vector<EventId>> add_outliers(RoomId room, const RoomVersion* version, std::vector<VerifiedEvent> events);

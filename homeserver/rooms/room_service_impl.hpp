@@ -229,7 +229,7 @@ struct RoomService::Impl {
   Task<AuthEvents> auth_state_at(ForkedState& forked, StateRef at, const Event& event);
   Task<Result<>> append_beside(RoomHead& head, WriteUnit& unit, ForkedState& forked, NewEventPtr stored,
                                Received result);
-  Task<> wait_for_join(RoomId room);
+  Task<bool> wait_for_join(RoomId room);
   void count_received(Received result);
 
   // peers_memberships.cpp
