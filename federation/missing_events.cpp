@@ -14,7 +14,12 @@ constexpr std::size_t max_rounds = 5;
 constexpr std::size_t events_per_round = 50;
 constexpr std::size_t max_collected = 250;
 constexpr std::size_t max_earliest = 20;
-constexpr std::size_t max_state_fetches = 3;
+constexpr std::size_t max_bridged = 3;  // events for whose parents states are asked for
+// About missing parents; an event names at most 20. Then the event waits for its next attempt.
+constexpr std::size_t max_asked = 40;
+constexpr std::chrono::minutes max_asking{2};
+// In all states that are told for one attempt.
+constexpr std::size_t max_told_events = 500'000;
 
 std::vector<EventId> prev_events_outside(const std::vector<VerifiedEvent>& collected) {
   std::unordered_set<EventId> inside;
@@ -112,38 +117,95 @@ Task<bool> MissingEvents::receive_one(VerifiedEvent event) {
   }
   if (outcome.result != Received::missing) co_return true;
   if (!outcome.missing_auth.empty()) co_return false;
-  co_return co_await receive_with_fetched_state(std::move(event));
+  co_return co_await receive_with_told_states(std::move(event), std::move(outcome.missing_prev));
 }
 
+// The events themselves; where that is not enough, since they cite what is not here either, their whole chain.
 Task<> MissingEvents::fetch_auth_events(EventId of, std::vector<EventId> missing, ServerName from) {
-  auto fetched = co_await services_.remote.events(room_->id, room_->version, std::move(missing), from);
-  if (fetched && !fetched->empty()) {
-    auto left_out = co_await services_.rooms.add_outliers(room_->id, room_->version, std::move(*fetched));
-    if (left_out.empty()) co_return;
-  }
-  // Their own auth events are missing too: the whole chain.
-  auto chain = co_await services_.remote.event_auth(room_->id, room_->version, of, from);
-  if (!chain) co_return note(from, chain.error());
-  co_await services_.rooms.add_outliers(room_->id, room_->version, std::move(*chain));
+  auto fetched = co_await services_.remote.events(room_->id, room_->version, missing, from);
+  if (!fetched) co_return note(from, fetched.error());
+  const bool all_fetched = fetched->size() == missing.size();
+  auto left_out = co_await services_.rooms.add_outliers(room_->id, room_->version, std::move(*fetched));
+  if (all_fetched && left_out.empty()) co_return;
+  const bool complete = co_await fetch_auth_chain(of, missing, from);
+  if (complete || silent_.contains(from)) co_return;
+  // What an event cites is part of the state before it, or of that state's auth chain.
+  auto state = co_await services_.rooms.fetch_state(room_, of, from);
+  if (!state) note(from, state.error());
 }
 
-Task<bool> MissingEvents::receive_with_fetched_state(VerifiedEvent event) {
-  if (state_fetches_++ >= max_state_fetches) co_return false;
+// True when nothing is missing any more.
+Task<bool> MissingEvents::fetch_auth_chain(EventId of, std::vector<EventId> missing, ServerName from) {
+  auto chain = co_await services_.remote.event_auth(room_->id, room_->version, of, from);
+  if (!chain) {
+    note(from, chain.error());
+    co_return false;
+  }
+  co_await services_.rooms.add_outliers(room_->id, room_->version, std::move(*chain));
+  const auto here = co_await services_.events.by_id(std::move(missing));
+  co_return std::ranges::all_of(here, [](const auto& event) { return event && !event->has(db::EventFlags::unjudged); });
+}
+
+// `/state_ids` tells the state before an event. What is wanted is the state after each parent that is not here: at the
+// event itself a server would tell what the states after all parents come to, those after known ones too.
+Task<bool> MissingEvents::receive_with_told_states(VerifiedEvent event, std::vector<EventId> missing) {
+  // For another event of this attempt.
+  auto told = told_of(missing);
+  if (told.size() == missing.size()) {
+    auto outcome = co_await services_.rooms.receive_with_state(origin_, event, std::move(told));
+    if (outcome.result != Received::missing) co_return true;
+  }
+  if (bridged_++ >= max_bridged) co_return false;
   for (const auto& server : to_ask()) {
-    const bool over = co_await receive_with_state_of(event, server);
-    if (over) co_return true;
+    for (const auto& parent : missing)
+      co_await ask_about(parent, server);
+    auto outcome = co_await services_.rooms.receive_with_state(origin_, event, told_of(missing));
+    if (outcome.result != Received::missing) co_return true;
   }
   co_return false;
 }
 
-Task<bool> MissingEvents::receive_with_state_of(VerifiedEvent event, ServerName server) {
-  auto state = co_await services_.rooms.fetch_state(room_, event.event()->id(), server);
-  if (!state) {
-    note(server, state.error());
-    co_return false;
+Task<> MissingEvents::ask_about(EventId parent, ServerName server) {
+  if (silent_.contains(server) || !may_ask()) co_return;
+  auto event = co_await fetch_event(parent, server);
+  if (silent_.contains(server)) co_return;
+  if (event) {
+    auto before = co_await unknown(event->event()->prev_events());
+    if (before.empty()) {  // then the state before it is known, and nobody is to be believed
+      co_await receive_one(std::move(*event));
+      co_return;
+    }
+  }  // else it does not pass, or the server does not have it: it is no part of the state after it
+  auto state = co_await services_.rooms.fetch_state(room_, parent, server);
+  if (!state) co_return note(server, state.error());
+  if (told_events_ + state->size() > max_told_events) {
+    spdlog::warn("federation: {}: the states after missing events are too large", room_->id.str());
+    co_return;
   }
-  auto outcome = co_await services_.rooms.receive_with_state(origin_, std::move(event), std::move(*state));
-  co_return outcome.result != Received::missing;
+  told_events_ += state->size();
+  ToldState told{parent, std::move(*state), std::move(event)};
+  told_.insert_or_assign(parent, std::move(told));
+}
+
+Task<std::optional<VerifiedEvent>> MissingEvents::fetch_event(EventId id, ServerName from) {
+  std::vector<EventId> one(1, std::move(id));
+  auto fetched = co_await services_.remote.events(room_->id, room_->version, std::move(one), from);
+  if (!fetched) note(from, fetched.error());
+  if (!fetched || fetched->empty()) co_return std::nullopt;
+  co_return std::move(fetched->front());
+}
+
+std::vector<ToldState> MissingEvents::told_of(const std::vector<EventId>& missing) const {
+  std::vector<ToldState> told;
+  for (const auto& parent : missing)
+    if (auto found = told_.find(parent); found != told_.end()) told.push_back(found->second);
+  return told;
+}
+
+bool MissingEvents::may_ask() {
+  const auto now = std::chrono::steady_clock::now();
+  if (asked_ == 0) asked_first_ = now;
+  return asked_++ < max_asked && now - asked_first_ < max_asking;
 }
 
 }  // namespace causeway::federation

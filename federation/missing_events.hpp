@@ -1,10 +1,13 @@
 // Gets one inbound event into its room although what it builds on is not here.
 //
-// First the events in between are asked for; where the gap is too wide, the state before it is. Servers of the room are
-// asked in turn until one helps. Everything is bounded: servers, rounds, events, and how often state may be fetched.
+// First the events in between are asked for; where the gap is too wide, the states after those of its parents that are
+// not here. Servers of the room are asked in turn until one helps. Everything is bounded: servers, rounds, events, how
+// often and how long states are asked for, and how much they may hold.
 #pragma once
 
+#include <chrono>
 #include <set>
+#include <unordered_map>
 #include <vector>
 
 #include "federation/remote_rooms.hpp"
@@ -41,15 +44,24 @@ class MissingEvents {
   void note(const ServerName& server, const MatrixError& error);
   Task<bool> receive_one(VerifiedEvent event);
   Task<> fetch_auth_events(EventId of, std::vector<EventId> missing, ServerName from);
-  Task<bool> receive_with_fetched_state(VerifiedEvent event);
-  Task<bool> receive_with_state_of(VerifiedEvent event, ServerName server);
+  Task<bool> fetch_auth_chain(EventId of, std::vector<EventId> missing, ServerName from);
+  Task<bool> receive_with_told_states(VerifiedEvent event, std::vector<EventId> missing);
+  Task<> ask_about(EventId parent, ServerName server);
+  // Nothing where the server does not have it or it does not pass.
+  Task<std::optional<VerifiedEvent>> fetch_event(EventId id, ServerName from);
+  std::vector<ToldState> told_of(const std::vector<EventId>& missing) const;
+  bool may_ask();
 
   Services services_;
   RoomInfoPtr room_;
   ServerName origin_;
   std::vector<ServerName> servers_;
   std::set<ServerName>& silent_;
-  std::size_t state_fetches_ = 0;
+  std::unordered_map<EventId, ToldState> told_;
+  std::size_t told_events_ = 0;
+  std::size_t bridged_ = 0;
+  std::size_t asked_ = 0;  // about missing parents
+  std::chrono::steady_clock::time_point asked_first_{};
 };
 
 }  // namespace causeway::federation

@@ -176,7 +176,7 @@ class RandomServicesTest : public testing::Test {
     for (auto& server : servers_)
       if (server.get() != &to && server->kit.event(event->id()) && server->kit.event(event->id())->order)
         from = server.get();
-    if (from) receive_with_state(to, *from, event);
+    if (from) receive_with_state(to, event);
   }
   void receive_with_past(Server& to, const EventPtr& event, EventIds& asked) {
     for (const EventId& prev : event->prev_events()) {
@@ -186,16 +186,27 @@ class RandomServicesTest : public testing::Test {
     }
     (void)to.kit.receive(event->sender().server_name(), event);
   }
-  // As federation does it: the IDs of the state, then what of it is not here, then the event.
-  void receive_with_state(Server& to, Server& from, const EventPtr& event) {
-    auto ids = to.kit.run(to.kit.remote.state_ids(room_, event->id(), from.kit.self.name)).value();
-    std::vector<EventId> wanted = ids.state;
-    wanted.insert(wanted.end(), ids.auth_chain.begin(), ids.auth_chain.end());
-    const RoomVersion* version = &event->version();
-    auto fetched = to.kit.run(to.kit.remote.events(room_, version, std::move(wanted), from.kit.self.name)).value();
-    (void)to.kit.run(to.kit.rooms->add_outliers(room_, version, std::move(fetched)));
+  // As federation does it: for each missing parent the IDs of the state before it, then what of that is not here, and
+  // the parent; then the event.
+  void receive_with_state(Server& to, const EventPtr& event) {
+    std::vector<ToldState> told;
+    for (const EventId& prev : event->prev_events()) {
+      auto here = to.kit.event(prev);
+      if (here && here->order) continue;
+      Server* from = nullptr;
+      for (auto& server : servers_)
+        if (server.get() != &to && server->kit.event(prev) && server->kit.event(prev)->order) from = server.get();
+      if (!from) return;
+      auto ids = to.kit.run(to.kit.remote.state_ids(room_, prev, from->kit.self.name)).value();
+      std::vector<EventId> wanted = ids.state;
+      wanted.insert(wanted.end(), ids.auth_chain.begin(), ids.auth_chain.end());
+      const RoomVersion* version = &event->version();
+      auto fetched = to.kit.run(to.kit.remote.events(room_, version, std::move(wanted), from->kit.self.name)).value();
+      (void)to.kit.run(to.kit.rooms->add_outliers(room_, version, std::move(fetched)));
+      told.push_back({prev, std::move(ids.state), TestVerifiedEvents::of(truth_->event(prev.str()))});
+    }
     (void)to.kit.run(to.kit.rooms->receive_with_state(event->sender().server_name(), TestVerifiedEvents::of(event),
-                                                      std::move(ids.state)));
+                                                      std::move(told)));
   }
 
   void deliver_all() {

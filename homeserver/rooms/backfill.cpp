@@ -65,20 +65,29 @@ Task<> RoomService::Impl::backfill(RoomInfoPtr room, OrderKey before, std::size_
   Ids batch;
   for (const auto& event : events)
     batch.insert(event.event()->id());
-  std::vector<EventId> roots;
+  std::vector<EventPtr> roots;
   for (const auto& event : events)
-    if (is_root(*event.event(), batch)) roots.push_back(event.event()->id());
+    if (is_root(*event.event(), batch)) roots.push_back(event.event());
   if (roots.size() > max_roots) co_return;
+  auto states = co_await fetch_root_states(room, std::move(roots), std::move(servers));
+  co_await append_backfilled(room->id, *later->order, std::move(events), std::move(states));
+}
+
+// Of those that build on what is not here; no server is asked about what is known.
+Task<RoomService::Impl::RootStates> RoomService::Impl::fetch_root_states(RoomInfoPtr room, std::vector<EventPtr> roots,
+                                                                         std::vector<ServerName> servers) {
   RootStates states;
   for (const auto& root : roots) {
+    const auto previous = co_await services.events.by_id(root->prev_events());
+    if (std::ranges::all_of(previous, [](const auto& event) { return event && event->order; })) continue;
     for (const auto& server : servers) {
-      auto state = co_await fetch_state(room, root, server);
+      auto state = co_await fetch_state(room, root->id(), server);
       if (!state) continue;
-      states.emplace(root, std::move(*state));
+      states.emplace(root->id(), std::move(*state));
       break;
     }
   }
-  co_await append_backfilled(room->id, *later->order, std::move(events), std::move(states));
+  co_return states;
 }
 
 Task<Result<std::vector<EventId>>> RoomService::Impl::fetch_state(RoomInfoPtr room, EventId before, ServerName from) {
@@ -158,18 +167,18 @@ Task<NewEventPtr> RoomService::Impl::place_backfilled(RoomHead& head, WriteUnit&
                                                       const WaitingRedactions& redactions) {
   Inbound inbound = Inbound::of(event);
   auto root = states.find(inbound.event->id());
-  if (root != states.end()) inbound.state_before = root->second;
+  if (root != states.end()) inbound.told.push_back({inbound.event->id(), root->second});
   auto around = look_around(head, inbound, known, placed);
   const bool is_create = inbound.event->is_state("m.room.create", "");
   // Where branches meet, one may go on beyond what is fetched at once: the state after those that are here will do.
   if (around.outcome && !lacks_only_prev_events(*around.outcome)) co_return nullptr;
-  if (!is_create && !inbound.state_before && around.prev.empty()) co_return nullptr;
-  auto before = co_await find_state_before(forked, inbound, around);
+  if (!is_create && inbound.told.empty() && around.prev.empty()) co_return nullptr;
+  auto before = co_await find_state_before(head, forked, inbound, around);
   if (!before) co_return nullptr;
   auto stored = co_await stored_form(head, inbound, around);
   stored->before = *before;
   auto judged = co_await judge(head, forked, *stored, around.auth, Against::state_before);
-  if (judged.result == Received::rejected) stored->flags = stored->flags | db::EventFlags::rejected;
+  mark(*stored, around, judged.result);
   co_await apply_waiting_redactions(head, unit, stored, redactions);
   if (stored->key && judged.result != Received::rejected) {
     head.remember_uncommitted(stored);

@@ -33,6 +33,13 @@ std::vector<StateRef> distinct(std::vector<StateRef> refs) {
   return refs;
 }
 
+std::vector<StateRef> states_after(const std::vector<StoredEventPtr>& events) {
+  std::vector<StateRef> refs;
+  for (const auto& event : events)
+    refs.push_back(event->state_after());
+  return distinct(std::move(refs));
+}
+
 class LoadedEvents final : public EventGraph {
  public:
   void add(const std::vector<StoredEventPtr>& events) {
@@ -91,42 +98,45 @@ Task<Result<StateRef>> ForkedState::before(std::vector<StoredEventPtr> prev_even
     return std::ranges::any_of(prev_events, [&](const auto& prev) { return prev->nid == extremity.nid; });
   });
   if (at_tip && prev_events.size() == head_.extremities.size()) co_return head_.current();
-  std::vector<StateRef> refs;
-  for (const auto& prev : prev_events)
-    refs.push_back(prev->state_after());
-  refs = distinct(std::move(refs));
+  auto refs = states_after(prev_events);
   if (refs.empty()) co_return StateRef{};
   if (refs.size() == 1) co_return refs.front();
   if (auto known = head_.resolutions.find(refs); known != head_.resolutions.end()) co_return known->second;
 
-  auto resolved = co_await resolve(refs);
+  auto states = co_await at(refs);
+  auto resolved = co_await resolve(std::move(states));
   if (!resolved) co_return resolved.error();
-  StateRef result;
-  bool found = false;
-  for (const StateRef& ref : refs) {
-    auto state = co_await at(ref);
-    found = *state == **resolved;
-    result = ref;
-    if (found) break;
-  }
-  if (!found) {
-    auto parent = co_await at(refs.back());
-    result = add_line(refs.back(), *parent, *resolved);
-  }
+  const StateRef result = co_await place(std::move(*resolved), refs);
   remember_resolution(std::move(refs), result);
   co_return result;
+}
+
+Task<Result<StateRef>> ForkedState::before(std::vector<StoredEventPtr> prev_events, std::vector<StateMapPtr> told) {
+  auto refs = states_after(prev_events);
+  auto states = co_await at(refs);
+  for (auto& state : told)
+    if (std::ranges::none_of(states, [&](const auto& other) { return *other == *state; }))
+      states.push_back(std::move(state));
+  if (states.size() == 1) co_return co_await place(std::move(states.front()), std::move(refs));
+  auto resolved = co_await resolve(std::move(states));
+  if (!resolved) co_return resolved.error();
+  co_return co_await place(std::move(*resolved), std::move(refs));
+}
+
+// Where a state stands that often is one of these; else it begins a line.
+Task<StateRef> ForkedState::place(StateMapPtr state, std::vector<StateRef> likely) {
+  if (likely.empty()) likely.push_back(head_.current());
+  for (const StateRef& ref : likely) {
+    auto known = co_await at(ref);
+    if (*known == *state) co_return ref;
+  }
+  auto parent = co_await at(likely.back());
+  co_return add_line(likely.back(), *parent, std::move(state));
 }
 
 void ForkedState::remember_resolution(std::vector<StateRef> of, StateRef result) {
   if (head_.resolutions.size() >= max_remembered_resolutions) head_.resolutions.clear();
   head_.resolutions[std::move(of)] = result;
-}
-
-Task<StateRef> ForkedState::from_snapshot(StateMap snapshot) {
-  auto current = co_await at(head_.current());
-  auto state = std::make_shared<const StateMap>(std::move(snapshot));
-  if (*current == *state) co_return head_.current();
-  co_return add_line(head_.current(), *current, std::move(state));
 }
 
 StateRef ForkedState::add_line(std::optional<StateRef> parent, const StateMap& parent_state, StateMapPtr state) {
@@ -200,12 +210,16 @@ Task<std::vector<StoredEventPtr>> ForkedState::events_of(std::vector<EventNid> n
   co_return events;
 }
 
-Task<Result<StateMapPtr>> ForkedState::resolve(std::vector<StateRef> refs) {
+Task<std::vector<StateMapPtr>> ForkedState::at(std::vector<StateRef> refs) {
   std::vector<StateMapPtr> states;
   for (const StateRef& ref : refs) {
     auto state = co_await at(ref);
     states.push_back(std::move(state));
   }
+  co_return states;
+}
+
+Task<Result<StateMapPtr>> ForkedState::resolve(std::vector<StateMapPtr> states) {
   auto resolution = co_await find_conflict(std::move(states));
   auto graph = services_.graphs.of(head_.nid);
   auto planned = co_await plan(resolution, graph);
@@ -283,7 +297,8 @@ Task<Result<>> ForkedState::resolve_extremities(std::size_t event_index) {
   if (refs.size() == 1) {
     resolved = co_await at(refs.front());
   } else {
-    auto found = co_await resolve(refs);
+    auto states = co_await at(refs);
+    auto found = co_await resolve(std::move(states));
     if (!found) co_return found.error();
     resolved = std::move(*found);
   }

@@ -33,8 +33,8 @@ class ForkedState {
 
   // The state before an event with these prev_events, all of them. M_LIMIT_EXCEEDED: its resolution is out of bounds.
   Task<Result<StateRef>> before(std::vector<StoredEventPtr> prev_events);
-  // A state given whole, by a peer.
-  Task<StateRef> from_snapshot(StateMap snapshot);
+  // The same where some prev_events are not here: of those, the states after them as peers told them, at least one.
+  Task<Result<StateRef>> before(std::vector<StoredEventPtr> prev_events, std::vector<StateMapPtr> told);
   // The state after a state event that is not on the main line.
   StateRef after(StateRef before, StateKeyNid key, EventNid event);
 
@@ -53,7 +53,9 @@ class ForkedState {
     EventNid event{};
   };
   Task<StateMapPtr> at(StateRef ref);
-  Task<Result<StateMapPtr>> resolve(std::vector<StateRef> refs);
+  Task<std::vector<StateMapPtr>> at(std::vector<StateRef> refs);
+  Task<Result<StateMapPtr>> resolve(std::vector<StateMapPtr> states);
+  Task<StateRef> place(StateMapPtr state, std::vector<StateRef> likely);
   using ResolutionPtr = std::shared_ptr<Resolution>;
   Task<ResolutionPtr> find_conflict(std::vector<StateMapPtr> states);
   Task<Result<>> plan(ResolutionPtr resolution, std::shared_ptr<AuthGraph> graph);

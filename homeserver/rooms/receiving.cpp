@@ -266,9 +266,9 @@ RoomService::Impl::Surroundings RoomService::Impl::look_around(const RoomHead& h
       missing.missing_auth.push_back(id);
   }
   around.missing_prev = missing.missing_prev;
-  const bool blocked = !missing.missing_auth.empty() || (!inbound.state_before && !missing.missing_prev.empty());
-  if (blocked) around.outcome = std::move(missing);
-  around.at_tip = !inbound.state_before && around.prev.size() == head.extremities.size() &&
+  const bool untold = std::ranges::any_of(missing.missing_prev, [&](const auto& id) { return !inbound.tells_of(id); });
+  if (untold || !missing.missing_auth.empty()) around.outcome = std::move(missing);
+  around.at_tip = around.missing_prev.empty() && around.prev.size() == head.extremities.size() &&
                   std::ranges::all_of(head.extremities, [&](const Extremity& extremity) {
                     return std::ranges::any_of(around.prev, [&](const auto& p) { return p->nid == extremity.nid; });
                   });
@@ -301,25 +301,12 @@ Task<NewEventPtr> RoomService::Impl::stored_form(RoomHead& head, const Inbound& 
   co_return stored;
 }
 
-Task<Result<StateRef>> RoomService::Impl::find_state_before(ForkedState& forked, const Inbound& inbound,
+Task<Result<StateRef>> RoomService::Impl::find_state_before(RoomHead& head, ForkedState& forked, const Inbound& inbound,
                                                             const Surroundings& around) {
-  if (!inbound.state_before) co_return co_await forked.before(around.prev);
-  auto events = co_await services.events.by_id(*inbound.state_before);
-  StateMap snapshot;
-  for (const auto& event : events) {
-    // spec: server-server-api#checks-performed-on-receipt-of-a-pdu: what did not pass the first checks is dropped, and
-    // it alone, as at a join; else whoever gets one such event into a room cuts others off from it.
-    if (!event) continue;
-    if (event->event->room_id() != inbound.event->room_id())
-      co_return make_error(ErrorCode::not_found, "The state before the event holds events of another room.");
-    if (event->key && event->counts()) snapshot[*event->key] = event->nid;
-  }
-  // Whoever leaves that out leaves out more; on such a state any event would be rejected for good.
-  StateKey create_key("m.room.create", "");
-  auto create = co_await services.interner.state_key(std::move(create_key));
-  if (!snapshot.contains(create) && !inbound.event->is_state("m.room.create", ""))
-    co_return make_error(ErrorCode::not_found, "The state before the event has no m.room.create event.");
-  co_return co_await forked.from_snapshot(std::move(snapshot));
+  if (!builds_on_told(inbound, around)) co_return co_await forked.before(around.prev);
+  auto told = co_await told_states(head, inbound, around);
+  if (!told) co_return told.error();
+  co_return co_await forked.before(around.prev, std::move(*told));
 }
 
 Task<RoomService::Impl::Appended> RoomService::Impl::judge_and_append(RoomHead& head, ForkedState& forked,
@@ -327,7 +314,7 @@ Task<RoomService::Impl::Appended> RoomService::Impl::judge_and_append(RoomHead& 
                                                                       Surroundings around,
                                                                       const WaitingRedactions& redactions) {
   Appended appended;
-  auto before = co_await find_state_before(forked, inbound, around);
+  auto before = co_await find_state_before(head, forked, inbound, around);
   if (!before) {
     const bool out_of_bounds = before.error().code == ErrorCode::limit_exceeded;
     if (out_of_bounds) unresolved_events.Increment();
@@ -340,9 +327,14 @@ Task<RoomService::Impl::Appended> RoomService::Impl::judge_and_append(RoomHead& 
   appended.outcome = co_await judge(head, forked, *stored, around.auth);
   const Received result = appended.outcome.result;
   if (inbound.only_if_accepted && result != Received::accepted) co_return appended;
-  if (result == Received::rejected) stored->flags = stored->flags | db::EventFlags::rejected;
-  if (result == Received::soft_failed) stored->flags = stored->flags | db::EventFlags::soft_failed;
-  if (result != Received::rejected) co_await apply_waiting_redactions(head, unit, stored, redactions);
+  const bool stands = result == Received::rejected && was_accepted(around);
+  if (stands && builds_on_told(inbound, around)) {
+    appended.stored = nullptr;
+    appended.outcome = outcome(Received::missing, "The state told does not allow what this server has accepted.");
+    co_return appended;
+  }
+  mark(*stored, around, result);
+  if (!stored->has(db::EventFlags::rejected)) co_await apply_waiting_redactions(head, unit, stored, redactions);
 
   const bool at_tip = around.at_tip && result == Received::accepted;
   Result<> placed;
@@ -365,6 +357,20 @@ Task<RoomService::Impl::Appended> RoomService::Impl::judge_and_append(RoomHead& 
     co_await redact_target(head, unit, stored, std::move(levels));
   }
   co_return appended;
+}
+
+bool RoomService::Impl::was_accepted(const Surroundings& around) {
+  return around.existing && around.existing->counts();
+}
+
+// What was accepted outside the timeline is part of states, and others cite it: that stands. Where its place does not
+// allow it, it is hidden like what is soft-failed, and has no effect from there.
+void RoomService::Impl::mark(StoredEvent& stored, const Surroundings& around, Received result) {
+  const bool rejected = result == Received::rejected;
+  if (rejected && !was_accepted(around))
+    stored.flags = stored.flags | db::EventFlags::rejected;
+  else if (rejected || result == Received::soft_failed)
+    stored.flags = stored.flags | db::EventFlags::soft_failed;
 }
 
 // Checks 4 to 6.

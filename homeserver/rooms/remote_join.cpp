@@ -85,11 +85,12 @@ Task<Result<>> RoomService::Impl::import_join(RoomId room_id, RemoteJoin joined)
       timer.end("start");
       co_return started;
     }
-    inbound.state_before.emplace();
+    ToldState told{inbound.event->id(), {}};
     for (const auto& event : joined.state)
-      if (outliers->known.contains(event.event()->id())) inbound.state_before->push_back(event.event()->id());
+      if (outliers->known.contains(event.event()->id())) told.before.push_back(event.event()->id());
+    inbound.told.push_back(std::move(told));
   }
-  // Another local user came in meanwhile: this join is a branch with a state of its own.
+  // Another local user came in meanwhile: this join is a branch. What it builds on may be here by now.
   auto appended = co_await append_if_accepted(std::move(inbound));
   if (appended.outcome.result == Received::accepted) co_return Result<>{};
   co_return make_error(ErrorCode::forbidden, appended.outcome.reason);

@@ -100,11 +100,11 @@ Task<ReceiveOutcome> RoomService::receive(ServerName origin, VerifiedEvent event
 }
 
 Task<ReceiveOutcome> RoomService::receive_with_state(ServerName origin, VerifiedEvent event,
-                                                     std::vector<EventId> state_before) {
+                                                     std::vector<ToldState> told) {
   RoomId room = event.event()->room_id();
   std::vector<Impl::Inbound> one;
   one.push_back(Impl::Inbound::of(event));
-  one.front().state_before = std::move(state_before);
+  one.front().told = std::move(told);
   auto outcomes = co_await impl_->receive(std::move(origin), std::move(room), std::move(one));
   co_return std::move(outcomes.front());
 }

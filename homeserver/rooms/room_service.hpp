@@ -93,6 +93,14 @@ struct ReceiveOutcome {
   std::vector<EventId> missing_auth;  // for missing: auth_events not here
 };
 
+// What a peer tells of an event: the state before it, as IDs of events that are stored here, and where it is a state
+// event that is not here, itself.
+struct ToldState {
+  EventId of;
+  std::vector<EventId> before;
+  std::optional<VerifiedEvent> event = {};
+};
+
 // Beyond these the resolution of a state is not attempted; what needs it is refused.
 struct ResolutionBounds {
   std::size_t graph_events = 2'000'000;  // of the room's auth graph that are looked at
@@ -148,9 +156,12 @@ class RoomService {
   // the others, but for those that build on it.
   Task<std::vector<ReceiveOutcome>> receive(ServerName origin, RoomId room, std::vector<VerifiedEvent> events);
   Task<ReceiveOutcome> receive(ServerName origin, VerifiedEvent event);
-  // The same for an event whose prev_events can't be had: its state before comes from a peer, as IDs of events stored
-  // here.
-  Task<ReceiveOutcome> receive_with_state(ServerName origin, VerifiedEvent event, std::vector<EventId> state_before);
+  // The same for an event with prev_events that can't be had. `told` is of each of these (or of the event itself, which
+  // stands for all). One that is a state event is part of the state after it, where the state before allows it; then it
+  // is stored outside the timeline.
+  // What is known here of the state before the event is resolved with what is told, never replaced by it.
+  // Received::missing where that does not tell enough or can't be true.
+  Task<ReceiveOutcome> receive_with_state(ServerName origin, VerifiedEvent event, std::vector<ToldState> told);
   // Ends when this server is not in the midst of joining the room; until then it does not know the room. False: it was
   // not.
   Task<bool> wait_for_join(RoomId room);

@@ -188,8 +188,12 @@ struct RoomService::Impl {
     EventPtr event;
     bool local = false;  // owed to the room's other servers
     bool hash_mismatch = false;
-    bool only_if_accepted = false;                     // else nothing is stored
-    std::optional<std::vector<EventId>> state_before;  // from a peer, where prev_events are not here
+    bool only_if_accepted = false;  // else nothing is stored
+    std::vector<ToldState> told;    // of prev_events that are not here, or of the event itself
+    // Of this one among its prev_events.
+    bool tells_of(const EventId& missing) const {
+      return std::ranges::any_of(told, [&](const auto& one) { return one.of == missing || one.of == event->id(); });
+    }
   };
   struct Appended {
     ReceiveOutcome outcome;
@@ -219,18 +223,29 @@ struct RoomService::Impl {
   Surroundings look_around(const RoomHead& head, const Inbound& inbound, const KnownEvents& known,
                            const KnownEvents& placed);
   Task<NewEventPtr> stored_form(RoomHead& head, const Inbound& inbound, const Surroundings& around);
-  Task<Result<StateRef>> find_state_before(ForkedState& forked, const Inbound& inbound, const Surroundings& around);
+  Task<Result<StateRef>> find_state_before(RoomHead& head, ForkedState& forked, const Inbound& inbound,
+                                           const Surroundings& around);
   Task<Appended> judge_and_append(RoomHead& head, ForkedState& forked, WriteUnit& unit, const Inbound& inbound,
                                   Surroundings around, const WaitingRedactions& redactions);
   enum class Against { state_before, current_state_too };
   Task<ReceiveOutcome> judge(RoomHead& head, ForkedState& forked, const StoredEvent& stored,
                              const std::vector<StoredEventPtr>& auth, Against against = Against::current_state_too);
+  static bool was_accepted(const Surroundings& around);  // as an outlier
+  static void mark(StoredEvent& stored, const Surroundings& around, Received result);
   static std::vector<StateKey> keys_that_judge(const Event& event);
   Task<AuthEvents> auth_state_at(ForkedState& forked, StateRef at, const Event& event);
   Task<Result<>> append_beside(RoomHead& head, WriteUnit& unit, ForkedState& forked, NewEventPtr stored,
                                Received result);
   Task<bool> wait_for_join(RoomId room);
   void count_received(Received result);
+
+  // told_states.cpp
+  static bool builds_on_told(const Inbound& inbound, const Surroundings& around);
+  // The states after prev_events that are not here. M_NOT_FOUND: what is told can't be one.
+  Task<Result<std::vector<StateMapPtr>>> told_states(const RoomHead& head, const Inbound& inbound,
+                                                     const Surroundings& around);
+  Task<> apply_told(RoomNid room, StateMap& state, const ToldState& told);
+  Task<bool> is_allowed_by(const StateMap& state, EventPtr event);
 
   // peers_memberships.cpp
   Task<Result<Template>> make_membership_template(RoomId room, UserId user, std::string membership,
@@ -252,6 +267,7 @@ struct RoomService::Impl {
   // backfill.cpp
   using RootStates = std::unordered_map<EventId, std::vector<EventId>>;  // state before an event, by its ID
   Task<> backfill(RoomInfoPtr room, OrderKey before, std::size_t limit);
+  Task<RootStates> fetch_root_states(RoomInfoPtr room, std::vector<EventPtr> roots, std::vector<ServerName> servers);
   Task<Result<std::vector<EventId>>> fetch_state(RoomInfoPtr room, EventId before, ServerName from);
   Task<Result<std::vector<VerifiedEvent>>> fetch_events_of_state(RoomInfoPtr room, EventId before,
                                                                  std::vector<EventId> missing, ServerName from);

@@ -180,7 +180,8 @@ TEST_F(FederatedRoomsTest, event_with_unknown_prev_events_is_reported_missing_an
   for (const auto& [key, event] : here.state(room))
     state.push_back(event->id());
   auto verified = TestVerifiedEvents::of(there.event(seen)->event);
-  auto stored = here.run(here.rooms->receive_with_state(there.self.name, std::move(verified), std::move(state)));
+  std::vector<ToldState> told(1, ToldState{unseen, std::move(state)});
+  auto stored = here.run(here.rooms->receive_with_state(there.self.name, std::move(verified), std::move(told)));
   EXPECT_EQ(stored.result, Received::accepted);
   EXPECT_EQ(here.run(here.events->gaps(here.room(room)->nid, 10)).front().missing, unseen);
 }
