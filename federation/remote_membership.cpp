@@ -102,9 +102,14 @@ std::optional<std::string> flaw(const std::vector<VerifiedEvent>& state, const R
   return std::nullopt;
 }
 
-// Which of two failures says more: a peer's answer, else that the last one could not be reached.
+// How much a failure says: what a server says of the room, that it answered, or that it could not be reached.
+int weight(const MatrixError& error) {
+  if (for_client(error).status != 502) return 2;
+  return is_peers_answer(error) ? 1 : 0;
+}
+
 void keep_best(std::optional<MatrixError>& best, MatrixError error) {
-  if (!best || !is_peers_answer(*best) || is_peers_answer(error)) best = std::move(error);
+  if (!best || weight(error) >= weight(*best)) best = std::move(error);
 }
 
 MatrixError none_left(std::optional<MatrixError> best) {

@@ -24,7 +24,7 @@ MatrixError bad_reply(const ServerName& server, const std::string& why) {
 
 // As opposed to not having said anything, now.
 bool says_it_has_none(const MatrixError& error) {
-  return error.status == 404 || error.status == 403;
+  return error.status >= 400 && error.status < 500 && is_peers_answer(error);
 }
 
 boost::json::array to_array(const std::vector<EventId>& ids) {
@@ -61,20 +61,25 @@ std::vector<ServerName> candidates(std::vector<ServerName> via, const ServerName
 }
 
 MatrixError for_client(MatrixError error) {
+  const bool refused = error.status >= 400 && error.status < 500 && error.status != 401 && is_peers_answer(error);
   switch (error.code) {
-    case ErrorCode::forbidden:
-    case ErrorCode::invite_blocked:
-    case ErrorCode::not_found:
-    case ErrorCode::incompatible_room_version:
-    case ErrorCode::unable_to_authorise_join:
-    case ErrorCode::unable_to_grant_join:
-    case ErrorCode::unsupported_room_version:
-    case ErrorCode::bad_state:
-      return error;
-    default:
+    case ErrorCode::bad_json:
+    case ErrorCode::not_json:
+    case ErrorCode::missing_param:
+    case ErrorCode::missing_token:
+    case ErrorCode::unknown_token:
+    case ErrorCode::unauthorized:
+    case ErrorCode::unrecognized:
+    case ErrorCode::user_deactivated:
+      break;
+    case ErrorCode::unknown:
+      if (refused && error.extra.contains("errcode")) return error;
       if (error.status == 403) return make_error(ErrorCode::forbidden, 403, std::move(error.message));
-      return make_error(ErrorCode::unknown, 502, std::move(error.message));
+      break;
+    default:
+      if (refused) return error;
   }
+  return make_error(ErrorCode::unknown, 502, std::move(error.message));
 }
 
 std::vector<boost::json::object> take_objects(boost::json::object& reply, std::string_view key, std::size_t limit) {

@@ -80,8 +80,10 @@ class RemoteRooms final : public RemoteServers {
 // The servers to ask, each once, without ourselves, at most `limit`.
 std::vector<ServerName> candidates(std::vector<ServerName> via, const ServerName& self, std::size_t limit);
 
-// An error as one of our clients may see it: what a peer says of the room passes, what it says of our request does not.
-// spec: server-server-api#get_matrixfederationv1make_joinroomiduserid 400
+// An error as one of our clients may see it: what a peer says of the room, or whatever it was asked for, passes with
+// its errcode and status, known here or not. What it says of our request or of us as its client does not, lest ours
+// take it for what we say of theirs (and log out); nor does what is no Matrix error. These are M_UNKNOWN 502. spec:
+// server-server-api#get_matrixfederationv1make_joinroomiduserid 400
 MatrixError for_client(MatrixError error);
 
 // Moves the objects out of an array member of a reply, at most `limit`; what is not an object is left out.

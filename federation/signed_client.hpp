@@ -24,8 +24,8 @@ class SignedClient {
  public:
   SignedClient(HttpClient& http, const LocalServer& self, CpuPool& cpu) : http_(http), self_(self), cpu_(cpu) {}
 
-  // The object of a 200 reply. Errors: the peer's own (its errcode, status, message and further members), or M_UNKNOWN
-  // 502 or 504 when no Matrix reply came.
+  // The object of a 200 reply. Errors: the peer's own (read_error), M_UNKNOWN 502 where the reply is no such object, or
+  // 503 or 504 when none came.
   Task<Result<boost::json::object>> call(Call call);
   // The same in two steps: the text of a 200 reply, and the object it is to be.
   Task<Result<std::string>> fetch(Call call);
@@ -40,10 +40,13 @@ class SignedClient {
   CpuPool& cpu_;
 };
 
-// The error that a reply which is not 200 stands for.
+// The error that a reply which is not 200 stands for: its status, and as far as it has them errcode, message (cut where
+// it is long) and further members. An errcode that ErrorCode does not have, or that says nothing (M_UNKNOWN), is
+// M_UNKNOWN with the errcode among the further members. Without any it is M_UNKNOWN too.
 MatrixError read_error(unsigned status, std::string_view body);
 
-// True for errors that the peer itself answered with; false when it could not be reached.
+// True where the peer answered, whatever it said, so that it may know more of other things. False when it could not be
+// reached, its gateway could not reach it, or it does not want to be asked now.
 bool is_peers_answer(const MatrixError& error);
 
 }  // namespace causeway::federation
