@@ -34,7 +34,7 @@ class HistoryReader {
   Task<> read_ignored_users() {
     std::string type(ignored_user_list_type);
     const auto list = co_await api_.accounts.account_data(user_.user_nid, RoomNid{}, std::move(type));
-    if (list) ignored_ = ignored_users(*list);
+    if (list) ignored_ = ignored_users(*list, user_.user);
   }
 
   // spec: client-server-api#ignoring-users: but for their state events.

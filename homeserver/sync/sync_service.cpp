@@ -138,7 +138,7 @@ Task<Result<std::string>> SyncService::sync(SyncRequest request) {
   const UserNid nid = request.requester.user_nid;
   auto filter = co_await impl.filter(nid, request.filter);
   if (!filter) co_return filter.error();
-  const auto user = co_await impl.users.get(nid);
+  const auto user = co_await impl.users.get(nid, request.requester.user);
   if (request.disconnect) request.disconnect->notify([&impl, nid] { impl.s.notifier.wake(nid); });
 
   if (!impl.lost_spans) co_await impl.read_lost_spans();

@@ -13,14 +13,14 @@ struct Loaded {
   bool blocks_invites = false;
 };
 
-Loaded load_user(db::Connection& connection, UserNid user) {
+Loaded load_user(db::Connection& connection, UserNid user, const UserId& id) {
   Loaded loaded;
   loaded.last_account_data = db::last_account_data(connection, user);
   loaded.last_forgotten = db::last_forgotten(connection, user);
   constexpr std::string_view types[] = {ignored_user_list_type, invite_permission_config_type};
   for (const auto& data : db::global_account_data(connection, user, types)) {
     if (data.type == ignored_user_list_type)
-      loaded.ignored = ignored_users(data.content_json);
+      loaded.ignored = ignored_users(data.content_json, id);
     else
       loaded.blocks_invites = blocks_invites(data.content_json);
   }
@@ -29,12 +29,13 @@ Loaded load_user(db::Connection& connection, UserNid user) {
 
 }  // namespace
 
-Task<UserIndex::UserPtr> UserIndex::get(UserNid nid) {
+Task<UserIndex::UserPtr> UserIndex::get(UserNid nid, UserId id) {
   Held user = find(nid);
   if (!user) {
     forget_unused();
     user = std::make_shared<User>();
     user->nid = nid;
+    user->id = std::move(id);
     user->used = by_use_.insert(by_use_.begin(), user);
     users_.emplace(nid, user);
   } else {
@@ -46,7 +47,7 @@ Task<UserIndex::UserPtr> UserIndex::get(UserNid nid) {
 
 // While this reads, the hub's news are noted already; the memberships come last because they are read as of now.
 Task<> UserIndex::load(Held user) {
-  auto read = [nid = user->nid](db::Connection& c) { return load_user(c, nid); };
+  auto read = [nid = user->nid, id = user->id](db::Connection& c) { return load_user(c, nid, id); };
   const Loaded loaded = co_await database_.run(std::move(read));
   user->last_account_data = std::max(user->last_account_data, loaded.last_account_data);
   user->last_forgotten = std::max(user->last_forgotten, loaded.last_forgotten);
@@ -165,7 +166,7 @@ void UserIndex::note_account_data(const WriteUnit& unit, std::unordered_set<User
     if (!user) continue;
     user->last_account_data = unit.account_data_positions.at(i);
     if (change.room == RoomNid{} && change.type == ignored_user_list_type) {
-      user->ignored = ignored_users(change.content_json);
+      user->ignored = ignored_users(change.content_json, user->id);
       user->ignored_is_current = true;
     }
     if (change.room == RoomNid{} && change.type == invite_permission_config_type) {

@@ -23,6 +23,7 @@ class UserIndex {
  public:
   struct User {
     UserNid nid{};
+    UserId id;
     std::unordered_set<RoomNid> joined;
     // Upper bounds: nothing of the kind that concerns this user is newer.
     StreamPosition last_change = 0;
@@ -52,7 +53,7 @@ class UserIndex {
         max_joined_(max_joined) {}
 
   // From memory, but for a user who was not here lately. Stays in the index while it is held.
-  Task<UserPtr> get(UserNid user);
+  Task<UserPtr> get(UserNid nid, UserId id);
 
   void committed(StreamPosition position, const std::vector<WriteUnitPtr>& units);
   void typing_changed(RoomNid room);

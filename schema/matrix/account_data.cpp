@@ -4,13 +4,13 @@
 
 namespace causeway {
 
-IgnoredUsers ignored_users(std::string_view ignored_user_list) {
+IgnoredUsers ignored_users(std::string_view ignored_user_list, const UserId& whose) {
   IgnoredUsers users;
   const auto content = json::parse_object(ignored_user_list);
   if (!content) return users;
   if (const auto* ignored = json::find_object(*content, "ignored_users"))
     for (const auto& [user, details] : *ignored)
-      users.emplace(user);
+      if (user != whose.str()) users.emplace(user);
   return users;
 }
 
