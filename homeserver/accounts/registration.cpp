@@ -68,8 +68,10 @@ Task<Result<UserId>> AccountService::register_account(NewAccount account) {
     hash = std::move(*hashed);
   }
   const UserNid nid = co_await impl_->interner.user(*user);
-  auto insert = [nid, hash, is_admin = account.is_admin, now = impl_->clock.now_ms()](db::Connection& c) {
-    return db::insert_account(c, nid, hash, is_admin, now);
+  // NOTSPEC: without a name of their own people are shown by their whole ID, which clients do badly.
+  auto insert = [nid, hash, is_admin = account.is_admin, name = std::string(user->localpart()),
+                 now = impl_->clock.now_ms()](db::Connection& c) {
+    return db::insert_account(c, nid, hash, is_admin, name, now);
   };
   const bool inserted = co_await impl_->database.run(std::move(insert));
   if (!inserted) co_return user_in_use();

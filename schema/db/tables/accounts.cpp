@@ -15,11 +15,11 @@ std::optional<std::string> read_optional_bytes(const pqxx::field& field) {
 }  // namespace
 
 bool insert_account(Connection& connection, UserNid user, const std::optional<std::string>& password_hash,
-                    bool is_admin, Timestamp now) {
+                    bool is_admin, const std::string& display_name, Timestamp now) {
   const auto inserted = connection.exec(
-      "insert into accounts (user_nid, password_hash, is_admin, created_ts) values ($1, $2, $3, $4) "
+      "insert into accounts (user_nid, password_hash, is_admin, display_name, created_ts) values ($1, $2, $3, $4, $5) "
       "on conflict do nothing",
-      user, password_hash, is_admin, now);
+      user, password_hash, is_admin, Bytes(display_name), now);
   return inserted.affected_rows() == 1;
 }
 

@@ -19,7 +19,7 @@ struct Account {
 
 // False: the user has an account already.
 bool insert_account(Connection& connection, UserNid user, const std::optional<std::string>& password_hash,
-                    bool is_admin, Timestamp now);
+                    bool is_admin, const std::string& display_name, Timestamp now);
 std::optional<Account> find_account(Connection& connection, const UserId& user);
 void update_display_name(Connection& connection, UserNid user, const std::optional<std::string>& value);
 void update_avatar_url(Connection& connection, UserNid user, const std::optional<std::string>& value);
