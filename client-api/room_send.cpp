@@ -26,6 +26,15 @@ std::string transaction_path(const Request& request) {
   return request.path.substr(request.path.find("/rooms/"));
 }
 
+// NOTSPEC: an empty one is none. Taken as one, it would make every message the same.
+Result<> read_transaction(const Request& request, SendEvent& send) {
+  send.transaction_id = request.path_parameter(2);
+  if (send.transaction_id.empty())
+    return make_error(ErrorCode::invalid_param, "The path must end with a transaction identifier.");
+  send.transaction_path = transaction_path(request);
+  return {};
+}
+
 Result<SendEvent> read_event(const Request& request, std::string type, bool empty_is_object = false) {
   auto room = room_id_parameter(request);
   if (!room) return room.error();
@@ -51,8 +60,7 @@ Task<Result<Response>> send_message(ClientApi& api, Request& request) {
   if (!send) co_return send.error();
   const auto checked = check_message(*send);
   if (checked.has_error()) co_return checked.error();
-  send->transaction_id = request.path_parameter(2);
-  send->transaction_path = transaction_path(request);
+  if (const auto read = read_transaction(request, *send); read.has_error()) co_return read.error();
   co_return co_await answer(api, std::move(*send));
 }
 
@@ -73,8 +81,7 @@ Task<Result<Response>> redact_event(ClientApi& api, Request& request) {
   const auto reason = json::optional_string(send->content, "reason");
   if (!reason) co_return reason.error();
   send->redacts = std::move(*target);
-  send->transaction_id = request.path_parameter(2);
-  send->transaction_path = transaction_path(request);
+  if (const auto read = read_transaction(request, *send); read.has_error()) co_return read.error();
   co_return co_await answer(api, std::move(*send));
 }
 
