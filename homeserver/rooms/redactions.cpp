@@ -43,15 +43,16 @@ Task<RoomPowerLevels> RoomService::Impl::power_levels(RoomHead& head) {
   co_return RoomPowerLevels(levels ? levels->event : nullptr, create ? create->event : nullptr);
 }
 
-// What the Client-Server API lets a local user do is narrower than what servers apply of each other.
+// What the Client-Server API lets a local user do is narrower than what servers apply of each other. An event that is
+// not here may be elsewhere, so whoever may redact anything may redact it: the redaction is sent, and waits for it.
 // spec: client-server-api#put_matrixclientv3roomsroomidredacteventidtxnid
 Task<Result<>> RoomService::Impl::may_send_redaction(RoomHead& head, UserId sender, EventId target) {
-  auto event = co_await services.events.by_id(std::move(target));
-  if (!event || event->room != head.nid)
-    co_return make_error(ErrorCode::not_found, "There is no such event to redact.");
-  if (event->event->sender() == sender) co_return Result<>{};
+  const auto event = co_await services.events.by_id(std::move(target));
   auto levels = co_await power_levels(head);
-  if (levels->user(sender) >= levels->redact()) co_return Result<>{};
+  const bool here = event && event->room == head.nid;
+  const bool may_redact_all = levels->user(sender) >= levels->redact();
+  if (here ? may_redact_all || event->event->sender() == sender : may_redact_all && !event) co_return Result<>{};
+  if (!here) co_return make_error(ErrorCode::not_found, "There is no such event to redact.");
   co_return make_error(ErrorCode::forbidden, "You may not redact other users' events in this room.");
 }
 
