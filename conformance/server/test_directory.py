@@ -67,6 +67,15 @@ def test_a_moderator_may_remove_the_alias_of_another(alice, bob):
     error(bob.get(directory(alias)), 404, "M_NOT_FOUND")
 
 
+def test_a_room_is_given_names_by_its_members(alice, bob):
+    room = alice.create_room(preset="public_chat")
+    error(bob.put(directory(new_alias(bob.server)), {"room_id": room}), 403, "M_FORBIDDEN")
+    bob.join(room)
+    ok(bob.put(directory(new_alias(bob.server)), {"room_id": room}))
+    ok(bob.post(f"/rooms/{enc(room)}/leave"))
+    error(bob.put(directory(new_alias(bob.server)), {"room_id": room}), 403, "M_FORBIDDEN")
+
+
 def test_the_aliases_of_a_room_are_for_its_members(alice, bob):
     room = alice.create_room()
     path = f"/rooms/{enc(room)}/aliases"

@@ -27,6 +27,10 @@ Task<Result<>> RoomService::Impl::create_alias(Sender user, RoomAlias alias, Roo
     co_return make_error(ErrorCode::unknown, 409, "Room alias " + alias.str() + " already exists.");
   auto room = co_await services.reader.room(room_id);
   if (!room) co_return make_error(ErrorCode::not_found, "This server does not know that room.");
+  // NOTSPEC: a name for a room is its members' to give, as on other servers; it is shown to all of them.
+  const auto membership = co_await services.reader.membership(user.nid, room->nid);
+  if (!membership || membership->membership != db::Membership::join)
+    co_return make_error(ErrorCode::forbidden, "You are not in this room.");
   auto unit = std::make_shared<WriteUnit>();
   unit->room = room->nid;
   unit->new_aliases.emplace_back(std::move(alias), user.nid);
