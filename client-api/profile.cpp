@@ -44,6 +44,8 @@ Task<Result<Response>> get_profile_field(ClientApi& api, Request& request) {
 // Sets one of the two fields that m.profile_fields allows, and tells the user's rooms.
 Task<Result<Response>> change_field(ClientApi& api, Requester requester, std::string key,
                                     std::optional<std::string> value) {
+  const auto turn = co_await api.accounts.profile_turn(requester.user_nid);
+  if (!turn) co_return turn.error();
   Result<> changed;
   if (key == displayname)
     changed = co_await api.accounts.set_display_name(requester.user_nid, std::move(value));

@@ -252,7 +252,7 @@ TEST_F(SharedSecretApiTest, a_wrong_mac_makes_none) {
 TEST_F(AccountsApiTest, profile_fields_are_set_read_and_taken_away) {
   const std::string token = token_of("anna");
   const std::string profile = v3 + "/profile/@anna:example.org";
-  EXPECT_EQ(get(profile).json, boost::json::object());
+  EXPECT_EQ(get(profile).json, (boost::json::object{{"displayname", "anna"}})) << "until another is set";
   EXPECT_EQ(put(profile + "/displayname", R"({"displayname":"Anna"})", token).status, 200u);
   EXPECT_EQ(put(profile + "/avatar_url", R"({"avatar_url":"mxc://a/b"})", token).status, 200u);
   EXPECT_EQ(get(profile).json, (boost::json::object{{"displayname", "Anna"}, {"avatar_url", "mxc://a/b"}}));
@@ -261,6 +261,32 @@ TEST_F(AccountsApiTest, profile_fields_are_set_read_and_taken_away) {
   EXPECT_EQ(get(profile + "/displayname").errcode(), "M_NOT_FOUND");
   EXPECT_EQ(call(Verb::delete_, profile + "/avatar_url", "", token).status, 200u);
   EXPECT_EQ(get(profile).json, boost::json::object());
+}
+
+// While the turn of an earlier change is held, which is telling the user's rooms.
+Task<> ask_meanwhile(test::ApiKit& kit, http::Request& request, bool& changed) {
+  const auto turn = co_await kit.accounts.profile_turn(request.requester->user_nid);
+  const auto match = kit.router.match(request.verb, request.path);
+  request.path_parameters = match.parameters;
+  asio::co_spawn(kit.reactor, match.route->handler(request),
+                 [&changed](std::exception_ptr, Result<http::Response> done) { changed = done.has_value(); });
+  for (int i = 0; i < 10; ++i) {
+    const auto profile = co_await kit.accounts.profile(request.requester->user);
+    EXPECT_EQ(profile->display_name, "anna");
+  }
+  EXPECT_FALSE(changed);
+}
+
+TEST_F(AccountsApiTest, a_change_of_profile_waits_until_the_rooms_know_of_the_one_before) {
+  http::Request request;
+  request.verb = Verb::put;
+  request.path = v3 + "/profile/@anna:example.org/displayname";
+  request.body = R"({"displayname":"Anna"})";
+  request.requester = authenticate(token_of("anna")).value();
+  bool changed = false;
+  run(ask_meanwhile(*this, request, changed));
+  EXPECT_TRUE(changed);
+  EXPECT_EQ(get(v3 + "/profile/@anna:example.org").text("displayname"), "Anna");
 }
 
 TEST_F(AccountsApiTest, profiles_can_be_changed_only_as_promised) {

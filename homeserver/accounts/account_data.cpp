@@ -45,6 +45,8 @@ Task<Result<>> AccountService::set_account_data(UserNid user, RoomNid room, std:
   if (text.size() > impl_->settings.max_account_data_bytes)
     co_return make_error(ErrorCode::too_large, "Account data of one type has at most " +
                                                    std::to_string(impl_->settings.max_account_data_bytes) + " bytes.");
+  const auto turn = co_await impl_->account_data_lanes.enter(user);
+  if (!turn) co_return turn.error();
   AccountDataKey key{user, room, type};
   if (auto fits = co_await impl_->check_room_for_type(std::move(key)); !fits) co_return fits;
   // The unit concerns no room's head, so WriteUnit::room stays 0 for a room's data too.

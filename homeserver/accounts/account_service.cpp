@@ -6,8 +6,10 @@
 namespace causeway {
 
 AccountService::AccountService(db::Database& database, EventWriter& writer, StreamHub& hub, Interner& interner,
-                               CpuPool& cpu, const Clock& clock, AccountSettings settings)
-    : impl_(std::make_unique<Impl>(*this, database, writer, interner, cpu, clock, std::move(settings))) {
+                               CpuPool& cpu, const Clock& clock, UserLanes& account_data_lanes,
+                               AccountSettings settings)
+    : impl_(std::make_unique<Impl>(*this, database, writer, interner, cpu, clock, account_data_lanes,
+                                   std::move(settings))) {
   hub.add_listener([impl = impl_.get()](StreamPosition, const std::vector<WriteUnitPtr>& units) {
     for (const WriteUnitPtr& unit : units)
       impl->take_over_account_data(unit->account_data);

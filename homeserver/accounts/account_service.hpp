@@ -13,6 +13,7 @@
 #include "homeserver/rooms/interner.hpp"
 #include "homeserver/runtime/clock.hpp"
 #include "homeserver/runtime/cpu_pool.hpp"
+#include "homeserver/runtime/lanes.hpp"
 #include "homeserver/stream/event_writer.hpp"
 #include "homeserver/stream/stream_hub.hpp"
 #include "schema/crypto/crypto.hpp"
@@ -47,7 +48,7 @@ struct Profile {
 class AccountService final : public http::AccessTokenAuthenticator {
  public:
   AccountService(db::Database& database, EventWriter& writer, StreamHub& hub, Interner& interner, CpuPool& cpu,
-                 const Clock& clock, AccountSettings settings);
+                 const Clock& clock, UserLanes& account_data_lanes, AccountSettings settings);
   ~AccountService();
   const AccountSettings& settings() const;
 
@@ -80,6 +81,8 @@ class AccountService final : public http::AccessTokenAuthenticator {
   Task<> log_out_all(UserNid user);
 
   Task<std::optional<Profile>> profile(UserId local_user);  // none: no such account
+  // To be held over a change and telling the user's rooms of it, so that all end with the last one.
+  Task<Result<UserLanes::Turn>> profile_turn(UserNid user);
   Task<Result<>> set_display_name(UserNid user, std::optional<std::string> value);
   Task<Result<>> set_avatar_url(UserNid user, std::optional<std::string> value);
 

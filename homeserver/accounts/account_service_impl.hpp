@@ -48,12 +48,13 @@ struct AccountService::Impl {
   static constexpr std::size_t max_cached_account_data_bytes = 64 << 20;
   static constexpr std::size_t cached_entry_bytes = 512;  // an entry without its content
 
-  Impl(AccountService& self, db::Database& d, EventWriter& w, Interner& i, CpuPool& cpu, const Clock& c,
+  Impl(AccountService& self, db::Database& d, EventWriter& w, Interner& i, CpuPool& cpu, const Clock& c, UserLanes& l,
        AccountSettings s)
       : database(d),
         writer(w),
         interner(i),
         clock(c),
+        account_data_lanes(l),
         settings(std::move(s)),
         passwords(cpu, settings.password_cost),
         token_stage(self),
@@ -75,6 +76,8 @@ struct AccountService::Impl {
   EventWriter& writer;
   Interner& interner;
   const Clock& clock;
+  UserLanes& account_data_lanes;
+  UserLanes profile_lanes{max_waiting_for_user};
   const AccountSettings settings;
   PasswordHasher passwords;
   DummyStage dummy_stage;

@@ -22,6 +22,10 @@ Task<std::optional<Profile>> AccountService::profile(UserId local_user) {
   co_return Profile{account->display_name, account->avatar_url};
 }
 
+Task<Result<UserLanes::Turn>> AccountService::profile_turn(UserNid user) {
+  return impl_->profile_lanes.enter(user);
+}
+
 Task<Result<>> AccountService::set_display_name(UserNid user, std::optional<std::string> value) {
   if (const auto checked = check_field(value); checked.has_error()) co_return checked.error();
   auto update = [user, value = std::move(value)](db::Connection& c) { db::update_display_name(c, user, value); };

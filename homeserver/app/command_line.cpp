@@ -143,7 +143,8 @@ int create_user(const Options& options) {
   AccountSettings account_settings;
   account_settings.server_name = ServerName::trusted(config.server_name);
   account_settings.min_password_length = static_cast<std::size_t>(config.min_password_length);
-  AccountService accounts(database, writer, hub, interner, cpu, clock, account_settings);
+  UserLanes lanes(max_waiting_for_user);
+  AccountService accounts(database, writer, hub, interner, cpu, clock, lanes, account_settings);
 
   std::optional<Result<UserId>> made;
   const auto keep = [&made](std::exception_ptr error, Result<UserId> result) {

@@ -147,8 +147,8 @@ struct ObjectGraph {
         events(database, hub),
         states(database),
         reader(database, hub, interner, events, states),
-        rooms({database, writer, interner, events, states, reader, cpu, clock, metrics, self}),
-        accounts(database, writer, hub, interner, cpu, clock, account_settings(config, files)),
+        rooms({database, writer, interner, events, states, reader, cpu, clock, metrics, self, account_data_lanes}),
+        accounts(database, writer, hub, interner, cpu, clock, account_data_lanes, account_settings(config, files)),
         receipts({database, hub, writer, events, reader, interner, clock}),
         typing(reactor.get_executor(), clock, random_epoch()),
         notifier(reactor.get_executor()),
@@ -198,6 +198,7 @@ struct ObjectGraph {
   StreamHub hub;
   EventWriter writer;
   Interner interner;
+  UserLanes account_data_lanes{max_waiting_for_user};
   EventStore events;
   StateStore states;
   RoomReader reader;

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "homeserver/rooms/auth_rules.hpp"
+#include "homeserver/rooms/power_level_value.hpp"
 #include "schema/json/json.hpp"
 
 namespace causeway::auth {
@@ -49,9 +50,5 @@ class Judgement {
 
 AuthDecision check_member(const Judgement& judgement);
 AuthDecision check_power_levels(const Judgement& judgement);
-
-// A level as the version lets it be written; nothing where it is none.
-// spec: rooms/v1#deprecated-event-content-schemas, rooms/v6#deprecated-event-content-schemas
-std::optional<std::int64_t> read_level(PowerLevelValues allowed, const json::value& value);
 
 }  // namespace causeway::auth

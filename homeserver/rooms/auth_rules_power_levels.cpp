@@ -21,7 +21,7 @@ std::span<const char* const> limited_maps(const RoomVersion& version) {
 
 bool is_map_of_levels(PowerLevelValues allowed, const json::value& value) {
   return value.is_object() && std::ranges::all_of(value.get_object(), [allowed](const auto& entry) {
-           return read_level(allowed, entry.value()).has_value();
+           return read_power_level(allowed, entry.value()).has_value();
          });
 }
 
@@ -30,7 +30,7 @@ Settled check_values(const json::object& content) {
   constexpr auto integers = PowerLevelValues::integers;
   for (const char* key : single_levels) {
     const json::value* level = content.if_contains(key);
-    if (level && !read_level(integers, *level))
+    if (level && !read_power_level(integers, *level))
       return refuse(AuthRule::levels_single_values, std::string(key) + " is not an integer");
   }
   for (const char* key : level_maps) {
@@ -100,9 +100,9 @@ class Comparison {
   // What can't be read is no level in force, and above all levels where it is proposed.
   Alteration compare(const json::object& current, const json::object& proposed, std::string_view key) const {
     Alteration found{key, std::nullopt, std::nullopt};
-    if (const json::value* value = current.if_contains(key)) found.current = read_level(allowed_, *value);
+    if (const json::value* value = current.if_contains(key)) found.current = read_power_level(allowed_, *value);
     if (const json::value* value = proposed.if_contains(key))
-      found.proposed = read_level(allowed_, *value).value_or(std::numeric_limits<std::int64_t>::max());
+      found.proposed = read_power_level(allowed_, *value).value_or(std::numeric_limits<std::int64_t>::max());
     return found;
   }
 

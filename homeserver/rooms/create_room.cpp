@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include "homeserver/rooms/room_service_impl.hpp"
+#include "homeserver/rooms/state_content.hpp"
 #include "schema/json/json.hpp"
 
 namespace causeway {
@@ -65,23 +66,6 @@ Result<object> create_content(const CreateRoom& request, const RoomVersion& vers
   if (!creators->empty()) content["additional_creators"] = std::move(*creators);
   return content;
 }
-
-}  // namespace
-
-// spec: client-server-api#post_matrixclientv3createroom: explicitly higher than state_default, from version 12 on. By
-// default above what any listed user has: replacing a room is for its creators.
-void raise_tombstone_level(object& power_levels) {
-  constexpr std::int64_t usual = 150, highest = (std::int64_t{1} << 53) - 1;
-  const std::int64_t state_default = json::find_int(power_levels, "state_default").value_or(50);
-  auto& events = power_levels["events"];
-  if (events.is_null()) events.emplace_object();
-  if (!events.is_object()) return;
-  const auto given = json::find_int(events.get_object(), "m.room.tombstone");
-  if (given && *given > state_default) return;
-  events.get_object()["m.room.tombstone"] = std::min(std::max(usual, state_default + 1), highest);
-}
-
-namespace {
 
 object power_levels_content(const CreateRoom& request, const RoomVersion& version, const Preset& preset) {
   object users;
@@ -188,6 +172,14 @@ MatrixError refused(const MatrixError& error) {
   return make_error(ErrorCode::invalid_room_state, 400, "The room cannot start in this state: " + error.message);
 }
 
+// What a client wants a room to start with, by its form.
+Result<> check_initial_event(const RoomVersion& version, const InitialEvent& event) {
+  // Whom another server must sign for, and who may want no invites, is invited in the way that asks.
+  if (event.type == "m.room.member" && json::find_string(event.content, "membership") == "invite")
+    return make_error(ErrorCode::invalid_room_state, "'initial_state' invites nobody; 'invite' does.");
+  return check_state_content(version, event.type, event.state_key, event.content);
+}
+
 }  // namespace
 
 struct RoomService::Impl::RoomPlan {
@@ -223,9 +215,19 @@ Result<RoomService::Impl::RoomPlan> RoomService::Impl::plan_room(const CreateRoo
   return plan;
 }
 
+Result<> RoomService::Impl::check_plan(const CreateRoom& request, const RoomPlan& plan) {
+  if (auto checked = check_creation_content(request.creation_content); !checked) return checked;
+  if (auto checked = check_state_content(*plan.version, "m.room.power_levels", "", plan.power_levels); !checked)
+    return checked;
+  for (const InitialEvent& event : plan.events)
+    if (auto checked = check_initial_event(*plan.version, event); !checked) return checked;
+  return {};
+}
+
 Task<Result<RoomId>> RoomService::Impl::create_room(CreateRoom request) {
   auto plan = plan_room(request);
   if (!plan) co_return plan.error();
+  if (auto checked = check_plan(request, *plan); !checked) co_return checked.error();
   std::optional<NameGuard> guard;
   if (plan->alias) {
     guard.emplace(aliases_under_way, plan->alias->str());
@@ -233,15 +235,28 @@ Task<Result<RoomId>> RoomService::Impl::create_room(CreateRoom request) {
     if (taken || !guard->held())
       co_return make_error(ErrorCode::room_in_use, 400, "The alias " + plan->alias->str() + " is taken.");
   }
-  auto drafts = co_await first_events(request, *plan);
-  auto room = co_await write_room(*plan, std::move(drafts), request);
-  if (!room) co_return room.error();
+  auto begun = co_await begin_room(request, *plan, std::nullopt);
+  if (!begun) co_return begun.error();
+  const RoomId room = begun->room;
+  auto written = co_await heads.commit(std::move(begun->lock), begun->unit);
+  if (!written) co_return written.error();
   for (const auto& invited : request.invite) {
     if (is_local(invited)) continue;
-    auto sent = co_await invite_into(*room, request, invited);
-    if (!sent) spdlog::warn("room {}: {} was not invited: {}", room->str(), invited.str(), sent.error().message);
+    auto sent = co_await invite_into(room, request, invited);
+    if (!sent) spdlog::warn("room {}: {} was not invited: {}", room.str(), invited.str(), sent.error().message);
   }
-  co_return *room;
+  co_return room;
+}
+
+Task<Result<RoomService::Impl::BegunRoom>> RoomService::Impl::begin_room(const CreateRoom& request,
+                                                                         std::optional<RoomId> chosen) {
+  auto plan = plan_room(request);
+  if (!plan) co_return plan.error();
+  co_return co_await begin_room(request, *plan, std::move(chosen));
+}
+
+RoomId RoomService::Impl::choose_room_id() const {
+  return RoomId::trusted("!" + crypto::random_token(18) + ":" + services.self.name.str());
 }
 
 // The drafts of all local events, in order, m.room.create first.
@@ -274,16 +289,16 @@ Task<std::vector<LocalDraft>> RoomService::Impl::first_events(const CreateRoom& 
   co_return drafts;
 }
 
-Task<Result<RoomId>> RoomService::Impl::write_room(const RoomPlan& plan, std::vector<LocalDraft> drafts,
-                                                   const CreateRoom& request) {
+Task<Result<RoomService::Impl::BegunRoom>> RoomService::Impl::begin_room(const CreateRoom& request, RoomPlan& plan,
+                                                                         std::optional<RoomId> chosen) {
+  auto drafts = co_await first_events(request, plan);
   const Timestamp now = services.clock.now_ms();
   for (int attempt = 0; attempt < max_attempts; ++attempt) {
     // From room version 12 on, two rooms made alike in the same millisecond would be one and the same.
     drafts.front().timestamp = now + attempt;
-    std::optional<RoomId> chosen;
-    if (!plan.version->room_id_is_create_hash)
-      chosen = RoomId::trusted("!" + crypto::random_token(18) + ":" + services.self.name.str());
-    auto create = co_await builder.build_create(*plan.version, std::move(chosen), drafts.front());
+    std::optional<RoomId> id = chosen;
+    if (!id && !plan.version->room_id_is_create_hash) id = choose_room_id();
+    auto create = co_await builder.build_create(*plan.version, std::move(id), drafts.front());
     if (!create) co_return refused(create.error());
     const RoomId room = (*create)->event->room_id();
     auto lock = co_await heads.enter(room);
@@ -294,9 +309,7 @@ Task<Result<RoomId>> RoomService::Impl::write_room(const RoomPlan& plan, std::ve
       auto sent = co_await builder.build_and_append(lock->head(), *unit, std::move(drafts[i]));
       if (!sent) co_return refused(sent.error());
     }
-    auto written = co_await heads.commit(std::move(*lock), unit);
-    if (!written) co_return written.error();
-    co_return room;
+    co_return BegunRoom(room, std::move(*lock), std::move(unit));
   }
   co_return make_error(ErrorCode::unknown, 503, "Too many rooms are being made at once. Try again.");
 }

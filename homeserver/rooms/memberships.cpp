@@ -26,8 +26,11 @@ Task<Result<>> RoomService::Impl::change_membership(ChangeMembership request) {
     case Kind::join: {
       const Sender user = request.sender;
       const RoomId room = request.room;
+      const std::uint64_t profiles_seen = profile_changes;
       auto joined = co_await join(std::move(request));
-      if (joined) co_await carry_settings_over(user, room);
+      if (!joined) co_return joined;
+      co_await catch_up_with_profile(user, room, profiles_seen);
+      co_await carry_settings_over(user, room);
       co_return joined;
     }
     case Kind::invite:
@@ -161,21 +164,25 @@ Task<Result<>> RoomService::Impl::join(ChangeMembership request) {
     StateKey key("m.room.member", request.target.str());
     auto member = co_await heads.holder(head, std::move(key));
     if (membership_of(member) == Membership::join) co_return member->event->id();
-    auto via = co_await authorise_restricted_join(head, request.target, membership_of(member));
-    if (!via) {
-      elsewhere = via.error().code == ErrorCode::unable_to_grant_join;
-      co_return via.error();
-    }
-    object joining = content;
-    if (*via) joining["join_authorised_via_users_server"] = (*via)->str();
-    co_return co_await append_event(head, unit, member_draft(request, std::move(joining)));
+    auto joined = co_await append_join(head, unit, member_draft(request, content), membership_of(member));
+    elsewhere = !joined && joined.error().code == ErrorCode::unable_to_grant_join;
+    co_return joined;
   };
   auto sent = co_await commit_in_lane(request.room, std::move(job));
   if (!sent && elsewhere) co_return co_await join_remote_room(std::move(request), std::move(content), room);
   co_return drop_id(sent);
 }
 
-// PUT /state of a membership: the same event, with the invited user's server asked first where that is another.
+Task<Result<EventId>> RoomService::Impl::append_join(RoomHead& head, WriteUnit& unit, LocalDraft draft,
+                                                     Membership current) {
+  auto via = co_await authorise_restricted_join(head, draft.sender, current);
+  if (!via) co_return via.error();
+  draft.join_authorised_via = std::move(*via);
+  co_return co_await append_event(head, unit, std::move(draft));
+}
+
+// PUT /state of a membership: the same event, with the invited user's server asked first where that is another, and the
+// authorisation that a restricted room wants.
 Task<Result<EventId>> RoomService::Impl::send_member_event(SendEvent request) {
   ChangeMembership change;
   change.sender = request.sender;
@@ -188,8 +195,12 @@ Task<Result<EventId>> RoomService::Impl::send_member_event(SendEvent request) {
     if (!is_local(change.target)) co_return co_await invite_remote_user(std::move(change), std::move(content));
     if (auto checked = co_await check_may_be_invited(change.target); !checked) co_return checked.error();
   }
-  auto job = [this, change, content](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
-    co_return co_await append_event(head, unit, member_draft(change, content));
+  const bool joins = json::find_string(content, "membership") == "join" && change.target == change.sender.user;
+  auto job = [this, change, content, joins](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
+    auto draft = member_draft(change, content);
+    if (!joins) co_return co_await append_event(head, unit, std::move(draft));
+    const Membership current = co_await membership_in(head, change.target);
+    co_return co_await append_join(head, unit, std::move(draft), current);
   };
   co_return co_await commit_in_lane(change.room, std::move(job));
 }
@@ -225,6 +236,7 @@ Task<Result<>> RoomService::Impl::forget(Sender user, RoomId room_id) {
 
 Task<> RoomService::Impl::update_profile_in_rooms(Sender user, std::optional<std::string> display_name,
                                                   std::optional<std::string> avatar_url) {
+  ++profile_changes;
   auto memberships = co_await services.reader.memberships(user.nid);
   object profile;
   if (display_name) profile["displayname"] = *display_name;
@@ -234,6 +246,19 @@ Task<> RoomService::Impl::update_profile_in_rooms(Sender user, std::optional<std
   };
   const std::size_t count = memberships->size();
   co_await for_each_concurrently(count, profile_updates_at_once, std::move(in_one));
+}
+
+// A change that began after the join read the profile, and ended before the join was committed, has not reached it.
+Task<> RoomService::Impl::catch_up_with_profile(Sender user, RoomId room_id, std::uint64_t seen) {
+  while (seen != profile_changes) {
+    seen = profile_changes;
+    object profile;
+    co_await add_profile(profile, user.user);
+    auto room = co_await services.reader.room(room_id);
+    if (!room) co_return;
+    auto membership = co_await services.reader.membership(user.nid, room->nid);
+    if (membership) co_await update_profile_in_room(user, *membership, std::move(profile));
+  }
 }
 
 Task<> RoomService::Impl::update_profile_in_room(Sender user, RoomMembership membership, object profile) {
@@ -251,8 +276,8 @@ Task<> RoomService::Impl::update_profile_in_room(Sender user, RoomMembership mem
     draft.type = "m.room.member";
     draft.state_key = user.user.str();
     draft.content = member->event->content();
-    // The last two say how the user came in, which a change of name does not repeat.
-    for (const char* replaced : {"displayname", "avatar_url", "join_authorised_via_users_server", "reason"})
+    // The last says how the user came in, which a change of name does not repeat.
+    for (const char* replaced : {"displayname", "avatar_url", "reason"})
       draft.content.erase(replaced);
     draft.content.insert(profile.begin(), profile.end());
     co_return co_await append_event(head, unit, std::move(draft));

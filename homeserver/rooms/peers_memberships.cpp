@@ -53,7 +53,7 @@ Task<Result<RoomService::Template>> RoomService::Impl::make_membership_template(
     const auto current = co_await membership_in(lock->head(), user);
     auto via = co_await authorise_restricted_join(lock->head(), user, current);
     if (!via) co_return via.error();
-    if (*via) draft.content["join_authorised_via_users_server"] = (*via)->str();
+    draft.join_authorised_via = std::move(*via);
   }
   co_return co_await builder.build_template(lock->head(), std::move(draft));
 }

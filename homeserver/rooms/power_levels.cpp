@@ -52,12 +52,18 @@ std::int64_t truncated(double level) {
 
 }  // namespace
 
-std::optional<std::int64_t> auth::read_level(PowerLevelValues allowed, const json::value& value) {
+std::optional<std::int64_t> read_power_level(PowerLevelValues allowed, const json::value& value) {
   if (value.is_int64()) return value.get_int64();
   if (value.is_uint64()) return greatest;
   if (allowed != PowerLevelValues::integers && value.is_string()) return level_in_words(value.get_string());
   if (allowed == PowerLevelValues::floats_and_strings && value.is_double()) return truncated(value.get_double());
   return std::nullopt;
+}
+
+std::optional<std::int64_t> find_power_level(PowerLevelValues allowed, const json::object& levels,
+                                             std::string_view key) {
+  const json::value* value = levels.if_contains(key);
+  return value ? read_power_level(allowed, *value) : std::nullopt;
 }
 
 bool is_room_creator(const Event& create, const UserId& user) {
@@ -68,8 +74,7 @@ PowerLevels::PowerLevels(const Event* power_levels, const Event* create)
     : power_levels_(power_levels), create_(create) {}
 
 std::optional<std::int64_t> PowerLevels::read(const boost::json::object& levels, std::string_view key) const {
-  const json::value* value = levels.if_contains(key);
-  return value ? auth::read_level(power_levels_->version().power_level_values, *value) : std::nullopt;
+  return find_power_level(power_levels_->version().power_level_values, levels, key);
 }
 
 std::int64_t PowerLevels::level(std::string_view key, std::int64_t otherwise) const {

@@ -13,6 +13,28 @@ MatrixError forbidden(const Refusal& refusal) {
 
 namespace {
 
+// spec: rooms/v8#authorization-rules. Members are let in by a server, and its signature says so: content that names
+// somebody and comes from a client, or from an older event of the same user, would let in whoever writes it.
+void put_authoriser(boost::json::object& content, const std::optional<UserId>& user) {
+  constexpr const char* key = "join_authorised_via_users_server";
+  content.erase(key);
+  if (user) content[key] = user->str();
+}
+
+// A refusal by the form of the content, which is not a matter of who sends it.
+MatrixError refused(const Refusal& refusal) {
+  switch (refusal.rule) {
+    case AuthRule::member_form:
+    case AuthRule::levels_single_values:
+    case AuthRule::levels_map_values:
+    case AuthRule::levels_users_values:
+    case AuthRule::levels_creators:
+      return make_error(ErrorCode::bad_json, "The content is malformed: " + refusal.reason + ".");
+    default:
+      return forbidden(refusal);
+  }
+}
+
 NewEventPtr make_stored(const RoomHead& head, UserNid sender, EventPtr event) {
   auto stored = std::make_shared<StoredEvent>();
   stored->room = head.nid;
@@ -34,6 +56,7 @@ EventDraft RoomBuilder::draft_on(const RoomHead& head, LocalDraft local) const {
   draft.type = std::move(local.type);
   draft.state_key = std::move(local.state_key);
   draft.content = std::move(local.content);
+  if (draft.type == "m.room.member") put_authoriser(draft.content, local.join_authorised_via);
   draft.redacts = std::move(local.redacts);
   draft.origin_server_ts = local.timestamp.value_or(clock_.now_ms());
   // No event may name more; the newest carry the room on and the next event takes the rest.
@@ -77,7 +100,7 @@ Task<RoomBuilder::Drafted> RoomBuilder::choose_auth_events(RoomHead& head, Event
 Result<EventPtr> RoomBuilder::authorise(const Drafted& drafted) const {
   auto event = build_event(drafted.draft, self_.name, self_.key);
   if (!event) return event.error();
-  if (auto refusal = check_auth(**event, drafted.state)) return forbidden(*refusal);
+  if (auto refusal = check_auth(**event, drafted.state)) return refused(*refusal);
   return event;
 }
 

@@ -23,6 +23,8 @@ struct LocalDraft {
   boost::json::object content;
   std::optional<EventId> redacts;
   std::optional<Timestamp> timestamp;
+  // Of a join that a member of this server authorises. What `content` says of it counts for nothing.
+  std::optional<UserId> join_authorised_via = {};
 };
 
 using NewEventPtr = std::shared_ptr<StoredEvent>;
@@ -33,7 +35,7 @@ class RoomBuilder {
       : heads_(heads), interner_(interner), clock_(clock), self_(self) {}
 
   // The event that would come next: auth events chosen, authorised, hashed and signed, but not appended.
-  // M_FORBIDDEN with the rule's reason; M_BAD_JSON, M_TOO_LARGE.
+  // M_FORBIDDEN with the rule's reason; M_BAD_JSON where nobody could send such content; M_TOO_LARGE.
   Task<Result<NewEventPtr>> build(RoomHead& head, LocalDraft draft);
   // The same for a room's first event, which needs no head.
   Task<Result<NewEventPtr>> build_create(const RoomVersion& version, std::optional<RoomId> room, LocalDraft draft);

@@ -212,14 +212,21 @@ namespace {
 // Counts a unit as in flight, also when its coroutine ends by an exception.
 class InFlight {
  public:
-  explicit InFlight(RoomHeadPtr head) : head_(std::move(head)) { ++head_->in_flight; }
+  explicit InFlight(RoomHeadPtr head) : head_(std::move(head)) {
+    ++head_->in_flight;
+    head_->dirty = false;
+  }
   InFlight(const InFlight&) = delete;
   InFlight& operator=(const InFlight&) = delete;
   ~InFlight() {
     if (!committed_) head_->lineage->broken = true;
     if (--head_->in_flight == 0) head_->settled.notify_all();
   }
-  void committed() { committed_ = true; }
+  void committed(const WriteUnit& unit) {
+    committed_ = true;
+    for (const auto& event : unit.events)
+      head_->committed(event.stored->nid);
+  }
 
  private:
   RoomHeadPtr head_;
@@ -228,21 +235,34 @@ class InFlight {
 
 }  // namespace
 
+// And leaves the lane: what the next one in it changes is no longer this lock's.
+void RoomHeads::put_head_in(WriteUnit& unit, RoomLock lock) const {
+  const RoomHead& head = lock.head();
+  unit.room = head.nid;
+  unit.head = head.update(services_.self);
+  unit.lineage = head.lineage;
+}
+
 Task<Written> RoomHeads::commit(RoomLock lock, WriteUnitPtr unit) {
   auto slot = lock.slot_;  // keeps the slot while the commit is under way
-  auto head = slot->head;
-  InFlight in_flight(head);
-  head->dirty = false;
-  unit->room = head->nid;
-  unit->head = head->update(services_.self);
-  unit->lineage = head->lineage;
-  lock.turn_.release();
+  InFlight in_flight(slot->head);
+  put_head_in(*unit, std::move(lock));
   // The next in the lane runs only once this suspends, and commit() queues the unit before that: order is kept.
   const Written written = co_await services_.writer.commit(unit);
+  if (written) in_flight.committed(*unit);
+  co_return written;
+}
+
+Task<Written> RoomHeads::commit(RoomLock lock, WriteUnitPtr unit, RoomLock made, WriteUnitPtr first) {
+  auto slot = lock.slot_, slot_of_made = made.slot_;
+  InFlight in_flight(slot->head), first_in_flight(slot_of_made->head);
+  put_head_in(*unit, std::move(lock));
+  put_head_in(*first, std::move(made));
+  unit->made_with = first;
+  const Written written = co_await services_.writer.commit(unit);
   if (written) {
-    in_flight.committed();
-    for (const auto& event : unit->events)
-      head->committed(event.stored->nid);
+    in_flight.committed(*unit);
+    first_in_flight.committed(*first);
   }
   co_return written;
 }

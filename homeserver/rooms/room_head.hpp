@@ -138,6 +138,8 @@ class RoomHeads {
 
   // Hands the unit to the writer, with the head as it is now, leaves the lane, and waits for the commit.
   Task<Written> commit(RoomLock lock, WriteUnitPtr unit);
+  // The same with the first unit of a room that is made by it: both, or neither.
+  Task<Written> commit(RoomLock lock, WriteUnitPtr unit, RoomLock made, WriteUnitPtr first);
   // Waits, in the lane, until all that was handed over is committed. False when some of it failed: enter again.
   Task<bool> settle(RoomLock& lock);
 
@@ -157,6 +159,7 @@ class RoomHeads {
 
  private:
   Task<RoomHeadPtr> load(RoomId room);
+  void put_head_in(WriteUnit& unit, RoomLock lock) const;
   Task<> count_members(RoomHead& head);
   void keep(const std::shared_ptr<RoomSlot>& slot);
   void let_go(const std::shared_ptr<RoomSlot>& slot);

@@ -15,6 +15,7 @@
 #include "homeserver/rooms/room_reader.hpp"
 #include "homeserver/runtime/clock.hpp"
 #include "homeserver/runtime/cpu_pool.hpp"
+#include "homeserver/runtime/lanes.hpp"
 #include "homeserver/stream/event_writer.hpp"
 
 namespace causeway {
@@ -120,6 +121,7 @@ class RoomService {
     const Clock& clock;
     Metrics& metrics;
     const LocalServer& self;
+    UserLanes& account_data_lanes;
     ResolutionBounds bounds = {};
   };
   explicit RoomService(Services services);
@@ -129,7 +131,8 @@ class RoomService {
   // --- local users ---
   Task<Result<EventId>> send(SendEvent request);
   Task<Result<RoomId>> create_room(CreateRoom request);
-  // The new room. M_FORBIDDEN, M_UNSUPPORTED_ROOM_VERSION.
+  // The new room; again the same one where the same user did so before and is still in it. M_FORBIDDEN,
+  // M_UNSUPPORTED_ROOM_VERSION.
   Task<Result<RoomId>> upgrade_room(UpgradeRoom request);
   // Joins, leaves, invites and the rest; over federation where the room or the target is elsewhere.
   Task<Result<>> change_membership(ChangeMembership request);

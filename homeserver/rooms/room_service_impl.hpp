@@ -5,6 +5,7 @@
 #include <set>
 
 #include "homeserver/rooms/auth_state.hpp"
+#include "homeserver/rooms/carried_state.hpp"
 #include "homeserver/rooms/forked_state.hpp"
 #include "homeserver/rooms/outlier_judgement.hpp"
 #include "homeserver/rooms/room_builder.hpp"
@@ -46,9 +47,6 @@ class NameGuard {
   bool held_ = false;
 };
 
-// create_room.cpp, upgrade_room.cpp
-void raise_tombstone_level(boost::json::object& power_levels);
-
 struct RoomService::Impl {
   explicit Impl(Services services);
 
@@ -60,6 +58,7 @@ struct RoomService::Impl {
   TransactionLog transactions;
   std::set<std::string> aliases_under_way;   // being given to a room
   std::set<std::string> upgrades_under_way;  // IDs of rooms being replaced
+  std::uint64_t profile_changes = 0;         // of any user
   prometheus::Counter& accepted_events;
   prometheus::Counter& soft_failed_events;
   prometheus::Counter& rejected_events;
@@ -79,9 +78,13 @@ struct RoomService::Impl {
   Task<Result<EventId>> send(SendEvent request);
   Task<Result<EventId>> send_once(SendEvent request, std::optional<TransactionRecord> transaction);
   Task<Result<EventId>> append_event(RoomHead& head, WriteUnit& unit, LocalDraft draft);
-  Task<Result<>> check_canonical_alias(const SendEvent& request);
+  // What a client may write of the types that this server reads.
+  Task<Result<>> check_content(const SendEvent& request);
+  Task<Result<>> check_canonical_alias(RoomInfoPtr room, const SendEvent& request);
 
   Task<Result<EventId>> send_member_event(SendEvent request);
+  // A join of the sender's own, authorised where the room is restricted.
+  Task<Result<EventId>> append_join(RoomHead& head, WriteUnit& unit, LocalDraft draft, db::Membership current);
 
   // redactions.cpp
   Task<RoomPowerLevels> power_levels(RoomHead& head);  // of the current state
@@ -97,22 +100,42 @@ struct RoomService::Impl {
 
   // create_room.cpp
   struct RoomPlan;
+  // A room that only needs to be committed.
+  struct BegunRoom {
+    BegunRoom(RoomId id, RoomLock held, WriteUnitPtr first)
+        : room(std::move(id)), lock(std::move(held)), unit(std::move(first)) {}
+    RoomId room;
+    RoomLock lock;
+    WriteUnitPtr unit;
+  };
   Task<Result<RoomId>> create_room(CreateRoom request);
   Result<RoomPlan> plan_room(const CreateRoom& request) const;
+  static Result<> check_plan(const CreateRoom& request, const RoomPlan& plan);
+  // `chosen`: the room's ID, where the version lets it be chosen and it must be known before.
+  Task<Result<BegunRoom>> begin_room(const CreateRoom& request, std::optional<RoomId> chosen);
+  Task<Result<BegunRoom>> begin_room(const CreateRoom& request, RoomPlan& plan, std::optional<RoomId> chosen);
+  RoomId choose_room_id() const;
   Task<std::vector<LocalDraft>> first_events(const CreateRoom& request, RoomPlan& plan);
-  Task<Result<RoomId>> write_room(const RoomPlan& plan, std::vector<LocalDraft> drafts, const CreateRoom& request);
   Task<WriteUnitPtr> first_unit(RoomLock& lock, const RoomPlan& plan, NewEventPtr create, const CreateRoom& request);
   Task<Result<>> invite_into(RoomId room, const CreateRoom& request, UserId invited);
 
   // upgrade_room.cpp
   Task<Result<RoomId>> upgrade_room(UpgradeRoom request);
-  Task<CreateRoom> replacement_for(RoomInfoPtr room, const RoomVersion& version, UpgradeRoom request);
-  Task<Result<>> send_tombstone(UpgradeRoom request, RoomId replacement);
-  Task<> move_names(RoomInfoPtr from, RoomId to);
-  Task<> quieten(UpgradeRoom request);
+  // The same user's earlier upgrade to this version, if it is still what they want.
+  Task<std::optional<RoomId>> replacement_made_before(RoomInfoPtr room, const RoomVersion& version,
+                                                      const UpgradeRoom& request);
+  Task<Result<RoomId>> replace_room(const UpgradeRoom& request, const RoomVersion& version);
+  // What happens in the old room goes into `unit`; the new one's events into a unit of its own.
+  Task<Result<BegunRoom>> begin_replacement(RoomHead& head, WriteUnit& unit, const UpgradeRoom& request,
+                                            const RoomVersion& version);
+  Task<CreateRoom> replacement_for(RoomInfoPtr room, const RoomVersion& version, const UpgradeRoom& request);
+  Task<CarriedAliases> carried_aliases(RoomHead& head);
+  Task<Result<EventId>> append_state(RoomHead& head, WriteUnit& unit, const Sender& sender, const char* type,
+                                     boost::json::object content);
+  Task<> quieten(RoomHead& head, WriteUnit& unit, const Sender& sender);
   // What a user set for a room's predecessor, when they come into the room.
   Task<> carry_settings_over(Sender user, RoomId into);
-  Task<std::optional<RoomId>> predecessor_of(RoomId room);
+  Task<RoomInfoPtr> predecessor_of(RoomId room);
 
   // memberships.cpp
   Task<Result<>> change_membership(ChangeMembership request);
@@ -128,6 +151,8 @@ struct RoomService::Impl {
   Task<> update_profile_in_rooms(Sender user, std::optional<std::string> display_name,
                                  std::optional<std::string> avatar_url);
   Task<> update_profile_in_room(Sender user, RoomMembership membership, boost::json::object profile);
+  // After a join: takes over what the profile has become since `seen`.
+  Task<> catch_up_with_profile(Sender user, RoomId room, std::uint64_t seen);
 
   static LocalDraft member_draft(const ChangeMembership& request, boost::json::object content);
   Task<db::Membership> membership_in(RoomHead& head, UserId user);

@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include "homeserver/rooms/room_service_impl.hpp"
+#include "homeserver/rooms/state_content.hpp"
 #include "schema/json/json.hpp"
 
 namespace causeway {
@@ -10,6 +11,8 @@ namespace {
 
 // How often a request is built again when what it was built on failed.
 constexpr int max_attempts = 5;
+// That one event may add; each may be asked of another server.
+constexpr std::size_t max_new_aliases = 32;
 
 MatrixError not_in_room() {
   return make_error(ErrorCode::forbidden, "You are not in this room.");
@@ -61,10 +64,7 @@ Task<Result<EventId>> RoomService::Impl::send(SendEvent request) {
 }
 
 Task<Result<EventId>> RoomService::Impl::send_once(SendEvent request, std::optional<TransactionRecord> transaction) {
-  if (request.type == "m.room.canonical_alias" && request.state_key) {
-    auto checked = co_await check_canonical_alias(request);
-    if (!checked) co_return checked.error();
-  }
+  if (auto checked = co_await check_content(request); !checked) co_return checked.error();
   if (request.type == "m.room.member" && request.state_key) co_return co_await send_member_event(std::move(request));
   LocalDraft draft = draft_of(request);
   auto job = [this, draft, transaction](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
@@ -149,18 +149,31 @@ std::vector<std::string> aliases_in(const boost::json::object& content) {
 
 }  // namespace
 
-// spec: client-server-api#put_matrixclientv3roomsroomidstateeventtypestatekey: new aliases must be valid and lead here.
-Task<Result<>> RoomService::Impl::check_canonical_alias(const SendEvent& request) {
+Task<Result<>> RoomService::Impl::check_content(const SendEvent& request) {
+  if (request.type == "m.room.create")
+    co_return make_error(ErrorCode::bad_json, "A room has one m.room.create event, which it is made by.");
+  if (!request.state_key) co_return Result<>{};
   auto room = co_await services.reader.room(request.room);
   if (!room) co_return not_in_room();
+  auto checked = check_state_content(*room->version, request.type, *request.state_key, request.content);
+  if (!checked || request.type != "m.room.canonical_alias") co_return checked;
+  co_return co_await check_canonical_alias(std::move(room), request);
+}
+
+// spec: client-server-api#put_matrixclientv3roomsroomidstateeventtypestatekey: new aliases must be valid and lead here.
+Task<Result<>> RoomService::Impl::check_canonical_alias(RoomInfoPtr room, const SendEvent& request) {
   StateKey key("m.room.canonical_alias", "");
   auto current = co_await services.reader.state_event(room->nid, room->state, std::move(key));
   std::set<std::string> known;
   if (current)
     for (auto& alias : aliases_in(current->event->content()))
       known.insert(std::move(alias));
-  for (auto& text : aliases_in(request.content)) {
-    if (known.contains(text)) continue;
+  auto added = aliases_in(request.content);
+  std::erase_if(added, [&known](const std::string& alias) { return known.contains(alias); });
+  if (added.size() > max_new_aliases)
+    co_return make_error(ErrorCode::invalid_param,
+                         "No more than " + std::to_string(max_new_aliases) + " aliases can be added at once.");
+  for (auto& text : added) {
     auto alias = RoomAlias::parse(text);
     if (!alias) co_return make_error(ErrorCode::invalid_param, "'" + text + "' is not a room alias.");
     auto resolved = co_await resolve_alias(std::move(*alias));

@@ -5,7 +5,7 @@
 
 #include "homeserver/rooms/room_service_impl.hpp"
 #include "schema/db/tables/account_data.hpp"
-#include "schema/db/tables/aliases.hpp"
+#include "schema/json/canonical.hpp"
 #include "schema/json/json.hpp"
 
 namespace causeway {
@@ -20,100 +20,47 @@ constexpr std::array<std::string_view, 8> transferable = {
     "m.room.server_acl",   "m.room.encryption",         "m.room.name",      "m.room.avatar", "m.room.topic",
     "m.room.guest_access", "m.room.history_visibility", "m.room.join_rules"};
 constexpr std::string_view space_child = "m.space.child";
+constexpr const char* canonical_alias = "m.room.canonical_alias";
+constexpr const char* tombstone = "m.room.tombstone";
+constexpr int max_attempts = 5;
 
-std::int64_t highest_level(const object& levels) {
-  std::int64_t highest = 100;
-  const auto look_at = [&](const boost::json::value& value) {
-    if (value.is_int64()) highest = std::max(highest, value.get_int64());
-  };
-  for (const auto& [key, value] : levels) {
-    look_at(value);
-    if (value.is_object())
-      for (const auto& [name, level] : value.get_object())
-        look_at(level);
-  }
-  return highest;
+MatrixError may_not_upgrade() {
+  return make_error(ErrorCode::forbidden, "You may not upgrade this room.");
 }
 
-// A version before 10 may have levels written as strings, which a later one does not allow.
-void make_integers(object& levels) {
-  const auto convert = [](boost::json::value& value) {
-    if (value.is_double()) value = static_cast<std::int64_t>(value.get_double());
-    if (!value.is_string()) return;
-    const std::string text(value.get_string());
-    value = std::int64_t{std::strtoll(text.c_str(), nullptr, 10)};
-  };
-  for (auto& [key, value] : levels) {
-    convert(value);
-    if (value.is_object())
-      for (auto& [name, level] : value.get_object())
-        convert(level);
-  }
-}
-
-// Of a version whose creators stand above all levels.
-std::vector<std::string> creators_of(const Event& create) {
-  std::vector<std::string> creators(1, create.sender().str());
-  if (const auto* more = json::find_array(create.content(), "additional_creators"))
-    for (const auto& creator : *more)
-      if (creator.is_string()) creators.emplace_back(creator.get_string());
-  return creators;
-}
-
-// The levels of the old room as the new version can have them. Creators have theirs by being creators from version 12
-// on, and by being listed before.
-object carried_levels(object levels, const RoomVersion& from, const RoomVersion& to, const EventPtr& old_create,
-                      const array& new_creators) {
-  if (to.power_level_values == PowerLevelValues::integers) make_integers(levels);
-  object users;
-  if (const auto* given = json::find_object(levels, "users")) users = *given;
-  if (to.creators_are_privileged) {
-    for (const auto& creator : new_creators)
-      if (creator.is_string()) users.erase(creator.get_string());
-  } else if (from.creators_are_privileged) {
-    for (const auto& creator : creators_of(*old_create))
-      users[creator] = 100;
-  }
-  levels["users"] = std::move(users);
-  if (to.creators_are_privileged) raise_tombstone_level(levels);
-  return levels;
-}
-
-// A join rule that the version does not know would let nobody in, or everybody stay out.
-void fit_join_rule(object& content, const RoomVersion& to) {
-  const auto rule = json::find_string(content, "join_rule").value_or("invite");
-  if (rule == "public" || rule == "invite" || rule == "private") return;
-  if (to.lets_knock(rule) || to.lets_members_of_rooms_join(rule)) return;
-  const bool by_rooms = rule == "restricted" || rule == "knock_restricted";
-  content["join_rule"] = by_rooms && to.has_restricted_joins ? "restricted" : to.has_knocking ? "knock" : "invite";
-}
-
-// m.direct with the new room beside the old one; nothing where the old one is no direct chat.
-std::optional<std::string> direct_chats_with(const std::string& content, const std::string& old_room,
-                                             const std::string& new_room) {
-  auto chats = json::parse_object(content);
-  if (!chats) return std::nullopt;
-  bool changed = false;
-  for (auto& [user, rooms] : *chats) {
-    if (!rooms.is_array()) continue;
-    const auto has = [&](const std::string& room) {
-      return std::ranges::any_of(rooms.get_array(),
-                                 [&](const auto& entry) { return entry == boost::json::value(room); });
-    };
-    if (!has(old_room) || has(new_room)) continue;
-    rooms.get_array().emplace_back(new_room);
-    changed = true;
-  }
-  if (!changed) return std::nullopt;
-  return boost::json::serialize(*chats);
-}
-
-object initial_event(std::string_view type, std::string_view state_key, object content) {
+// Adds an event of the old room to what the new one starts with, unless its version can't hold such content.
+void carry(CreateRoom& made, const RoomVersion& version, std::string_view type, std::string_view state_key,
+           object content) {
+  if (version.strict_canonical_json && !json::check_canonical(content)) return;
   object event;
   event["type"] = type;
   event["state_key"] = state_key;
   event["content"] = std::move(content);
-  return event;
+  made.initial_state.push_back(std::move(event));
+}
+
+object tombstone_content(const RoomId& replacement) {
+  object content;
+  content["body"] = "This room has been replaced.";
+  content["replacement_room"] = replacement.str();
+  return content;
+}
+
+std::set<std::string> strings_in(const array* list) {
+  std::set<std::string> strings;
+  if (list)
+    for (const auto& entry : *list)
+      if (entry.is_string()) strings.emplace(entry.get_string());
+  return strings;
+}
+
+// Whether a room was made to replace another, by this request or one like it.
+bool replaces(const Event& create, const RoomVersion& version, const UpgradeRoom& request) {
+  const auto* predecessor = json::find_object(create.content(), "predecessor");
+  if (!predecessor || json::find_string(*predecessor, "room_id") != request.room.str()) return false;
+  if (create.sender() != request.sender.user || &create.version() != &version) return false;
+  return !version.creators_are_privileged || strings_in(json::find_array(create.content(), "additional_creators")) ==
+                                                 strings_in(&request.additional_creators);
 }
 
 }  // namespace
@@ -127,21 +74,97 @@ Task<Result<RoomId>> RoomService::Impl::upgrade_room(UpgradeRoom request) {
   if (!guard.held()) co_return make_error(ErrorCode::limit_exceeded, 429, "The room is being upgraded already.");
   auto room = co_await services.reader.room(request.room);
   bool may = room && room->resident;
-  if (may) may = co_await may_set_state(room, request.sender.user, "m.room.tombstone");
-  if (!may) co_return make_error(ErrorCode::forbidden, "You may not upgrade this room.");
+  if (may) may = co_await may_set_state(room, request.sender.user, tombstone);
+  if (!may) co_return may_not_upgrade();
 
-  CreateRoom replacement = co_await replacement_for(room, *version, request);
-  auto made = co_await create_room(std::move(replacement));
-  if (!made) co_return made.error();
-  auto buried = co_await send_tombstone(request, *made);
-  if (!buried) co_return buried.error();
-  co_await move_names(room, *made);
-  co_await quieten(request);
-  co_await carry_settings_over(request.sender, *made);
-  co_return *made;
+  // Who was not answered asks again, and is told what was made then.
+  auto replacement = co_await replacement_made_before(room, *version, request);
+  if (!replacement) {
+    auto made = co_await replace_room(request, *version);
+    if (!made) co_return made.error();
+    replacement = std::move(*made);
+  }
+  co_await carry_settings_over(request.sender, *replacement);
+  co_return *replacement;
 }
 
-Task<CreateRoom> RoomService::Impl::replacement_for(RoomInfoPtr room, const RoomVersion& version, UpgradeRoom request) {
+Task<std::optional<RoomId>> RoomService::Impl::replacement_made_before(RoomInfoPtr room, const RoomVersion& version,
+                                                                       const UpgradeRoom& request) {
+  StateKey tombstone_key(tombstone, ""), create_key("m.room.create", "");
+  const auto end = co_await services.reader.state_event(room->nid, room->state, std::move(tombstone_key));
+  if (!end || end->event->sender() != request.sender.user) co_return std::nullopt;
+  auto named = RoomId::parse(json::find_string(end->event->content(), "replacement_room").value_or(""));
+  if (!named) co_return std::nullopt;
+  const auto made = co_await services.reader.room(*named);
+  if (!made || !made->resident) co_return std::nullopt;
+  const auto create = co_await services.reader.state_event(made->nid, made->state, std::move(create_key));
+  if (!create || !replaces(*create->event, version, request)) co_return std::nullopt;
+  const auto membership = co_await services.reader.membership_at(made->nid, made->state, request.sender.user);
+  if (membership != db::Membership::join) co_return std::nullopt;
+  co_return std::move(*named);
+}
+
+// The old room's end and the new room's beginning are one commit, so that neither is there without the other.
+Task<Result<RoomId>> RoomService::Impl::replace_room(const UpgradeRoom& request, const RoomVersion& version) {
+  const auto before = co_await services.reader.room(request.room);
+  if (before->extremities.size() > max_prev_events) co_await merge_extremities(request.room);
+  for (int attempt = 1; attempt <= max_attempts; ++attempt) {
+    auto lock = co_await heads.enter(request.room);
+    if (!lock) co_return lock.error();
+    if (!lock->known() || !lock->head().in_room(services.self.name)) co_return may_not_upgrade();
+    // What is read of the room's state is then what the tombstone stands on.
+    const bool settled = co_await heads.settle(*lock);
+    if (!settled) continue;
+    auto unit = std::make_shared<WriteUnit>();
+    auto begun = co_await begin_replacement(lock->head(), *unit, request, version);
+    if (!begun) co_return begun.error();
+    auto first = begun->unit;
+    auto written = co_await heads.commit(std::move(*lock), unit, std::move(begun->lock), first);
+    if (written) co_return begun->room;
+    if (written.failure() != WriteFailure::stale_head) co_return written.error();
+  }
+  co_return make_error(ErrorCode::unknown, 503, "The room is busy. Try again.");
+}
+
+// The new room names the tombstone where its version wants that, so the tombstone comes first; where the ID of the room
+// is the hash of how it begins, the tombstone can only come after.
+// spec: client-server-api#mroomcreate, predecessor
+Task<Result<RoomService::Impl::BegunRoom>> RoomService::Impl::begin_replacement(RoomHead& head, WriteUnit& unit,
+                                                                                const UpgradeRoom& request,
+                                                                                const RoomVersion& version) {
+  const auto room = co_await services.reader.room(request.room);
+  CreateRoom made = co_await replacement_for(room, version, request);
+  auto aliases = co_await carried_aliases(head);
+  if (aliases.moved) carry(made, version, canonical_alias, "", *aliases.moved);
+  const bool named_before = !version.room_id_is_create_hash;
+  std::optional<RoomId> chosen;
+  if (named_before) {
+    chosen = choose_room_id();
+    auto content = tombstone_content(*chosen);
+    auto end = co_await append_state(head, unit, request.sender, tombstone, std::move(content));
+    if (!end) co_return end.error();
+    made.creation_content["predecessor"].as_object()["event_id"] = end->str();
+  }
+  auto begun = co_await begin_room(made, std::move(chosen));
+  if (!begun) co_return begun.error();
+  if (!named_before) {
+    auto content = tombstone_content(begun->room);
+    auto end = co_await append_state(head, unit, request.sender, tombstone, std::move(content));
+    if (!end) co_return end.error();
+  }
+  begun->unit->aliases_of = room->nid;
+  if (room->published) unit.published = false;
+  // Best effort, as it may take more power than the tombstone: the old room gives its names up and falls silent.
+  if (aliases.moved) {
+    auto renamed = co_await append_state(head, unit, request.sender, canonical_alias, std::move(aliases.kept));
+    if (!renamed) spdlog::info("room {}: keeps its aliases' names: {}", request.room.str(), renamed.error().message);
+  }
+  co_await quieten(head, unit, request.sender);
+  co_return std::move(begun);
+}
+
+Task<CreateRoom> RoomService::Impl::replacement_for(RoomInfoPtr room, const RoomVersion& version,
+                                                    const UpgradeRoom& request) {
   auto state = co_await services.reader.all_state(room->nid, room->state);
   const auto find = [&](std::string_view type) {
     auto found = std::ranges::find_if(state, [&](const auto& event) { return event->event->is_state(type, ""); });
@@ -159,8 +182,6 @@ Task<CreateRoom> RoomService::Impl::replacement_for(RoomInfoPtr room, const Room
     made.creation_content["additional_creators"] = request.additional_creators;
   object predecessor;
   predecessor["room_id"] = room->id.str();
-  auto last = co_await services.events.by_nid(room->extremities);
-  if (!last.empty() && last.front()) predecessor["event_id"] = last.front()->event->id().str();
   made.creation_content["predecessor"] = std::move(predecessor);
 
   for (const std::string_view type : transferable) {
@@ -168,96 +189,85 @@ Task<CreateRoom> RoomService::Impl::replacement_for(RoomInfoPtr room, const Room
     if (!event) continue;
     object content = event->content();
     if (type == "m.room.join_rules") fit_join_rule(content, version);
-    made.initial_state.push_back(initial_event(type, "", std::move(content)));
+    carry(made, version, type, "", std::move(content));
   }
   // NOTSPEC: a space without what it holds would be empty; other servers take these along too.
   for (const auto& child : state)
     if (child->event->is(space_child) && child->event->is_state())
-      made.initial_state.push_back(initial_event(space_child, *child->event->state_key(), child->event->content()));
+      carry(made, version, space_child, *child->event->state_key(), child->event->content());
   if (const EventPtr levels = find("m.room.power_levels")) {
     // Until they are set, whoever upgrades may set everything.
     if (!version.creators_are_privileged) {
       object users;
-      users[request.sender.user.str()] = highest_level(levels->content());
+      users[request.sender.user.str()] = highest_level(*room->version, levels->content());
       made.power_level_override["users"] = std::move(users);
     }
-    array creators = request.additional_creators;
-    creators.emplace_back(request.sender.user.str());
-    object carried = carried_levels(levels->content(), *room->version, version, create, creators);
-    made.initial_state.push_back(initial_event("m.room.power_levels", "", std::move(carried)));
+    const auto named = strings_in(&request.additional_creators);
+    std::vector<std::string> creators(named.begin(), named.end());
+    creators.push_back(request.sender.user.str());
+    carry(made, version, "m.room.power_levels", "", carried_levels(*levels, version, *create, creators));
   }
   co_return made;
 }
 
-Task<Result<>> RoomService::Impl::send_tombstone(UpgradeRoom request, RoomId replacement) {
-  SendEvent tombstone;
-  tombstone.sender = request.sender;
-  tombstone.room = request.room;
-  tombstone.type = "m.room.tombstone";
-  tombstone.state_key = "";
-  tombstone.content["body"] = "This room has been replaced.";
-  tombstone.content["replacement_room"] = replacement.str();
-  auto sent = co_await send(std::move(tombstone));
-  if (!sent) co_return sent.error();
-  co_return Result<>{};
+Task<CarriedAliases> RoomService::Impl::carried_aliases(RoomHead& head) {
+  StateKey key(canonical_alias, "");
+  const auto event = co_await heads.holder(head, std::move(key));
+  if (!event) co_return CarriedAliases();
+  const auto aliases = co_await services.reader.aliases(head.nid);
+  co_return split_canonical_alias(event->event->content(), aliases);
 }
 
-// The old room's aliases lead to the new one, and the directory lists that alone.
-Task<> RoomService::Impl::move_names(RoomInfoPtr from, RoomId to) {
-  auto room = co_await services.reader.room(to);
-  auto move = [old_room = from->nid, new_room = room->nid](db::Connection& c) {
-    db::move_aliases(c, old_room, new_room);
-  };
-  co_await services.database.run(std::move(move));
-  if (!from->published) co_return;
-  auto unit = std::make_shared<WriteUnit>();
-  unit->room = from->nid;
-  unit->published = false;
-  co_await services.writer.commit(std::move(unit));
+Task<Result<EventId>> RoomService::Impl::append_state(RoomHead& head, WriteUnit& unit, const Sender& sender,
+                                                      const char* type, object content) {
+  LocalDraft draft;
+  draft.sender = sender.user;
+  draft.sender_nid = sender.nid;
+  draft.type = type;
+  draft.state_key = "";
+  draft.content = std::move(content);
+  co_return co_await append_event(head, unit, std::move(draft));
 }
 
-// Best effort: nobody but moderators speaks or invites in the old room any more.
-Task<> RoomService::Impl::quieten(UpgradeRoom request) {
-  auto room = co_await services.reader.room(request.room);
-  StateKey levels_key("m.room.power_levels", "");
-  auto levels = co_await services.reader.state_event(room->nid, room->state, std::move(levels_key));
+// Nobody but moderators speaks or invites in the old room any more.
+Task<> RoomService::Impl::quieten(RoomHead& head, WriteUnit& unit, const Sender& sender) {
+  StateKey key("m.room.power_levels", "");
+  const auto levels = co_await heads.holder(head, std::move(key));
   if (!levels) co_return;
-  SendEvent quiet;
-  quiet.sender = request.sender;
-  quiet.room = request.room;
-  quiet.type = "m.room.power_levels";
-  quiet.state_key = "";
-  quiet.content = levels->event->content();
-  const std::int64_t above_all = json::find_int(quiet.content, "users_default").value_or(0) + 1;
-  for (const char* key : {"events_default", "invite"}) {
-    const std::int64_t now = json::find_int(quiet.content, key).value_or(0);
-    quiet.content[key] = std::max({now, above_all, std::int64_t{50}});
-  }
-  auto sent = co_await send(std::move(quiet));
-  if (!sent) spdlog::info("room {}: not closed after its upgrade: {}", request.room.str(), sent.error().message);
+  auto quiet = quietened_levels(*levels->event);
+  auto sent = co_await append_state(head, unit, sender, "m.room.power_levels", std::move(quiet));
+  if (!sent) spdlog::info("room {}: not closed after its upgrade: {}", head.id.str(), sent.error().message);
 }
 
-// From the room's head, which has its create event in memory.
-Task<std::optional<RoomId>> RoomService::Impl::predecessor_of(RoomId room) {
-  auto lock = co_await heads.enter(room);
-  if (!lock || !lock->known()) co_return std::nullopt;
-  StateKey key("m.room.create", "");
-  const auto create = co_await heads.holder(lock->head(), std::move(key));
-  const auto* predecessor = create ? json::find_object(create->event->content(), "predecessor") : nullptr;
-  const auto id = predecessor ? json::find_string(*predecessor, "room_id") : std::nullopt;
-  if (!id) co_return std::nullopt;
-  auto parsed = RoomId::parse(*id);
-  if (!parsed) co_return std::nullopt;
-  co_return std::move(*parsed);
+// The room that a room says it replaces, if that says so too; else anybody could take a friend's place. The first is
+// read from the room's head, which has its create event in memory.
+Task<RoomInfoPtr> RoomService::Impl::predecessor_of(RoomId room) {
+  StateKey create_key("m.room.create", ""), tombstone_key(tombstone, "");
+  std::optional<RoomId> claimed;
+  {
+    auto lock = co_await heads.enter(room);
+    if (!lock || !lock->known()) co_return nullptr;
+    const auto create = co_await heads.holder(lock->head(), std::move(create_key));
+    const auto* predecessor = create ? json::find_object(create->event->content(), "predecessor") : nullptr;
+    const auto id = predecessor ? json::find_string(*predecessor, "room_id") : std::nullopt;
+    if (!id) co_return nullptr;
+    auto parsed = RoomId::parse(*id);
+    if (!parsed) co_return nullptr;
+    claimed = std::move(*parsed);
+  }
+  auto old_room = co_await services.reader.room(*claimed);
+  if (!old_room) co_return nullptr;
+  const auto end = co_await services.reader.state_event(old_room->nid, old_room->state, std::move(tombstone_key));
+  const bool confirmed = end && json::find_string(end->event->content(), "replacement_room") == room.str();
+  co_return confirmed ? old_room : nullptr;
 }
 
 // spec: client-server-api#room-upgrades: "some of the user's personalized settings". Tags, and being a direct chat.
 Task<> RoomService::Impl::carry_settings_over(Sender user, RoomId into) {
-  auto old_id = co_await predecessor_of(into);
-  if (!old_id) co_return;
+  auto old_room = co_await predecessor_of(into);
+  if (!old_room) co_return;
   auto room = co_await services.reader.room(into);
-  auto old_room = co_await services.reader.room(*old_id);
-  if (!room || !old_room) co_return;
+  if (!room) co_return;
   struct Settings {
     std::optional<std::string> old_tags, new_tags, direct;
   };
@@ -265,11 +275,14 @@ Task<> RoomService::Impl::carry_settings_over(Sender user, RoomId into) {
     return Settings{db::find_account_data(c, nid, from, "m.tag"), db::find_account_data(c, nid, to, "m.tag"),
                     db::find_account_data(c, nid, RoomNid{}, "m.direct")};
   };
+  // From the reading to the commit nothing else is written that these are merged from.
+  const auto turn = co_await services.account_data_lanes.enter(user.nid);
+  if (!turn) co_return;
   auto settings = co_await services.database.run(std::move(read));
   auto unit = std::make_shared<WriteUnit>();
   if (settings.old_tags && !settings.new_tags)
     unit->account_data.push_back({user.nid, room->nid, "m.tag", *settings.old_tags});
-  if (auto direct = direct_chats_with(settings.direct.value_or("{}"), old_id->str(), into.str()))
+  if (auto direct = direct_chats_with(settings.direct.value_or("{}"), old_room->id.str(), into.str()))
     unit->account_data.push_back({user.nid, RoomNid{}, "m.direct", std::move(*direct)});
   if (unit->account_data.empty()) co_return;
   auto written = co_await services.writer.commit(std::move(unit));

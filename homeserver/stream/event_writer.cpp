@@ -44,10 +44,17 @@ struct Waiting {
   Written outcome;
   std::function<void()> resume;
 
-  bool is_stale() const { return unit->lineage && unit->lineage->broken; }
+  bool is_stale() const { return is_broken(*unit) || (unit->made_with && is_broken(*unit->made_with)); }
   void fail(WriteFailure failure) {
     outcome = failure;
-    if (unit->lineage) unit->lineage->broken = true;
+    break_lineage(*unit);
+    if (unit->made_with) break_lineage(*unit->made_with);
+  }
+
+ private:
+  static bool is_broken(const WriteUnit& unit) { return unit.lineage && unit.lineage->broken; }
+  static void break_lineage(const WriteUnit& unit) {
+    if (unit.lineage) unit.lineage->broken = true;
   }
 };
 using WaitingPtr = std::shared_ptr<Waiting>;
@@ -141,6 +148,7 @@ struct EventWriter::Impl : std::enable_shared_from_this<Impl> {
     launch();
     for (BatchOutcome::Run& run : outcome.runs) {
       batch_units.Observe(static_cast<double>(run.units.size()));
+      add_those_made(run.units);
       const StreamPosition last = assign_positions(run.units, run.base);
       sink.committed(last, run.units);
     }

@@ -40,8 +40,10 @@ Layout lay_out(const WriteUnit& unit, StreamPosition before) {
 class Encoder {
  public:
   db::WriteBatch encode(std::span<const WriteUnitPtr> units) {
-    for (const WriteUnitPtr& unit : units)
+    for (const WriteUnitPtr& unit : units) {
       add(*unit);
+      if (unit->made_with) add(*unit->made_with);
+    }
     for (RoomNid room : head_order_)
       add_head(room, *heads_.at(room));
     return std::move(batch_);
@@ -148,6 +150,7 @@ class Encoder {
     for (const auto& [alias, creator] : unit.new_aliases)
       batch_.aliases.add(alias.str(), unit.room, creator);
     if (unit.published) batch_.published.add(unit.room, *unit.published);
+    if (unit.aliases_of) batch_.moved_aliases.add(*unit.aliases_of, unit.room);
     for (const auto& [server, index] : unit.outbox_extra)
       batch_.outbox_extra.add(server, layout.of_event(index));
   }
@@ -169,6 +172,11 @@ class Encoder {
 
 db::WriteBatch encode(std::span<const WriteUnitPtr> units) {
   return Encoder().encode(units);
+}
+
+void add_those_made(std::vector<WriteUnitPtr>& units) {
+  for (std::size_t i = 0; i < units.size(); ++i)
+    if (WriteUnitPtr made = units[i]->made_with) units.insert(units.begin() + static_cast<std::ptrdiff_t>(++i), made);
 }
 
 StreamPosition assign_positions(std::span<const WriteUnitPtr> units, StreamPosition base) {
@@ -196,6 +204,7 @@ std::size_t weight_bytes(const WriteUnit& unit) {
     bytes += change.stripped_state ? change.stripped_state->size() : 0;
   for (const AccountDataChange& data : unit.account_data)
     bytes += row_bytes + data.content_json.size();
+  if (unit.made_with) bytes += weight_bytes(*unit.made_with);
   return bytes;
 }
 

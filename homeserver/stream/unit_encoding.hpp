@@ -8,7 +8,11 @@
 
 namespace causeway {
 
+// With those that are made with them.
 db::WriteBatch encode(std::span<const WriteUnitPtr> units);
+
+// Puts each unit that another is made with behind it, as they were committed.
+void add_those_made(std::vector<WriteUnitPtr>& units);
 
 // Fills in what these units were given when they were committed after `base`, in this order. Returns the last position.
 StreamPosition assign_positions(std::span<const WriteUnitPtr> units, StreamPosition base);

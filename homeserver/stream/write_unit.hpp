@@ -166,10 +166,13 @@ struct WriteUnit {
   std::optional<TransactionRecord> transaction;
   std::vector<std::pair<RoomAlias, UserNid>> new_aliases;
   std::optional<bool> published;
+  std::optional<RoomNid> aliases_of;                            // whose aliases become this room's
   std::vector<std::pair<ServerNid, std::size_t>> outbox_extra;  // owed to a server outside the room: event_index
   std::vector<EventId> unstaged;                                // staged PDUs this unit settles
   std::vector<ReceiptChange> receipts;
   std::vector<AccountDataChange> account_data;
+  // Of a room that is made by it and that nobody else knows yet: committed right behind this one, or neither is.
+  std::shared_ptr<WriteUnit> made_with;
 
   // Filled in by the writer on commit: the position of each, in the order of the vectors above. That of a membership
   // whose event is a live one of this unit is the event's.

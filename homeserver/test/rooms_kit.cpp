@@ -27,8 +27,8 @@ void RoomsKit::start() {
   events = std::make_unique<EventStore>(*database, *hub, event_limits_);
   states = std::make_unique<StateStore>(*database);
   reader = std::make_unique<RoomReader>(*database, *hub, *interner, *events, *states);
-  const RoomService::Services services{*database, *writer, *interner, *events, *states, *reader,
-                                       cpu,       clock,   metrics,   self,    bounds_};
+  const RoomService::Services services{*database, *writer, *interner, *events, *states,    *reader,
+                                       cpu,       clock,   metrics,   self,    user_lanes, bounds_};
   rooms = std::make_unique<RoomService>(services);
   rooms->set_remote(remote);
 }

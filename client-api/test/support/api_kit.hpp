@@ -97,8 +97,8 @@ class ApiKit : public AccountsKit {
   EventStore events{database, hub};
   StateStore states{database};
   RoomReader reader{database, hub, interner, events, states};
-  RoomService rooms{
-      RoomService::Services{database, writer, interner, events, states, reader, cpu, clock, metrics, self}};
+  RoomService rooms{RoomService::Services{database, writer, interner, events, states, reader, cpu, clock, metrics, self,
+                                          account_data_lanes}};
   EventSerializer serializer{hub, events, states, reader, clock};
   ReceiptService receipts{ReceiptService::Services{database, hub, writer, events, reader, interner, clock}};
   TypingService typing{reactor.get_executor(), clock, 1};

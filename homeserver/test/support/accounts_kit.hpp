@@ -14,7 +14,7 @@ class AccountsKit {
       : database(database_settings(database_.url())),
         writer(reactor.get_executor(), database_.url(), WriterSettings(), hub, metrics),
         interner(database),
-        accounts(database, writer, hub, interner, cpu, clock, std::move(settings)) {
+        accounts(database, writer, hub, interner, cpu, clock, account_data_lanes, std::move(settings)) {
     hub.start_at(writer.take_over());
   }
 
@@ -63,6 +63,7 @@ class AccountsKit {
   CpuPool cpu{2};
   EventWriter writer;
   Interner interner;
+  UserLanes account_data_lanes{max_waiting_for_user};
   AccountService accounts;
 };
 

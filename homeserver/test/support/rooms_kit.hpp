@@ -113,6 +113,7 @@ class RoomsKit {
   Metrics metrics;
   LocalServer self;
   CpuPool cpu{1};
+  UserLanes user_lanes{max_waiting_for_user};
   std::unique_ptr<db::Database> database;
   std::unique_ptr<StreamHub> hub;
   std::unique_ptr<EventWriter> writer;

@@ -9,10 +9,6 @@ std::optional<AliasRow> find_alias(Connection& connection, const RoomAlias& alia
   return AliasRow{read_int<RoomNid>(rows[0][0]), read_int<UserNid>(rows[0][1])};
 }
 
-void move_aliases(Connection& connection, RoomNid from, RoomNid to) {
-  connection.exec("update aliases set room_nid = $2 where room_nid = $1", from, to);
-}
-
 void delete_alias(Connection& connection, const RoomAlias& alias) {
   connection.exec("delete from aliases where alias = $1", Bytes(alias.str()));
 }

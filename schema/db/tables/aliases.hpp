@@ -1,4 +1,4 @@
-// Table aliases: this server's names for rooms. Rows are added by the writer.
+// Table aliases: this server's names for rooms. Rows are added, and moved from room to room, by the writer.
 #pragma once
 
 #include <optional>
@@ -16,7 +16,6 @@ struct AliasRow {
   UserNid creator{};
 };
 std::optional<AliasRow> find_alias(Connection& connection, const RoomAlias& alias);
-void move_aliases(Connection& connection, RoomNid from, RoomNid to);
 void delete_alias(Connection& connection, const RoomAlias& alias);
 std::vector<RoomAlias> aliases_of_room(Connection& connection, RoomNid room);
 

@@ -12,7 +12,7 @@ constexpr const char* write_batch_sql =
     "$28,$29,$30,$31,$32,$33,$34,$35,$36,$37,$38,$39,$40,$41,$42,$43,$44,$45,$46,$47,$48,$49,$50,$51,$52,$53,$54,$55,$"
     "56,"
     "$57,$58,$59,$60,$61,$62,$63,$64,$65,$66,$67,$68,$69,$70,$71,$72,$73,$74,$75,$76,$77,$78,$79,$80,$81,$82,$83,$84,$"
-    "85,$86)";
+    "85,$86), move_aliases($87,$88)";
 
 // What nearly all batches are, in one plain statement: 100 us less than the function for everything, which has five
 // times the parameters and begins each of its statements anew. Nothing is written by another generation. What is there
@@ -69,7 +69,7 @@ StreamPosition write_anything(Connection& connection, std::vector<Bytes> paramet
   append(batch.rooms, batch.events, batch.event_auths, batch.event_jsons, batch.heads, batch.head_extremities,
          batch.transactions, batch.changes, batch.lines, batch.memberships, batch.room_servers, batch.redactions,
          batch.replaced, batch.gaps, batch.closed_gaps, batch.aliases, batch.published, batch.outbox_extra,
-         batch.unstaged, batch.receipts, batch.account_data);
+         batch.unstaged, batch.receipts, batch.account_data, batch.moved_aliases);
   return read_int(connection.exec_binary(write_batch_sql, parameters)[0][0]);
 }
 
@@ -77,8 +77,9 @@ StreamPosition write_anything(Connection& connection, std::vector<Bytes> paramet
 
 bool WriteBatch::only_messages() const {
   const auto none = [](const auto&... tables) { return ((tables.size() == 0) && ...); };
-  return all_are_messages && none(rooms, changes, lines, memberships, room_servers, redactions, replaced, gaps,
-                                  closed_gaps, aliases, published, outbox_extra, unstaged, receipts, account_data);
+  return all_are_messages &&
+         none(rooms, changes, lines, memberships, room_servers, redactions, replaced, gaps, closed_gaps, aliases,
+              published, outbox_extra, unstaged, receipts, account_data, moved_aliases);
 }
 
 void prepare_writer_session(Connection& connection) {

@@ -1,4 +1,4 @@
-// The stream's writer: table stream, and the one function that commits a batch (migrations/0002_writer.sql).
+// The stream's writer: table stream, and the functions that commit a batch (migrations/0002_writer.sql and later ones).
 #pragma once
 
 #include <array>
@@ -27,7 +27,7 @@ std::optional<StreamState> renew_stream(Connection& connection, const WriterId& 
 // Nobody took over since.
 bool is_writer(Connection& connection, const WriterId& me);
 
-// What a batch writes: rows for each table, columns in the order of write_batch's parameters.
+// What a batch writes: rows for each table, columns in the order of write_batch's parameters, then of move_aliases'.
 // An "offset" counts from the last position before the batch: 1 is the first of the batch.
 struct WriteBatch {
   using I = IntColumn;
@@ -62,6 +62,7 @@ struct WriteBatch {
   Rows<B> unstaged;                       // event_id
   Rows<I, I, B, B, B, I, I> receipts;     // room, user, type, thread, event_id, ts, offset
   Rows<I, I, B, B, I> account_data;       // user, room, type, content, offset
+  Rows<I, I> moved_aliases;               // room they led to, room they lead to
 };
 
 // One round trip; two for messages of which one was there already, as an outlier or a repeated transaction. Returns the
