@@ -58,12 +58,6 @@ void append_array(std::string& out, const std::vector<std::string>& elements) {
   out += ']';
 }
 
-template <class Map>
-void move_edus(Map& from, std::vector<std::string>& to) {
-  while (!from.empty() && to.size() < max_edus)
-    to.push_back(std::move(from.extract(from.begin()).mapped()));
-}
-
 }  // namespace
 
 std::string transaction_body(const ServerName& origin, Timestamp now, const std::vector<std::string>& pdus,
@@ -85,8 +79,10 @@ std::string transaction_body(const ServerName& origin, Timestamp now, const std:
 Destination::Destination(ServerNid nid, ServerName name, std::optional<db::DestinationRow> row)
     : name_(std::move(name)),
       row_(row.value_or(db::DestinationRow{nid})),
+      pdus_sent_up_to_(row_.cursor),
       read_up_to_(row_.cursor),
-      reach_(first_reach) {}
+      reach_(first_reach),
+      receipts_read_up_to_(row_.cursor) {}
 
 void Destination::offer(StreamPosition position, const EventPtr& event) {
   if (event->sender().server() == name_.str() || position <= read_up_to_) return;
@@ -103,11 +99,45 @@ void Destination::fall_behind(StreamPosition up_to) {
   behind_ = true;
   missed_up_to_ = std::max(missed_up_to_, up_to);
   later_.clear();
+  receipts_behind_ = true;
 }
 
-void Destination::offer(const ReceiptChange& receipt) {
-  if (receipts_.size() >= max_held_edus) receipts_.erase(receipts_.begin());
-  receipts_.insert_or_assign({receipt.room_id, receipt.user_id, receipt.thread_id}, receipt_edu(receipt));
+void Destination::offer(StreamPosition position, const ReceiptChange& receipt) {
+  if (receipts_behind_ || position <= receipts_read_up_to_) return;
+  if (receipts_.size() >= max_held_edus) {
+    receipts_behind_ = true;
+    return;
+  }
+  hold(position, receipt);
+  receipts_read_up_to_ = position;
+}
+
+void Destination::hold(StreamPosition position, const ReceiptChange& receipt) {
+  HeldReceipt held{position, receipt_edu(receipt)};
+  receipts_.insert_or_assign({receipt.room_id, receipt.user_id, receipt.thread_id}, std::move(held));
+}
+
+void Destination::take_rows(Span span, const std::vector<db::OwedReceipt>& rows, bool full) {
+  for (const auto& row : rows) {
+    ReceiptChange receipt;
+    receipt.room_id = row.room;
+    receipt.user_id = row.user;
+    receipt.receipt_type = "m.read";
+    receipt.thread_id = row.thread_id;
+    receipt.event_id = row.event;
+    receipt.ts = row.ts;
+    hold(row.position, receipt);
+  }
+  receipts_read_up_to_ = full ? rows.back().position : span.up_to;
+  receipts_behind_ = full;
+}
+
+// Of those that are owed: what is neither held nor to be read.
+StreamPosition Destination::receipts_sent_up_to() const {
+  StreamPosition sent = receipts_behind_ ? receipts_read_up_to_ : std::numeric_limits<StreamPosition>::max();
+  for (const auto& [key, held] : receipts_)
+    sent = std::min(sent, held.position - 1);
+  return sent;
 }
 
 void Destination::offer_typing(const RoomId& room, const UserId& user, bool typing) {
@@ -117,7 +147,7 @@ void Destination::offer_typing(const RoomId& room, const UserId& user, bool typi
 }
 
 bool Destination::has_work() const {
-  return current || behind_ || !queue_.empty() || !receipts_.empty() || !typing_.empty();
+  return current || behind_ || receipts_behind_ || !queue_.empty() || !receipts_.empty() || !typing_.empty();
 }
 
 Destination::Span Destination::next_span(StreamPosition newest) {
@@ -146,23 +176,35 @@ void Destination::take_pdus(Transaction& transaction) const {
   for (const auto& owed : queue_) {
     if (transaction.pdus.size() == max_pdus) break;
     transaction.pdus.push_back(*owed.pdu);
-    transaction.cursor = owed.position;
+    transaction.pdus_up_to = owed.position;
   }
-  if (transaction.pdus.size() == queue_.size()) transaction.cursor = read_up_to_;
+  if (transaction.pdus.size() == queue_.size()) transaction.pdus_up_to = read_up_to_;
 }
 
 void Destination::take_edus(Transaction& transaction) {
-  move_edus(typing_, transaction.edus);
-  move_edus(receipts_, transaction.edus);
+  while (!typing_.empty() && transaction.edus.size() < max_edus)
+    transaction.edus.push_back(std::move(typing_.extract(typing_.begin()).mapped()));
+  // The oldest first, so that the cursor gets on.
+  std::vector<decltype(receipts_)::iterator> waiting;
+  for (auto held = receipts_.begin(); held != receipts_.end(); ++held)
+    waiting.push_back(held);
+  std::ranges::sort(waiting, {}, [](const auto& held) { return held->second.position; });
+  if (waiting.size() > max_edus - transaction.edus.size()) waiting.resize(max_edus - transaction.edus.size());
+  for (const auto& held : waiting) {
+    transaction.edus.push_back(std::move(held->second.edu));
+    receipts_.erase(held);
+  }
 }
 
 void Destination::succeeded(const Transaction& transaction) {
-  if (row_.cursor != transaction.cursor || !healthy()) unsaved_ = true;
-  row_.cursor = std::max(row_.cursor, transaction.cursor);
+  pdus_sent_up_to_ = std::max(pdus_sent_up_to_, transaction.pdus_up_to);
+  while (!queue_.empty() && queue_.front().position <= pdus_sent_up_to_)
+    queue_.pop_front();
+  const StreamPosition both = std::min(pdus_sent_up_to_, receipts_sent_up_to());
+  if (row_.cursor < both || !healthy()) unsaved_ = true;
+  row_.cursor = std::max(row_.cursor, both);
   row_.retry_interval_ms = 0;
   row_.retry_at_ts = 0;
-  while (!queue_.empty() && queue_.front().position <= row_.cursor)
-    queue_.pop_front();
 }
 
 void Destination::failed(Timestamp now, const Backoff& backoff, double chance) {
@@ -174,7 +216,9 @@ void Destination::failed(Timestamp now, const Backoff& backoff, double chance) {
   if (row_.retry_interval_ms < keep_transaction_ms) return;
   current.reset();
   queue_.clear();
-  fall_behind(std::exchange(read_up_to_, row_.cursor));
+  fall_behind(std::exchange(read_up_to_, pdus_sent_up_to_));
+  receipts_.clear();
+  receipts_read_up_to_ = row_.cursor;
 }
 
 bool Destination::encourage(Timestamp now, const Backoff& backoff) {

@@ -26,7 +26,7 @@ struct Transaction {
   std::string body;               // canonical JSON
   std::vector<std::string> pdus;  // as JSON, ascending by position
   std::vector<std::string> edus;
-  StreamPosition cursor = 0;  // the destination has everything up to here once this is through
+  StreamPosition pdus_up_to = 0;  // the destination has all PDUs up to here once this is through
   bool empty() const { return pdus.empty() && edus.empty(); }
 };
 
@@ -42,7 +42,8 @@ class Destination {
 
   // A committed event it is owed. Beyond what memory may hold it falls behind and reads the database later.
   void offer(StreamPosition position, const EventPtr& event);
-  void offer(const ReceiptChange& receipt);
+  // A committed receipt, or one that was read. Beyond what memory may hold the database is read later here too.
+  void offer(StreamPosition position, const ReceiptChange& receipt);
   void offer_typing(const RoomId& room, const UserId& user, bool typing);
   void fall_behind(StreamPosition up_to);  // what it was offered up to here may not be all
 
@@ -58,6 +59,13 @@ class Destination {
   Span next_span(StreamPosition newest);
   // The first max_queued_pdus of that span. Returns how much of it they cover.
   Span take_rows(Span span, std::vector<db::OutboxRow> rows);
+
+  // The next receipts are in the table, not in memory. A later one takes the place of an earlier one there, so that
+  // what is read is never more than the rooms' users.
+  bool wants_receipts() const { return receipts_behind_ && receipts_.empty(); }
+  Span next_receipts(StreamPosition newest) const { return {receipts_read_up_to_, newest}; }
+  // The first of that span, ascending; `full`: there may be more in it.
+  void take_rows(Span span, const std::vector<db::OwedReceipt>& rows, bool full);
 
   void take_pdus(Transaction& transaction) const;
   void take_edus(Transaction& transaction);
@@ -82,8 +90,16 @@ class Destination {
     StreamPosition position;
     std::shared_ptr<const std::string> pdu;
   };
+  struct HeldReceipt {
+    StreamPosition position;
+    std::string edu;
+  };
+  void hold(StreamPosition position, const ReceiptChange& receipt);
+  StreamPosition receipts_sent_up_to() const;
+
   ServerName name_;
-  db::DestinationRow row_;
+  db::DestinationRow row_;  // its cursor: both PDUs and receipts up to there have been sent
+  StreamPosition pdus_sent_up_to_;
   // All it is owed up to here has been sent or is in the queue; more is in the database while it is behind.
   StreamPosition read_up_to_;
   bool behind_ = true;
@@ -92,7 +108,10 @@ class Destination {
   Timestamp last_attempt_ = 0;
   bool unsaved_ = false;
   std::deque<Owed> queue_, later_;  // later_: offered while behind, all that came after missed_up_to_
-  std::map<std::tuple<RoomId, UserId, std::string>, std::string> receipts_;  // by thread; EDUs as JSON
+  std::map<std::tuple<RoomId, UserId, std::string>, HeldReceipt> receipts_;  // by thread
+  // Those up to here have been sent, are held, or are in `current`; later ones are in the table while it is behind.
+  StreamPosition receipts_read_up_to_;
+  bool receipts_behind_ = true;
   std::map<std::pair<RoomId, UserId>, std::string> typing_;
 };
 

@@ -47,12 +47,16 @@ struct ServerLeft {
   ServerNid server;
   StreamPosition position;
 };
+struct NewReceipt {
+  ReceiptChange receipt;
+  StreamPosition position;
+};
 struct NewTyping {
   RoomNid room;
   UserId user;
   bool typing;
 };
-using News = std::variant<OwedEvent, ServerJoined, ServerLeft, ReceiptChange, NewTyping>;
+using News = std::variant<OwedEvent, ServerJoined, ServerLeft, NewReceipt, NewTyping>;
 
 }  // namespace
 
@@ -81,8 +85,10 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
         take_event(*unit, i);
         take_servers(*unit, i);
       }
-      for (const auto& receipt : unit->receipts)
-        if (receipt.local && receipt.receipt_type == "m.read") tell(receipt);
+      for (std::size_t i = 0; i < unit->receipts.size(); ++i) {
+        const auto& receipt = unit->receipts[i];
+        if (receipt.local && receipt.receipt_type == "m.read") tell(NewReceipt{receipt, unit->receipt_positions.at(i)});
+      }
     }
   }
 
@@ -157,10 +163,10 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
       servers_in_rooms.joined(joined->room, joined->server, joined->position);
     } else if (auto* left = std::get_if<ServerLeft>(&news)) {
       servers_in_rooms.left(left->room, left->server, left->position);
-    } else if (auto* receipt = std::get_if<ReceiptChange>(&news)) {
-      auto to = co_await destinations_in(receipt->room);
+    } else if (auto* read = std::get_if<NewReceipt>(&news)) {
+      auto to = co_await destinations_in(read->receipt.room);
       for (const auto& destination : to)
-        destination->offer(*receipt);
+        destination->offer(read->position, read->receipt);
       wake(to);
     } else if (auto* typing = std::get_if<NewTyping>(&news)) {
       auto to = co_await destinations_in(typing->room);
@@ -309,6 +315,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
 
   Task<Transaction> make_transaction(DestinationPtr destination) {
     if (destination->wants_pdus()) co_await read_outbox(destination);
+    if (destination->wants_receipts()) co_await read_receipts(destination);
     Transaction transaction;
     destination->take_pdus(transaction);
     destination->take_edus(transaction);
@@ -324,26 +331,16 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
       return db::outbox(c, server, span.after, span.up_to, max_queued_pdus);
     };
     auto rows = co_await services.database.run(std::move(read));
-    const auto covered = destination->take_rows(span, std::move(rows));
-    co_await take_missed_receipts(destination, covered);
+    destination->take_rows(span, std::move(rows));
   }
 
-  // Receipts of the span that is being caught up with, which nobody has held in memory.
-  Task<> take_missed_receipts(DestinationPtr destination, Destination::Span span) {
+  Task<> read_receipts(DestinationPtr destination) {
+    const auto span = destination->next_receipts(services.hub.position());
     auto read = [self = self_nid, server = destination->nid(), span](db::Connection& c) {
       return db::receipts_owed(c, self, server, span.after, span.up_to, max_edus);
     };
-    auto rows = co_await services.database.run(std::move(read));
-    for (const auto& row : rows) {
-      ReceiptChange receipt;
-      receipt.room_id = row.room;
-      receipt.user_id = row.user;
-      receipt.receipt_type = "m.read";
-      receipt.thread_id = row.thread_id;
-      receipt.event_id = row.event;
-      receipt.ts = row.ts;
-      destination->offer(receipt);
-    }
+    const auto rows = co_await services.database.run(std::move(read));
+    destination->take_rows(span, rows, rows.size() == max_edus);
   }
 
   static void log_refusals(const Destination& destination, const boost::json::object& reply) {

@@ -465,3 +465,23 @@ def test_a_server_that_was_slow_is_sent_all_it_is_owed_once_and_in_order(server,
             break
     assert arrived == [*bodies, "the last"]
     assert all(len(asked.body["pdus"]) <= 50 for asked in fake.was_asked("^/v1/send/"))
+
+
+def test_a_server_that_was_away_is_sent_every_receipt_that_holds(server, fake, alice, room):
+    """More than the server keeps in memory for it; of each thread the latest."""
+    caught_up = threading.Event()
+    fake.on("PUT", "/v1/send/([^/]*)", lambda asked: (200, {"pdus": {}}) if caught_up.wait(60) else (503, {}))
+    threads = [alice.send(room.id, f"thread {number}") for number in range(230)]
+    for thread in threads:
+        reply = alice.send(room.id, kind="org.example.reply", **{"m.relates_to": {"rel_type": "m.thread", "event_id": thread}})
+        ok(alice.post(f"/rooms/{enc(room.id)}/receipt/m.read/{enc(reply)}", {"thread_id": thread}))
+    caught_up.set()
+    last = alice.send(room.id, "the last")
+    told = set()
+    for times in itertools.count(1):
+        asked = fake.wait_until_asked("^/v1/send/", times)
+        receipts = [edu["content"] for one in asked for edu in one.body.get("edus", []) if edu["edu_type"] == "m.receipt"]
+        told = {receipt[room.id]["m.read"][alice.user_id]["data"]["thread_id"] for receipt in receipts}
+        if told == set(threads) and last in [room.id_of(pdu) for pdu in fake.received_pdus()]:
+            break
+    assert all(len(one.body.get("edus", [])) <= 100 for one in fake.was_asked("^/v1/send/"))

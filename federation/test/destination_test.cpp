@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "homeserver/test/support/room_kit.hpp"
 
 namespace causeway::federation {
@@ -28,6 +30,7 @@ Transaction next(Destination& destination) {
 Destination caught_up() {
   Destination destination(ServerNid{7}, ServerName::parse("b").value(), db::DestinationRow{ServerNid{7}, 10});
   destination.take_rows(destination.next_span(10), {});
+  destination.take_rows(destination.next_receipts(10), {}, false);
   return destination;
 }
 
@@ -59,11 +62,11 @@ TEST(Destination, sends_what_was_committed_in_order_and_at_most_fifty) {
     destination.offer(10 + i, event_by("@u:a", "$" + std::to_string(i)));
   auto first = next(destination);
   EXPECT_EQ(first.pdus.size(), 50u);
-  EXPECT_EQ(first.cursor, 60);
+  EXPECT_EQ(first.pdus_up_to, 60);
   destination.succeeded(first);
   auto second = next(destination);
   EXPECT_EQ(second.pdus.size(), 10u);
-  EXPECT_EQ(second.cursor, 70);
+  EXPECT_EQ(second.pdus_up_to, 70);
   destination.succeeded(second);
   EXPECT_FALSE(destination.has_work());
   EXPECT_EQ(destination.take_unsaved()->cursor, 70);
@@ -87,7 +90,7 @@ std::vector<db::OutboxRow> rows_after(StreamPosition after, std::size_t count) {
 std::vector<StreamPosition> sent_from_memory(Destination& destination) {
   std::vector<StreamPosition> cursors;
   while (!destination.wants_pdus() && destination.has_work()) {
-    cursors.push_back(next(destination).cursor);
+    cursors.push_back(next(destination).pdus_up_to);
     destination.succeeded(next(destination));
   }
   return cursors;
@@ -121,9 +124,10 @@ TEST(Destination, is_current_as_soon_as_a_read_reached_all_that_memory_does_not_
   destination.offer(24, event_by("@u:a", "$in-the-database-too"));
   destination.offer(26, event_by("@u:a", "$while-it-is-read"));
   destination.take_rows(span, rows_after(20, 5));
+  destination.take_rows(destination.next_receipts(26), {}, false);
   auto transaction = next(destination);
   EXPECT_EQ(transaction.pdus.size(), 6u);
-  EXPECT_EQ(transaction.cursor, 26);
+  EXPECT_EQ(transaction.pdus_up_to, 26);
   destination.succeeded(transaction);
   EXPECT_FALSE(destination.has_work());
 }
@@ -147,7 +151,7 @@ TEST(Destination, looks_further_ahead_the_less_it_finds) {
     destination.take_rows(destination.next_span(1'000'000'000'000), {});
   EXPECT_GT(reads, 1);
   EXPECT_LT(reads, 20);
-  EXPECT_EQ(next(destination).cursor, 1'000'000'000'000);
+  EXPECT_EQ(next(destination).pdus_up_to, 1'000'000'000'000);
 }
 
 TEST(Destination, given_up_for_long_reads_the_database_from_its_cursor) {
@@ -182,22 +186,83 @@ TEST(Destination, a_sign_of_life_ends_the_wait_but_not_at_every_request) {
   EXPECT_EQ(destination.retry_at(), 10'000);
 }
 
-TEST(Destination, typing_is_dropped_while_it_fails_and_receipts_are_kept) {
-  const Backoff backoff{2s, 1h};
-  auto destination = caught_up();
+ReceiptChange receipt_of(int user) {
   ReceiptChange receipt;
   receipt.room_id = RoomId::trusted("!r:a");
-  receipt.user_id = UserId::trusted("@u:a");
+  receipt.user_id = UserId::trusted("@u" + std::to_string(user) + ":a");
   receipt.receipt_type = "m.read";
   receipt.event_id = EventId::trusted("$e");
   receipt.ts = 5;
-  destination.offer(receipt);
+  return receipt;
+}
+
+TEST(Destination, typing_is_dropped_while_it_fails_and_receipts_are_kept) {
+  const Backoff backoff{2s, 1h};
+  auto destination = caught_up();
+  const ReceiptChange receipt = receipt_of(1);
+  destination.offer(11, receipt);
   destination.offer_typing(receipt.room_id, receipt.user_id, true);
   destination.failed(0, backoff, 0);
   const auto transaction = next(destination);
   ASSERT_EQ(transaction.edus.size(), 1u);
   EXPECT_EQ(transaction.edus[0],
-            R"({"content":{"!r:a":{"m.read":{"@u:a":{"data":{"ts":5},"event_ids":["$e"]}}}},"edu_type":"m.receipt"})");
+            R"({"content":{"!r:a":{"m.read":{"@u1:a":{"data":{"ts":5},"event_ids":["$e"]}}}},"edu_type":"m.receipt"})");
+}
+
+// A table of one receipt for each user, the user's number being its position.
+void read_receipts(Destination& destination, int last) {
+  const auto span = destination.next_receipts(last);
+  std::vector<db::OwedReceipt> rows;
+  for (auto at = span.after + 1; at <= span.up_to && rows.size() < max_edus; ++at) {
+    const ReceiptChange receipt = receipt_of(static_cast<int>(at));
+    rows.push_back({at, receipt.room_id, receipt.user_id, "", receipt.event_id, receipt.ts});
+  }
+  destination.take_rows(span, rows, rows.size() == max_edus);
+}
+
+std::set<std::string> send_all_receipts(Destination& destination, int last) {
+  std::set<std::string> sent;
+  while (destination.has_work()) {
+    if (destination.wants_pdus()) destination.take_rows(destination.next_span(last), {});
+    if (destination.wants_receipts()) read_receipts(destination, last);
+    const auto transaction = next(destination);
+    EXPECT_LE(transaction.edus.size(), max_edus);
+    sent.insert(transaction.edus.begin(), transaction.edus.end());
+    destination.succeeded(transaction);
+  }
+  return sent;
+}
+
+TEST(Destination, that_lags_is_sent_every_receipt_however_many_there_are) {
+  auto destination = caught_up();
+  for (int user = 11; user <= 1'000; ++user)
+    destination.offer(user, receipt_of(user));
+  EXPECT_EQ(send_all_receipts(destination, 1'000).size(), 990u);
+  EXPECT_FALSE(destination.wants_receipts());
+  destination.offer(1'001, receipt_of(1'001));
+  EXPECT_EQ(next(destination).edus.size(), 1u);
+}
+
+TEST(Destination, given_up_for_long_is_sent_the_receipts_of_the_transaction_that_was_given_up) {
+  const Backoff backoff{2min, 1h};
+  auto destination = caught_up();
+  for (int user = 11; user <= 150; ++user)
+    destination.offer(user, receipt_of(user));
+  destination.current = next(destination);
+  destination.failed(0, backoff, 0);
+  EXPECT_FALSE(destination.current);
+  EXPECT_EQ(send_all_receipts(destination, 150).size(), 140u);
+}
+
+TEST(Destination, does_not_save_a_cursor_beyond_receipts_that_it_has_not_sent) {
+  auto destination = caught_up();
+  for (int user = 11; user <= 150; ++user)
+    destination.offer(user, receipt_of(user));
+  destination.offer(200, event_by("@u:a", "$1"));
+  destination.succeeded(next(destination));
+  EXPECT_EQ(destination.take_unsaved()->cursor, 110);
+  destination.succeeded(next(destination));
+  EXPECT_EQ(destination.take_unsaved()->cursor, 200);
 }
 
 TEST(TransactionBody, is_canonical_json) {

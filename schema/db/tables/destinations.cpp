@@ -53,15 +53,18 @@ std::vector<OwedReceipt> receipts_owed(Connection& connection, ServerNid self, S
                                        StreamPosition until, std::size_t limit) {
   std::vector<OwedReceipt> out;
   for (const auto& row :
-       connection.exec("select o.room_id, u.user_id, r.thread_id, r.event_id, r.ts from room_servers rs"
-                       " join receipts r on r.room_nid = rs.room_nid and r.position > greatest(rs.from_position, $3)"
-                       "  and r.position <= $4"
-                       " join users u on u.user_nid = r.user_nid join rooms o on o.room_nid = r.room_nid"
-                       " where rs.server_nid = $2 and rs.to_position = 9223372036854775807 and u.server_nid = $1"
-                       "  and r.receipt_type = 'm.read' order by r.position desc limit $5",
+       connection.exec("select r.position, o.room_id, u.user_id, r.thread_id, r.event_id, r.ts from room_servers rs"
+                       " join rooms o on o.room_nid = rs.room_nid cross join lateral ("
+                       "  select r.* from receipts r join users u on u.user_nid = r.user_nid"
+                       "   where r.room_nid = rs.room_nid and r.position > greatest(rs.from_position, $3)"
+                       "   and r.position <= $4 and r.receipt_type = 'm.read' and u.server_nid = $1"
+                       "   order by r.position limit $5) r join users u on u.user_nid = r.user_nid"
+                       " where rs.server_nid = $2 and rs.to_position = 9223372036854775807"
+                       " order by r.position limit $5",
                        self, server, after, until, limit))
-    out.push_back({RoomId::trusted(read_bytes(row[0])), UserId::trusted(read_bytes(row[1])), read_bytes(row[2]),
-                   EventId::from_db(read_bytes(row[3])), row[4].as<Timestamp>()});
+    out.push_back({read_int<StreamPosition>(row[0]), RoomId::trusted(read_bytes(row[1])),
+                   UserId::trusted(read_bytes(row[2])), read_bytes(row[3]), EventId::from_db(read_bytes(row[4])),
+                   read_int<Timestamp>(row[5])});
   return out;
 }
 

@@ -32,8 +32,10 @@ struct OutboxRow {
 std::vector<OutboxRow> outbox(Connection& connection, ServerNid server, StreamPosition after, StreamPosition until,
                               std::size_t limit);
 
-// Public read receipts of our own users in the rooms the server is in, with after < position <= until: the newest.
+// Public read receipts of our own users in the rooms the server is in, with after < position <= until: the oldest,
+// ascending.
 struct OwedReceipt {
+  StreamPosition position = 0;
   RoomId room;
   UserId user;
   std::string thread_id;
