@@ -67,6 +67,7 @@ def test_state_is_told_with_what_it_replaced(alice):
         event = ok(alice.get(at(room, f"/state/{variant}"), params={"format": "event"}))
         assert event["content"] == {"topic": "coffee"}
         assert event["unsigned"]["prev_content"] == {"topic": "tea"} and event["unsigned"]["replaces_state"] == first
+        assert event["unsigned"]["prev_sender"] == alice.user_id
         error(alice.get(at(room, f"/state/{variant}"), params={"format": "x"}), 400, "M_INVALID_PARAM")
 
 

@@ -253,7 +253,7 @@ def test_redaction_takes_the_content_away(alice, bob):
     redaction = ok(alice.put(f"{path}/1", {"reason": "oops"}))["event_id"]
     assert ok(alice.put(f"{path}/1", {"reason": "oops"}))["event_id"] == redaction
     seen = ok(bob.get(f"/rooms/{enc(room)}/event/{enc(event)}"))
-    assert seen["content"] == {} and seen["unsigned"]["redacted_because"]["event_id"] == redaction
+    assert seen["content"] == {} and seen["unsigned"]["redacted_because"]["event_id"] == redaction == seen["unsigned"]["redacted_by"]
     shown = ok(bob.get(f"/rooms/{enc(room)}/event/{enc(redaction)}"))
     assert shown["redacts"] == event == shown["content"]["redacts"] and shown["content"]["reason"] == "oops"
 

@@ -76,7 +76,28 @@ def test_a_room_joined_meanwhile_comes_with_its_state(alice, bob):
     part = joined(bob.sync(since), room)
     events = part["state"]["events"] + part["timeline"]["events"]
     assert {"m.room.create", "m.room.name", "m.room.power_levels"} <= {e["type"] for e in events}
-    assert part["summary"]["m.joined_member_count"] == 2 and part["summary"]["m.heroes"] == [alice.user_id]
+    assert part["summary"]["m.joined_member_count"] == 2
+
+
+@pytest.mark.parametrize("kind, named, unnamed", [("m.room.name", {"name": "N"}, {"name": ""}), ("m.room.canonical_alias", {"alias": "#n:{server}"}, {})])
+def test_heroes_are_told_while_a_room_has_no_name_of_its_own(alice, bob, kind, named, unnamed):
+    room = alice.create_room(preset="public_chat", room_alias_name=alice.user_id[1:].split(":")[0])
+    named = {key: value.replace("#n:{server}", f"#{alice.user_id[1:]}") for key, value in named.items()}
+    alice.set_state(room, "m.room.canonical_alias", {})
+    token = alice.sync()["next_batch"]
+
+    def summary():
+        nonlocal token
+        reply = alice.sync(token)
+        token = reply["next_batch"]
+        return joined(reply, room)["summary"]
+
+    bob.join(room)
+    assert summary()["m.heroes"] == [bob.user_id]
+    alice.set_state(room, kind, named)
+    assert "m.heroes" not in summary() and "m.heroes" not in joined(alice.sync(), room)["summary"]
+    alice.set_state(room, kind, unnamed)
+    assert summary()["m.heroes"] == [bob.user_id] == joined(alice.sync(), room)["summary"]["m.heroes"]
 
 
 def test_invites_come_with_stripped_state_and_leaves_come_once(alice, bob):

@@ -169,6 +169,37 @@ def test_members_that_changed_while_the_user_was_out_of_the_room_are_told(server
     assert members(part["state"]["events"])[dave.user_id] == "leave"
 
 
+@pytest.mark.parametrize("also_away", [False, True])
+def test_members_that_left_after_the_client_was_told_that_its_user_left_are_told_on_coming_back(server, alice, bob, room, also_away):
+    """What a client believes of members is as old as the end of its user's last stay, however often it synced since."""
+    dave = server.register()
+    dave.join(room)
+    bob.join(room)
+    dave.send(room, "here I am")
+    token = bob.sync(filter=json.dumps(LAZY))["next_batch"]
+    ok(bob.post(path(room, "leave")))
+    if not also_away:
+        token = bob.sync(token, filter=json.dumps(LAZY))["next_batch"]
+    ok(dave.post(path(room, "leave")))
+    for number in range(12):
+        alice.send(room, f"m{number}")
+    token = bob.sync(token, filter=json.dumps(LAZY))["next_batch"]
+    bob.join(room)
+    part = section(bob.sync(token, filter=json.dumps({"room": {**LAZY["room"], "timeline": {"limit": 2}}})), room)
+    assert members(part["state"]["events"])[dave.user_id] == "leave"
+
+
+def test_members_of_a_room_that_the_user_enters_for_the_first_time_are_loaded_lazily(server, alice, bob, room):
+    dave = server.register()
+    dave.join(room)
+    for number in range(12):
+        alice.send(room, f"m{number}")
+    since = bob.sync(filter=json.dumps(LAZY))["next_batch"]
+    bob.join(room)
+    part = section(bob.sync(since, filter=json.dumps({"room": {**LAZY["room"], "timeline": {"limit": 2}}})), room)
+    assert dave.user_id not in members(part["state"]["events"]) or dave.user_id in part["summary"]["m.heroes"]
+
+
 def test_what_a_user_said_about_a_room_before_entering_it_comes_with_it(alice, bob, room):
     bob.join(room)
     ok(bob.put(f"/user/{bob.user_id}/rooms/{quote(room, safe='')}/account_data/m.tag", {"tags": {"m.favourite": {}}}))

@@ -183,8 +183,11 @@ std::string EventSerializer::Impl::unsigned_of(const StoredEvent& event, const V
     if (const std::string* id = transactions.find(event.nid, viewer.device)) out.string_member("transaction_id", *id);
   if (extras.replaced) {
     out.member("prev_content") += extras.replaced->event->content_json();
+    out.string_member("prev_sender", extras.replaced->event->sender().str());
     out.string_member("replaces_state", extras.replaced->event->id().str());
   }
+  // NOTSPEC: redacted_by and prev_sender are of older servers, and clients in the field read them.
+  if (extras.redacted_because) out.string_member("redacted_by", extras.redacted_because->event->id().str());
   if (extras.redacted_because) append_redaction(out.member("redacted_because"), *extras.redacted_because, format, now);
   return out.take();
 }

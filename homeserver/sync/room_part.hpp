@@ -15,8 +15,7 @@ namespace causeway {
 
 // spec: client-server-api#get_matrixclientv3sync (RoomSummary)
 struct RoomSummary {
-  std::vector<UserId> heroes;
-
+  std::optional<std::vector<UserId>> heroes;  // none where the room has a name of its own
   std::size_t joined = 0, invited = 0;
 };
 
@@ -38,7 +37,10 @@ struct RoomPart {
   StreamPosition since = 0;  // what the client has of the timeline
   StreamPosition until = 0;
   std::int32_t since_version = 0;  // the main line's version then
-  StateRef end;                    // the state at the end of the timeline
+  // The main line's version up to which a client that loads members lazily was told what they became: `since`, or the
+  // end of the user's last stay.
+  std::optional<std::int32_t> members_known_at;
+  StateRef end;  // the state at the end of the timeline
 
   std::vector<StoredEventPtr> timeline;
   bool limited = false;

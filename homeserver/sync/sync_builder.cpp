@@ -1,6 +1,7 @@
 #include "homeserver/sync/sync_builder.hpp"
 
 #include "schema/db/tables/memberships.hpp"
+#include "schema/db/tables/room_timelines.hpp"
 #include "schema/json/json.hpp"
 
 namespace causeway {
@@ -201,6 +202,9 @@ Task<> SyncBuilder::place_join(RoomPart& part) {
       const bool joined = co_await was_joined(part.info, then);
       part.rejoined = joined && left_meanwhile(part);
       part.fresh = !joined || part.rejoined;
+      co_await find_known_members(part, joined);
+    } else {
+      part.members_known_at = part.since_version;
     }
   }
   part.since = part.fresh ? 0 : since_position();
@@ -231,6 +235,7 @@ Task<> SyncBuilder::place_leave(RoomPart& part) {
     then.version = part.since_version;
     const bool joined = co_await was_joined(part.info, then);
     part.fresh = !joined && part.until > since_position();
+    co_await find_known_members(part, joined);
   }
   part.since = part.fresh ? 0 : since_position();
   part.whole_state = part.fresh || request_.full_state;
@@ -262,6 +267,33 @@ Task<bool> SyncBuilder::was_joined(RoomInfoPtr room, StateRef at) {
   if (at == nothing) co_return false;
   const auto membership = co_await s_.reader.membership_at(room->nid, at, request_.requester.user);
   co_return membership == db::Membership::join;
+}
+
+// A client keeps what it knows of a room while its user is out of it, and so what it believes of members then.
+Task<> SyncBuilder::find_known_members(RoomPart& part, bool joined) {
+  if (!lazy()) co_return;
+  if (joined) {
+    part.members_known_at = part.since_version;
+    co_return;
+  }
+  constexpr std::size_t at_once = 20;
+  StateKey name("m.room.member", request_.requester.user.str());
+  const StateKeyNid key = co_await s_.interner.state_key(std::move(name));
+  auto read = [room = part.info->nid, key, last = part.since_version](db::Connection& c) {
+    return db::main_line_spans(c, room, std::span(&key, 1), 0, last);
+  };
+  const auto spans = co_await s_.database.run(std::move(read));
+  for (std::size_t first = 0; first < spans.size(); first += at_once) {
+    std::vector<EventNid> nids;
+    for (std::size_t i = first; i < std::min(first + at_once, spans.size()); ++i)
+      nids.push_back(spans[i].event);
+    const auto events = co_await s_.events.by_nid(std::move(nids));
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      if (!events[i] || events[i]->event->membership() != "join") continue;
+      part.members_known_at = std::min(spans[first + i].to_version, part.since_version);
+      co_return;
+    }
+  }
 }
 
 bool SyncBuilder::left_meanwhile(const RoomPart& part) const {

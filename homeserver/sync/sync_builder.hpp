@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "homeserver/sync/filter.hpp"
+#include "homeserver/sync/named_rooms.hpp"
 #include "homeserver/sync/room_part.hpp"
 #include "homeserver/sync/sent_members.hpp"
 #include "homeserver/sync/state_versions.hpp"
@@ -26,6 +27,7 @@ namespace causeway {
 struct SyncMemory {
   StateVersions& versions;
   SentMembers& sent_members;
+  NamedRooms& named_rooms;
 };
 
 class SyncBuilder {
@@ -57,6 +59,7 @@ class SyncBuilder {
   bool forgot_what_was_told(const RoomPart& part) const;
   Task<std::int32_t> version_at(RoomInfoPtr room, StreamPosition position);
   Task<bool> was_joined(RoomInfoPtr room, StateRef at);
+  Task<> find_known_members(RoomPart& part, bool joined);
   bool left_meanwhile(const RoomPart& part) const;
   Task<> read_receipts();
   void choose_typing();
@@ -79,7 +82,6 @@ class SyncBuilder {
   Task<> keep_what_replays();
   Task<> read_whole_states();
   Task<> choose_state(RoomPart& part);
-  bool knows_members(const RoomPart& part) const;
   Task<> choose_whole_state(RoomPart& part);
   Task<> choose_changed_state(RoomPart& part);
   Task<> correct_towards_end(RoomPart& part);
@@ -91,6 +93,9 @@ class SyncBuilder {
   // sync_members.cpp
   Task<> summarise();
   bool members_changed(const RoomPart& part) const;
+  bool name_changed(const RoomPart& part) const;
+  Task<std::vector<bool>> are_named(std::vector<RoomPart*> parts);
+  bool tells_name(const RoomPart& part) const;
   Task<> add_lazy_members(RoomPart& part);
   std::set<std::string> lazily_wanted(const RoomPart& part) const;
   Task<> find_members(RoomPart& part, std::set<std::string> wanted);

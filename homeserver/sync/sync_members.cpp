@@ -13,11 +13,8 @@ bool is_member(const StoredEventPtr& event) {
   return event->key && event->event->is("m.room.member");
 }
 
-StateKey member_key(const UserId& user) {
-  StateKey key;
-  key.type = "m.room.member";
-  key.state_key = user.str();
-  return key;
+bool is_name(const StoredEventPtr& event) {
+  return event->event->is_state("m.room.name", "") || event->event->is_state("m.room.canonical_alias", "");
 }
 
 // The first that came into the room; those who left or were banned only when nobody else is there.
@@ -45,24 +42,65 @@ Task<> SyncBuilder::summarise() {
   std::vector<RoomNid> rooms;
   for (RoomPart& part : parts_) {
     if (part.section != RoomPart::Section::join || !part.has_events) continue;
-    if (!part.whole_state && !members_changed(part)) continue;
+    if (!part.whole_state && !members_changed(part) && !name_changed(part)) continue;
     changed.push_back(&part);
     rooms.push_back(part.info->nid);
   }
   if (rooms.empty()) co_return;
   const auto members = co_await s_.reader.members(std::move(rooms));
+  const auto named = co_await are_named(changed);
   for (std::size_t i = 0; i < changed.size(); ++i) {
     RoomSummary& summary = changed[i]->summary.emplace();
     summary.joined = members[i]->joined;
     summary.invited = members[i]->invited;
+    if (named[i]) continue;
+    summary.heroes.emplace();
     for (const auto* hero : choose_heroes(*members[i], request_.requester.user))
-      summary.heroes.push_back(hero->user);
+      summary.heroes->push_back(hero->user);
   }
+}
+
+// Where all of the state is told it holds the name too.
+Task<std::vector<bool>> SyncBuilder::are_named(std::vector<RoomPart*> parts) {
+  std::vector<bool> named(parts.size());
+  std::vector<std::size_t> places;
+  std::vector<RoomNid> asked;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i]->whole_state && filter_->room_state.accepts_everything() &&
+        filter_->room_state.rooms.accepts(parts[i]->info->id.str())) {
+      named[i] = tells_name(*parts[i]);
+      continue;
+    }
+    places.push_back(i);
+    asked.push_back(parts[i]->info->nid);
+  }
+  if (asked.empty()) co_return named;
+  const auto found = co_await memory_.named_rooms.are_named(std::move(asked));
+  for (std::size_t n = 0; n < places.size(); ++n)
+    named[places[n]] = found[n];
+  co_return named;
+}
+
+// The state and then the timeline: the last of each type holds.
+bool SyncBuilder::tells_name(const RoomPart& part) const {
+  std::map<std::string_view, bool> says;
+  const auto note = [&says](const StoredEventPtr& event) {
+    if (is_name(event)) says[event->event->type()] = NamedRooms::says_something(*event->event);
+  };
+  std::ranges::for_each(part.state, note);
+  if (!wants_state_after()) std::ranges::for_each(part.timeline, note);
+  return std::ranges::any_of(says, [](const auto& of_type) { return of_type.second; });
 }
 
 bool SyncBuilder::members_changed(const RoomPart& part) const {
   return std::any_of(part.timeline.begin(), part.timeline.end(), is_member) ||
          std::any_of(part.state.begin(), part.state.end(), is_member);
+}
+
+// Where a name goes, the client needs the heroes that it did without.
+bool SyncBuilder::name_changed(const RoomPart& part) const {
+  return std::any_of(part.timeline.begin(), part.timeline.end(), is_name) ||
+         std::any_of(part.state.begin(), part.state.end(), is_name);
 }
 
 Task<> SyncBuilder::add_lazy_members(RoomPart& part) {
@@ -89,8 +127,8 @@ std::set<std::string> SyncBuilder::lazily_wanted(const RoomPart& part) const {
     }
     if (!told.contains(event->event->sender().str())) wanted.insert(event->event->sender().str());
   }
-  if (part.summary)
-    for (const auto& hero : part.summary->heroes)
+  if (part.summary && part.summary->heroes)
+    for (const auto& hero : *part.summary->heroes)
       if (!told.contains(hero.str())) wanted.insert(hero.str());
   // The own member event comes with all of the state, so that the client finds the user's name and avatar.
   if (part.whole_state && !told.contains(request_.requester.user.str())) wanted.insert(request_.requester.user.str());
@@ -115,7 +153,7 @@ Task<> SyncBuilder::find_members(RoomPart& part, std::set<std::string> wanted) {
     if (!part.timeline_holds(member.event))
       part.member_nids.push_back(member.event);
     else if (!wants_state_after())
-      changed_here.push_back(member_key(member.user));
+      changed_here.emplace_back("m.room.member", member.user.str());
   }
   if (changed_here.empty()) co_return;
   const auto keys = co_await s_.interner.state_keys(std::move(changed_here));

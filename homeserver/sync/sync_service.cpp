@@ -35,6 +35,7 @@ struct SyncService::Impl {
       : s(services),
         users(s.database, s.hub, s.reader, s.typing, s.notifier),
         versions(s.hub),
+        named_rooms(s.database, s.interner),
         filters(max_cached_filters),
         told(s.metrics.counter("sync_replies_total", "Replies to /sync that told something")),
         timed_out(s.metrics.counter("sync_timeouts_total", "Replies to /sync that had nothing to tell")),
@@ -69,6 +70,7 @@ struct SyncService::Impl {
   UserIndex users;
   StateVersions versions;
   SentMembers sent_members;
+  NamedRooms named_rooms;
   std::optional<std::vector<db::LostSpan>> lost_spans;  // read once: restores happen between two processes
   BoundedCache<std::string, FilterPtr> filters;         // by user and what the request says
   prometheus::Counter& told;
@@ -93,6 +95,7 @@ SyncService::SyncService(Services services) : impl_(std::make_unique<Impl>(servi
   services.hub.add_listener([impl = impl_.get()](StreamPosition position, const std::vector<WriteUnitPtr>& units) {
     for (const auto& unit : units) {
       impl->versions.append(position, *unit);
+      impl->named_rooms.committed(*unit);
       stop_typing_of_who_left(impl->s.typing, *unit);
     }
     impl->users.committed(position, units);
@@ -147,7 +150,7 @@ Task<Result<std::string>> SyncService::sync(SyncRequest request) {
   for (;;) {
     const auto ticket = impl.s.notifier.ticket(nid);
     if (at_once || !impl.nothing_new(*user, *since)) {
-      const SyncMemory memory{impl.versions, impl.sent_members};
+      const SyncMemory memory{impl.versions, impl.sent_members, impl.named_rooms};
       SyncBuilder builder(impl.s, memory, request, *filter, user, since, since_was_lost);
       std::string reply = co_await builder.build();
       if (at_once || !builder.empty()) {

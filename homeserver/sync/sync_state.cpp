@@ -33,20 +33,15 @@ Task<> SyncBuilder::read_whole_states() {
     whole[i]->whole = states[i];
 }
 
-// The client has loaded members lazily before, and thinks that they are still what they were.
-bool SyncBuilder::knows_members(const RoomPart& part) const {
-  return lazy() && !initial() && (part.rejoined || !part.fresh);
-}
-
 Task<> SyncBuilder::choose_whole_state(RoomPart& part) {
   const StateRef start = part.start();
   const StateRef told = wants_state_after() ? part.end : start;
   if (told != part.whole_at) part.whole = co_await s_.states.at(part.info->nid, told);
   part.state_nids.insert(part.whole->begin(), part.whole->end());
-  if (knows_members(part)) {
-    StateRef since;
-    since.version = part.since_version;
-    const auto changed = co_await s_.states.difference(part.info->nid, since, told);
+  if (lazy() && part.members_known_at) {
+    StateRef known;
+    known.version = *part.members_known_at;
+    const auto changed = co_await s_.states.difference(part.info->nid, known, told);
     for (const auto& [key, event] : changed)
       part.changed_keys.insert(key);
   }
@@ -122,7 +117,7 @@ Task<> SyncBuilder::sift_whole_state() {
       const StateKey& name = *name_of.at(entry.first);
       if (!types.accepts(name.type)) return true;
       // spec: client-server-api#get_matrixclientv3sync: a gap hides no change of a member.
-      const bool told = knows_members(part) && part.changed_keys.contains(entry.first);
+      const bool told = part.members_known_at && part.changed_keys.contains(entry.first);
       if (!lazy() || name.type != "m.room.member" || told) return false;
       part.held_back_members.emplace(name.state_key, entry.second);
       return true;

@@ -39,13 +39,17 @@ void append_events(std::string& out, std::string_view key, const std::vector<std
 }
 
 void append_summary(std::string& out, const RoomSummary& summary) {
-  out += R"("summary":{"m.heroes":[)";
-  Separator separate(out);
-  for (const auto& hero : summary.heroes) {
-    separate();
-    json::append_quoted(out, hero.str());
+  out += R"("summary":{)";
+  if (summary.heroes) {
+    out += R"("m.heroes":[)";
+    Separator separate(out);
+    for (const auto& hero : *summary.heroes) {
+      separate();
+      json::append_quoted(out, hero.str());
+    }
+    out += "],";
   }
-  out += R"(],"m.joined_member_count":)" + std::to_string(summary.joined);
+  out += R"("m.joined_member_count":)" + std::to_string(summary.joined);
   out += R"(,"m.invited_member_count":)" + std::to_string(summary.invited) + "},";
 }
 

@@ -18,6 +18,19 @@ std::vector<StateSpan> main_line_spans(Connection& connection, RoomNid room, std
   return out;
 }
 
+std::vector<NameRow> current_names(Connection& connection, std::span<const RoomNid> rooms) {
+  const auto rows = connection.exec(
+      "select s.room_nid, e.json from state_keys k join room_state s using (state_key_nid)"
+      " join events e on e.event_nid = s.event_nid "
+      "where k.type in ('m.room.name', 'm.room.canonical_alias') and k.state_key = ''"
+      " and s.room_nid = any($1::bigint[]) and s.line = 0 and s.to_version = 2147483647 limit $2",
+      int_array_of(rooms), 2 * rooms.size());
+  std::vector<NameRow> out;
+  for (const auto& row : rows)
+    out.push_back({read_int<RoomNid>(row[0]), read_bytes(row[1])});
+  return out;
+}
+
 std::vector<MemberRow> current_members(Connection& connection, std::span<const RoomNid> rooms) {
   const auto rows = connection.exec(
       "select r.room_nid, r.state_version, k.state_key, s.event_nid, e.json from rooms r "

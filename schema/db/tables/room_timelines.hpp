@@ -35,4 +35,11 @@ struct MemberRow {
 inline constexpr int max_members = 1'000'000;
 std::vector<MemberRow> current_members(Connection& connection, std::span<const RoomNid> rooms);
 
+// m.room.name and m.room.canonical_alias of the rooms' current state. In no order.
+struct NameRow {
+  RoomNid room{};
+  std::string json;
+};
+std::vector<NameRow> current_names(Connection& connection, std::span<const RoomNid> rooms);
+
 }  // namespace causeway::db
