@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::size_t max_looked_at = 2000;  // events per request, seen or not
 constexpr std::size_t min_batch = 20;
-constexpr std::size_t max_gaps = 20;
+constexpr std::size_t max_gaps = 100;     // that a request knows of: the last of the room
+constexpr std::size_t max_backfills = 3;  // per request
 
 class HistoryReader {
  public:
@@ -24,7 +25,8 @@ class HistoryReader {
     if (!backward() && at_ > room_.readable.until) co_return std::move(page_);
     co_await read_ignored_users();
     if (backward()) at_ = std::min(at_, gap_after_until());
-    while (!full() && looked_at_ < max_looked_at && !ended_)
+    begin_ = at_;
+    while (!full() && looked_at_ < max_looked_at && !ended_ && !stop_at_)
       co_await read_batch();
     if (!ended_) page_.next = at_;
     co_return std::move(page_);
@@ -66,8 +68,8 @@ class HistoryReader {
   Task<> read_batch() {
     const std::size_t wanted = std::max(request_.limit - page_.events.size(), min_batch);
     auto batch = co_await api_.events.page(room_.info->nid, page_key(), request_.direction, wanted);
-    if (backward()) batch = co_await fill_gap(std::move(batch), wanted);
     ended_ = batch.size() < wanted;
+    if (backward()) batch = co_await mind_gaps(std::move(batch), wanted);
     cut(batch);
     looked_at_ += batch.size();
     auto visible = co_await api_.reader.visible_to(user_.user, room_.info, batch);
@@ -92,25 +94,52 @@ class HistoryReader {
     }
     page_.events.insert(page_.events.end(), visible.begin(), visible.end());
     const StoredEventPtr last = full() && !visible.empty() ? visible.back() : (batch.empty() ? nullptr : batch.back());
-    if (!last) return;
-    if (last != batch.back()) ended_ = false;
-    at_ = backward() ? gap_before(*last) : gap_after(*last);
+    const bool whole = !last || last == batch.back();
+    if (!whole) ended_ = false;
+    if (last) at_ = backward() ? gap_before(*last) : gap_after(*last);
+    if (whole && stop_at_) at_ = *stop_at_;
   }
 
-  // Once per request: where history is missing on the way, asks other servers for it and reads the batch again.
-  Task<std::vector<StoredEventPtr>> fill_gap(std::vector<StoredEventPtr> batch, std::size_t wanted) {
-    if (backfilled_ || !room_.info->resident) co_return batch;
-    const auto gaps = co_await api_.events.gaps(room_.info->nid, max_gaps);
-    const OrderKey reached = batch.size() < wanted || batch.empty() ? OrderKey{} : *batch.back()->order;
-    for (const EventStore::Gap& gap : gaps) {
-      if (!gap.later || !gap.later->order) continue;
-      const OrderKey later = *gap.later->order;
-      if (later > at_ || later < reached) continue;
-      backfilled_ = true;
-      co_await api_.rooms.backfill(room_.info, later, wanted);
-      co_return co_await api_.events.page(room_.info->nid, page_key(), request_.direction, wanted);
+  // Where history is missing on the way back, other servers are asked for it. A page ends at a gap that nobody answers
+  // for, and the request that goes on from there asks once more; then, or where nobody has what is missing, it goes on
+  // with what is known behind.
+  Task<std::vector<StoredEventPtr>> mind_gaps(std::vector<StoredEventPtr> batch, std::size_t wanted) {
+    for (;;) {
+      const auto gap = co_await gap_within(batch, wanted);
+      if (!gap) co_return batch;
+      bool answered = false;
+      if (backfills_ < max_backfills && room_.info->resident) {
+        ++backfills_;
+        const auto filled = co_await api_.rooms.backfill(room_.info, *gap, wanted);
+        answered = filled.has_value();
+        gaps_.reset();
+        batch = co_await api_.events.page(room_.info->nid, page_key(), request_.direction, wanted);
+        ended_ = batch.size() < wanted;
+        const auto left = co_await gap_within(batch, wanted);
+        if (left != gap) continue;
+      }
+      const bool nothing_behind =
+          std::ranges::none_of(batch, [&gap](const StoredEventPtr& event) { return *event->order < *gap; });
+      if (nothing_behind || (!answered && *gap != begin_)) {
+        std::erase_if(batch, [&gap](const StoredEventPtr& event) { return *event->order < *gap; });
+        stop_at_ = gap;
+        ended_ = false;
+        co_return batch;
+      }
+      passed_.insert(*gap);
     }
-    co_return batch;
+  }
+
+  // The nearest on the way to the batch's last event; to the room's beginning where the batch ends there.
+  Task<std::optional<Gap>> gap_within(const std::vector<StoredEventPtr>& batch, std::size_t wanted) {
+    if (!gaps_) gaps_ = co_await api_.events.gaps(room_.info->nid, max_gaps);
+    const OrderKey reached = batch.size() < wanted ? OrderKey{} : *batch.back()->order;
+    for (const EventStore::Gap& gap : *gaps_) {
+      if (!gap.later || !gap.later->order) continue;
+      const OrderKey place = *gap.later->order;
+      if (place <= at_ && place > reached && !passed_.contains(place)) co_return place;
+    }
+    co_return std::nullopt;
   }
 
   ClientApi& api_;
@@ -123,7 +152,11 @@ class HistoryReader {
   HistoryPage page_;
   std::size_t looked_at_ = 0;
   bool ended_ = false;
-  bool backfilled_ = false;
+  Gap begin_;
+  std::optional<std::vector<EventStore::Gap>> gaps_;  // once read
+  std::size_t backfills_ = 0;
+  std::set<Gap> passed_;        // that nobody fills
+  std::optional<Gap> stop_at_;  // the page ends at this gap
 };
 
 }  // namespace

@@ -112,6 +112,8 @@ def _check_chain(where, seen, timeline):
     # One that begins later than the timeline that is looked at has to be all of it from there on.
     begins = place[known[0]] if known and seen[0] in place else 0
     expected = timeline[begins:]
+    # What came late is told when it comes, and stands before the gap that it fills: here before what was told first.
+    known = [event_id for event_id in known if place[event_id] >= begins]
     told = set(seen)
     gaps = [event_id for event_id in expected if event_id not in told]
     if gaps:

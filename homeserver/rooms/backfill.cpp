@@ -7,12 +7,12 @@
 
 #include "homeserver/rooms/room_service_impl.hpp"
 #include "schema/db/tables/events.hpp"
+#include "schema/db/tables/late_events.hpp"
 
 namespace causeway {
 
 namespace {
 
-constexpr std::size_t max_gaps = 100;
 constexpr std::size_t max_batch = 100;
 constexpr std::size_t max_roots = 5;    // branches that a batch begins with
 constexpr std::size_t max_servers = 5;  // asked in turn
@@ -33,32 +33,48 @@ Task<std::vector<EventId>> not_here(EventStore& events, std::vector<EventId> ids
   co_return absent;
 }
 
+// The server that named what is missing first: it has most likely seen it.
+Task<std::vector<ServerName>> servers_to_ask(RoomReader& reader, RoomNid room, ServerName self, ServerName first) {
+  auto members = co_await reader.members(room);
+  std::vector<ServerName> servers;
+  for (const auto& server : members->joined_servers) {
+    if (server == self) continue;
+    if (server == first)
+      servers.insert(servers.begin(), server);
+    else
+      servers.push_back(server);
+  }
+  if (servers.size() > max_servers) servers.resize(max_servers, first);
+  co_return servers;
+}
+
 bool lacks_only_prev_events(const ReceiveOutcome& outcome) {
   return outcome.result == Received::missing && outcome.missing_auth.empty();
 }
 
 }  // namespace
 
-Task<> RoomService::Impl::backfill(RoomInfoPtr room, OrderKey before, std::size_t limit) {
-  auto gaps = co_await services.events.gaps(room->nid, max_gaps);
-  StoredEventPtr later;
-  for (const auto& gap : gaps)
-    if (gap.later && gap.later->order && *gap.later->order <= before && (!later || *later->order < *gap.later->order))
-      later = gap.later;
-  if (!later) co_return;
+Task<Result<>> RoomService::Impl::backfill(RoomInfoPtr room, OrderKey before, std::size_t limit) {
+  auto find = [nid = room->nid, before](db::Connection& connection) {
+    return db::gap_at_or_before(connection, nid, before.anchor, before.sub);
+  };
+  auto gap = co_await services.database.run(std::move(find));
+  if (gap.empty()) co_return Result<>{};
+  std::vector<EventNid> later_nid(1, gap.front().later);
+  const StoredEventPtr later = (co_await services.events.by_nid(std::move(later_nid))).front();
+  if (!later) co_return Result<>{};
+  const OrderKey place{gap.front().anchor, gap.front().sub};
   std::vector<EventId> missing;
-  for (const auto& gap : gaps)
-    if (gap.later && gap.later->nid == later->nid) missing.push_back(gap.missing);
+  for (auto& row : gap)
+    missing.push_back(std::move(row.missing));
 
-  std::vector<ServerName> servers;
-  auto members = co_await services.reader.members(room->nid);
-  for (const auto& server : members->joined_servers)
-    if (server != services.self.name && servers.size() < max_servers) servers.push_back(server);
-  if (servers.empty()) co_return;
+  const ServerName author = later->event->sender().server_name();
+  auto servers = co_await servers_to_ask(services.reader, room->nid, services.self.name, author);
+  if (servers.empty()) co_return make_error(ErrorCode::not_found, "No other server is in the room.");
   auto fetched = co_await remote->backfill(room->id, room->version, missing, std::min(limit, max_batch), servers);
   if (!fetched) {
     spdlog::info("room {}: no backfill: {}", room->id.str(), fetched.error().message);
-    co_return;
+    co_return fetched.error();
   }
   std::erase_if(*fetched, [&](const auto& event) { return event.event()->room_id() != room->id; });
   auto events = oldest_first(*fetched);
@@ -68,9 +84,10 @@ Task<> RoomService::Impl::backfill(RoomInfoPtr room, OrderKey before, std::size_
   std::vector<EventPtr> roots;
   for (const auto& event : events)
     if (is_root(*event.event(), batch)) roots.push_back(event.event());
-  if (roots.size() > max_roots) co_return;
+  // The oldest branches beyond that stay out, with what builds on nothing else: the gap is then before the others.
+  if (roots.size() > max_roots) roots.erase(roots.begin(), roots.end() - max_roots);
   auto states = co_await fetch_root_states(room, std::move(roots), std::move(servers));
-  co_await append_backfilled(room->id, *later->order, std::move(events), std::move(states));
+  co_return co_await append_backfilled(room->id, place, std::move(events), std::move(states));
 }
 
 // Of those that build on what is not here; no server is asked about what is known.
@@ -119,18 +136,14 @@ Task<Result<std::vector<VerifiedEvent>>> RoomService::Impl::fetch_events_of_stat
   co_return events;
 }
 
-Task<> RoomService::Impl::append_backfilled(RoomId room_id, OrderKey later, std::vector<VerifiedEvent> events,
-                                            RootStates states) {
+Task<Result<>> RoomService::Impl::append_backfilled(RoomId room_id, OrderKey later, std::vector<VerifiedEvent> events,
+                                                    RootStates states) {
   auto lock = co_await heads.enter(room_id);
-  if (!lock || !lock->known()) co_return;
+  if (!lock) co_return lock.error();
+  if (!lock->known()) co_return make_error(ErrorCode::not_found, "There is no such room any more.");
   const bool settled = co_await heads.settle(*lock);
-  if (!settled) co_return;
+  if (!settled) co_return make_error(ErrorCode::unknown, "The room is busy.");
   RoomHead& head = lock->head();
-  auto find = [room = head.nid, later](db::Connection& connection) {
-    return db::lowest_sub(connection, room, later.anchor);
-  };
-  std::int32_t sub = co_await services.database.run(std::move(find));
-
   auto unit = std::make_shared<WriteUnit>();
   const ForkedState::Services forked_services = services_of_forks();
   ForkedState forked(forked_services, head, *unit);
@@ -141,12 +154,20 @@ Task<> RoomService::Impl::append_backfilled(RoomId room_id, OrderKey later, std:
   const auto redactions = co_await waiting_redactions(std::move(arriving));
   KnownEvents placed;
   std::vector<NewEventPtr> in_order;
+  bool left_out = false;
   for (const auto& event : events) {
+    const auto here = known.find(event.event()->id());
+    if (here != known.end() && here->second->order) continue;
     auto stored = co_await place_backfilled(head, *unit, forked, event, states, known, placed, redactions);
+    if (!stored) left_out = true;
     if (!stored) continue;
     placed.emplace(stored->event->id(), stored);
     in_order.push_back(std::move(stored));
   }
+  auto find = [room = head.nid, later, count = in_order.size()](db::Connection& connection) {
+    return db::free_below(connection, room, later.anchor, later.sub, count);
+  };
+  std::int32_t sub = co_await services.database.run(std::move(find));
   for (auto newest = in_order.rbegin(); newest != in_order.rend(); ++newest)
     (*newest)->order = OrderKey{later.anchor, --sub};
   for (auto& stored : in_order) {
@@ -155,9 +176,13 @@ Task<> RoomService::Impl::append_backfilled(RoomId room_id, OrderKey later, std:
     added.placement = Placement::backfilled;
     unit->events.push_back(std::move(added));
   }
-  if (unit->events.empty()) co_return;
+  if (unit->events.empty() && left_out)
+    co_return make_error(ErrorCode::not_found, "What the events that were fetched build on could not be had.");
+  if (unit->events.empty()) co_return Result<>{};
   auto written = co_await heads.commit(std::move(*lock), unit);
-  if (!written) spdlog::warn("room {}: backfill was not stored: {}", room_id.str(), written.error().message);
+  if (written) co_return Result<>{};
+  spdlog::warn("room {}: backfill was not stored: {}", room_id.str(), written.error().message);
+  co_return written.error();
 }
 
 // nullptr: it is here already, or what it builds on is not.

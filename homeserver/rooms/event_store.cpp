@@ -43,6 +43,14 @@ std::vector<StoredEventPtr> to_stored(std::vector<db::EventRow> rows) {
   return events;
 }
 
+// An event that came late is live where it came, and shown in another place.
+StoredEventPtr standing_at(StoredEventPtr event, OrderKey place) {
+  if (event->order == place) return event;
+  auto moved = std::make_shared<StoredEvent>(*event);
+  moved->order = place;
+  return moved;
+}
+
 // What became of events while queries run: a query may still see an event as it was before it was redacted, before an
 // outlier got its place, or before it was deleted.
 class ChangesMeanwhile {
@@ -262,13 +270,23 @@ Task<std::vector<EventStore::Range>> EventStore::live_ranges(std::vector<Span> s
   co_return ranges;
 }
 
+// Those that came late are kept as the live events that they are, and shown where they belong.
 Task<std::vector<StoredEventPtr>> EventStore::page(RoomNid room, OrderKey from, Direction direction,
                                                    std::size_t limit) {
+  auto late = std::make_shared<std::unordered_map<EventNid, OrderKey>>();
   auto query = [=](db::Connection& connection) {
-    return direction == Direction::forward ? db::events_after(connection, room, from.anchor, from.sub, limit)
-                                           : db::events_before(connection, room, from.anchor, from.sub, limit);
+    auto rows = direction == Direction::forward ? db::events_after(connection, room, from.anchor, from.sub, limit)
+                                                : db::events_before(connection, room, from.anchor, from.sub, limit);
+    for (const db::EventRow& row : rows)
+      if (row.late_place) late->emplace(row.nid, OrderKey{row.late_place->first, row.late_place->second});
+    return rows;
   };
-  co_return co_await impl_->load(std::move(query));
+  auto events = co_await impl_->load(std::move(query));
+  for (StoredEventPtr& event : events) {
+    const auto place = late->find(event->nid);
+    if (place != late->end()) event = standing_at(std::move(event), place->second);
+  }
+  co_return events;
 }
 
 Task<StoredEventPtr> EventStore::last_at(RoomNid room, StreamPosition position) {
@@ -316,7 +334,7 @@ Task<std::vector<EventStore::Gap>> EventStore::gaps(RoomNid room, std::size_t li
   std::vector<Gap> found(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     found[i].missing = std::move(rows[i].missing);
-    found[i].later = std::move(later[i]);
+    if (later[i]) found[i].later = standing_at(std::move(later[i]), OrderKey{rows[i].anchor, rows[i].sub});
   }
   co_return found;
 }

@@ -10,7 +10,9 @@
 
 #include "homeserver/rooms/auth_state.hpp"
 #include "homeserver/rooms/forked_state.hpp"
+#include "homeserver/rooms/late_events.hpp"
 #include "homeserver/rooms/room_service_impl.hpp"
+#include "schema/db/tables/events.hpp"
 #include "schema/events/signing.hpp"
 
 namespace causeway {
@@ -39,6 +41,13 @@ bool is_same(const StoredEvent& known, const Event& event, const RoomHead& head)
 
 bool in_timeline(const StoredEvent& event, const RoomHead& head) {
   return event.room == head.nid && event.order.has_value();
+}
+
+// What is missing behind an event that is not shown is missing behind the next one that is.
+bool is_behind_gap(const std::vector<EventId>& missing_prev, const std::vector<StoredEventPtr>& prev) {
+  return !missing_prev.empty() || std::ranges::any_of(prev, [](const StoredEventPtr& event) {
+    return event->has(db::behind_gap) && !event->is_shown();
+  });
 }
 
 // What redacts an event, or waits to be redacted by it, is looked for among what is committed.
@@ -154,8 +163,10 @@ Task<std::vector<RoomService::Impl::Appended>> RoomService::Impl::append_inbound
     std::vector<const Inbound*> next;
     for (std::size_t i = 0; i < std::min(at_once, open.size()); ++i)
       next.push_back(&batch[open[i]]);
+    LateEvents late(services.database, services.events, lock->head());
     auto run = co_await append_run(lock->head(), std::move(next));
     if (!run.unit->events.empty()) {
+      co_await late.place(*run.unit);
       auto written = co_await heads.commit(std::move(*lock), run.unit);
       if (written.failure() == WriteFailure::stale_head) {
         ++attempt;
@@ -335,6 +346,7 @@ Task<RoomService::Impl::Appended> RoomService::Impl::judge_and_append(RoomHead& 
   }
   mark(*stored, around, result);
   if (!stored->has(db::EventFlags::rejected)) co_await apply_waiting_redactions(head, unit, stored, redactions);
+  if (is_behind_gap(around.missing_prev, around.prev)) stored->flags = stored->flags | db::behind_gap;
 
   const bool at_tip = around.at_tip && result == Received::accepted;
   Result<> placed;

@@ -79,7 +79,7 @@ Task<Result<RoomService::ResolvedAlias>> RoomService::resolve_alias(RoomAlias al
   return impl_->resolve_alias(std::move(alias));
 }
 
-Task<> RoomService::backfill(RoomInfoPtr room, OrderKey before, std::size_t limit) {
+Task<Result<>> RoomService::backfill(RoomInfoPtr room, OrderKey before, std::size_t limit) {
   return impl_->backfill(std::move(room), before, limit);
 }
 

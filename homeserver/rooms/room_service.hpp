@@ -149,8 +149,9 @@ class RoomService {
     std::vector<ServerName> servers;
   };
   Task<Result<ResolvedAlias>> resolve_alias(RoomAlias alias);  // remote ones too
-  // Fetches history before a gap, if `before` stands at one, so that a page of /messages can be filled. Bounded.
-  Task<> backfill(RoomInfoPtr room, OrderKey before, std::size_t limit);
+  // Fetches history before the last gap at or before a place, so that a page of /messages can be filled. Bounded. An
+  // error where more may be had another time; none also where those who answered have nothing that this server lacks.
+  Task<Result<>> backfill(RoomInfoPtr room, OrderKey before, std::size_t limit);
 
   // --- other servers ---
 

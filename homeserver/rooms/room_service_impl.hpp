@@ -291,12 +291,12 @@ struct RoomService::Impl {
 
   // backfill.cpp
   using RootStates = std::unordered_map<EventId, std::vector<EventId>>;  // state before an event, by its ID
-  Task<> backfill(RoomInfoPtr room, OrderKey before, std::size_t limit);
+  Task<Result<>> backfill(RoomInfoPtr room, OrderKey before, std::size_t limit);
   Task<RootStates> fetch_root_states(RoomInfoPtr room, std::vector<EventPtr> roots, std::vector<ServerName> servers);
   Task<Result<std::vector<EventId>>> fetch_state(RoomInfoPtr room, EventId before, ServerName from);
   Task<Result<std::vector<VerifiedEvent>>> fetch_events_of_state(RoomInfoPtr room, EventId before,
                                                                  std::vector<EventId> missing, ServerName from);
-  Task<> append_backfilled(RoomId room, OrderKey later, std::vector<VerifiedEvent> events, RootStates states);
+  Task<Result<>> append_backfilled(RoomId room, OrderKey later, std::vector<VerifiedEvent> events, RootStates states);
   Task<NewEventPtr> place_backfilled(RoomHead& head, WriteUnit& unit, ForkedState& forked, const VerifiedEvent& event,
                                      const RootStates& states, const KnownEvents& known, const KnownEvents& placed,
                                      const WaitingRedactions& redactions);

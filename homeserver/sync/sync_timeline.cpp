@@ -1,6 +1,7 @@
 // The timelines in a /sync reply: of each room the newest events the client has not seen, in order of arrival.
 #include "homeserver/rooms/reader/history_visibility.hpp"
 #include "homeserver/sync/sync_builder.hpp"
+#include "schema/db/tables/events.hpp"
 
 namespace causeway {
 
@@ -20,6 +21,7 @@ struct SyncBuilder::Reading {
   RoomPart* part = nullptr;
   StreamPosition until = 0;
   std::vector<StoredEventPtr> newest_first;
+  bool at_gap = false;  // what came before is not all that was before
   EventStore::Range last;
 };
 
@@ -51,22 +53,25 @@ Task<> SyncBuilder::read_pages(std::vector<Reading> open, std::size_t limit) {
       Reading& reading = open[i];
       reading.last = std::move(ranges[i]);
       const auto& events = reading.last.events;
-      for (auto event = events.rbegin(); event != events.rend(); ++event)
+      for (auto event = events.rbegin(); event != events.rend() && !reading.at_gap; ++event) {
         if (wanted_in_timeline(**event)) reading.newest_first.push_back(*event);
+        reading.at_gap = (*event)->has(db::behind_gap);
+      }
       if (!events.empty()) reading.until = events.front()->position() - 1;
       finish_timeline(reading, limit);
     }
     std::erase_if(open, [&](const Reading& reading) {
-      return unfiltered() || reading.newest_first.size() > limit || !reading.last.more_before;
+      return unfiltered() || reading.at_gap || reading.newest_first.size() > limit || !reading.last.more_before;
     });
   }
 }
 
-// What is read so far as the part's timeline.
+// What is read so far as the part's timeline. It begins behind the last gap that federation left: paging back from
+// there brings what is missing, and what is known from before it.
 void SyncBuilder::finish_timeline(Reading& reading, std::size_t limit) const {
   RoomPart& part = *reading.part;
   const auto& [events, more_before] = reading.last;
-  part.limited = more_before || reading.newest_first.size() > limit || since_was_lost_;
+  part.limited = more_before || reading.at_gap || reading.newest_first.size() > limit || since_was_lost_;
   // A room that was joined over federation has a past that this server may not even have.
   if (part.fresh && !more_before)
     part.limited = part.limited || events.empty() || !events.front()->event->is_state("m.room.create", "");

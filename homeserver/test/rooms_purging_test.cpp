@@ -80,6 +80,7 @@ struct PurgingTest : FederatedRoomsTest {
       note("room_state", c.exec("select count(*) from room_state where room_nid = $1", nid));
       note("state_lines", c.exec("select count(*) from state_lines where room_nid = $1", nid));
       note("gaps", c.exec("select count(*) from gaps where room_nid = $1", nid));
+      note("late_events", c.exec("select count(*) from late_events where room_nid = $1", nid));
       note("redactions", c.exec("select count(*) from redactions r where exists (select from events e"
                                 " where e.event_nid = r.redaction_nid and e.room_nid = $1)"
                                 " or not exists (select from events e where e.event_nid = r.redaction_nid)",

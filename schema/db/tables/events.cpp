@@ -38,6 +38,7 @@ EventRow read_event(const pqxx::row& row) {
   event.id = EventId::from_db(read_bytes(row[13]));
   event.room_version = row[14].as<std::string>();
   event.json = read_bytes(row[15]);
+  if (row.size() > 17 && !row[16].is_null()) event.late_place.emplace(read_int(row[16]), row[17].as<std::int32_t>());
   return event;
 }
 
@@ -47,6 +48,17 @@ std::vector<EventRow> read_events(const pqxx::result& rows) {
   for (const auto& row : rows)
     events.push_back(read_event(row));
   return events;
+}
+
+// Of one event: more than any may name.
+constexpr int max_missing_events = 100;
+
+std::vector<GapRow> read_gaps(const pqxx::result& rows) {
+  std::vector<GapRow> found;
+  for (const auto& row : rows)
+    found.push_back({EventId::from_db(read_bytes(row[0])), read_int<EventNid>(row[1]), read_int<StreamPosition>(row[2]),
+                     row[3].as<std::int32_t>()});
+  return found;
 }
 
 }  // namespace
@@ -89,20 +101,34 @@ std::vector<EventRow> live_events(Connection& connection, std::span<const Timeli
       int_array_of(spans, &TimelineSpan::until), limit));
 }
 
+// A page of the timeline: `beyond` compares with the place where it begins, `nearest` is the direction of the order.
+#define PAGE(beyond, nearest)                                                                                       \
+  SELECT_EVENTS                                                                                                     \
+  ", e.late_anchor, e.late_sub from ("                                                                              \
+  "(select e.*, e.anchor as place_anchor, e.sub as place_sub, null::bigint as late_anchor, null::int as late_sub"   \
+  "  from events e where e.room_nid = $1 and e.anchor is not null and (e.anchor, e.sub) " beyond " ($2, $3) " SHOWN \
+  "and not exists (select from late_events l where l.event_nid = e.event_nid)"                                      \
+  "  order by e.anchor " nearest ", e.sub " nearest                                                                 \
+  " limit $4) "                                                                                                     \
+  "union all "                                                                                                      \
+  "(select e.*, l.anchor, l.sub, l.anchor, l.sub"                                                                   \
+  "  from late_events l join events e on e.event_nid = l.event_nid"                                                 \
+  "  where l.room_nid = $1 and (l.anchor, l.sub) " beyond " ($2, $3) " SHOWN                                        \
+  "order by l.anchor "                                                                                              \
+  "" nearest ", l.sub " nearest                                                                                     \
+  " limit $4) "                                                                                                     \
+  "order by place_anchor " nearest ", place_sub " nearest                                                           \
+  " limit $4) e "                                                                                                   \
+  "join rooms r on r.room_nid = e.room_nid order by e.place_anchor " nearest ", e.place_sub " nearest
+
 std::vector<EventRow> events_after(Connection& connection, RoomNid room, StreamPosition anchor, std::int32_t sub,
                                    std::size_t limit) {
-  return read_events(connection.exec(
-      SELECT_EVENTS FROM_EVENTS "where e.room_nid = $1 and e.anchor is not null and (e.anchor, e.sub) > ($2, $3) " SHOWN
-                                "order by e.anchor, e.sub limit $4",
-      room, anchor, sub, limit));
+  return read_events(connection.exec(PAGE(">", "asc"), room, anchor, sub, limit));
 }
 
 std::vector<EventRow> events_before(Connection& connection, RoomNid room, StreamPosition anchor, std::int32_t sub,
                                     std::size_t limit) {
-  return read_events(connection.exec(
-      SELECT_EVENTS FROM_EVENTS "where e.room_nid = $1 and e.anchor is not null and (e.anchor, e.sub) < ($2, $3) " SHOWN
-                                "order by e.anchor desc, e.sub desc limit $4",
-      room, anchor, sub, limit));
+  return read_events(connection.exec(PAGE("<", "desc"), room, anchor, sub, limit));
 }
 
 std::optional<EventRow> last_live_event(Connection& connection, RoomNid room, StreamPosition position) {
@@ -162,19 +188,22 @@ std::vector<std::pair<EventId, EventNid>> applied_redactions(Connection& connect
   return found;
 }
 
+#define SELECT_GAPS                                                                                                 \
+  "select g.missing_event_id, g.later_event_nid, coalesce(l.anchor, e.anchor), coalesce(l.sub, e.sub) from gaps g " \
+  "join events e on e.event_nid = g.later_event_nid left join late_events l on l.event_nid = g.later_event_nid "    \
+  "where g.room_nid = $1 "
+
 std::vector<GapRow> gaps(Connection& connection, RoomNid room, std::size_t limit) {
-  std::vector<GapRow> found;
-  for (const auto& row : connection.exec("select missing_event_id, later_event_nid from gaps where room_nid = $1 "
-                                         "order by later_event_nid desc limit $2",
-                                         room, limit))
-    found.push_back({EventId::from_db(read_bytes(row[0])), read_int<EventNid>(row[1])});
-  return found;
+  return read_gaps(connection.exec(SELECT_GAPS "order by 3 desc, 4 desc, g.missing_event_id limit $2", room, limit));
 }
 
-std::int32_t lowest_sub(Connection& connection, RoomNid room, StreamPosition anchor) {
-  const pqxx::result rows =
-      connection.exec("select sub from events where room_nid = $1 and anchor = $2 order by sub limit 1", room, anchor);
-  return rows.empty() ? 0 : rows[0][0].as<std::int32_t>();
+std::vector<GapRow> gap_at_or_before(Connection& connection, RoomNid room, StreamPosition anchor, std::int32_t sub) {
+  auto found =
+      read_gaps(connection.exec(SELECT_GAPS "and (coalesce(l.anchor, e.anchor), coalesce(l.sub, e.sub)) <= ($2, $3) "
+                                            "order by 3 desc, 4 desc, g.missing_event_id limit $4",
+                                room, anchor, sub, max_missing_events));
+  std::erase_if(found, [&found](const GapRow& row) { return row.later != found.front().later; });
+  return found;
 }
 
 }  // namespace causeway::db

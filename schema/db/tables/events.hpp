@@ -30,6 +30,7 @@ struct EventRow {
   EventId id;
   std::string room_version;
   std::string json;
+  std::optional<std::pair<StreamPosition, std::int32_t>> late_place;  // of a page: its anchor and sub (late_events.hpp)
 };
 
 // A parameter for `$1::bytea[]` against columns of event IDs.
@@ -49,7 +50,7 @@ struct TimelineSpan {
   StreamPosition since = 0, until = 0;
 };
 std::vector<EventRow> live_events(Connection& connection, std::span<const TimelineSpan> spans, std::size_t limit);
-//   after or before a place (exclusive), the nearest first.
+//   after or before a place (exclusive), the nearest first; events that came late where they belong.
 std::vector<EventRow> events_after(Connection& connection, RoomNid room, StreamPosition anchor, std::int32_t sub,
                                    std::size_t limit);
 std::vector<EventRow> events_before(Connection& connection, RoomNid room, StreamPosition anchor, std::int32_t sub,
@@ -75,17 +76,24 @@ std::vector<CitingRow> cited_by(Connection& connection, std::span<const EventNid
 std::vector<EventRow> redactions_of(Connection& connection, std::span<const EventId> targets, bool applied,
                                     std::size_t limit);
 
-// The lowest `sub` at an anchor; 0 when nothing was backfilled there.
-std::int32_t lowest_sub(Connection& connection, RoomNid room, StreamPosition anchor);
-
 // Of each target that was redacted, one redaction that was applied. In no order.
 std::vector<std::pair<EventId, EventNid>> applied_redactions(Connection& connection, std::span<const EventId> targets);
 
-// Events named by others that are not here, those named by the newest first.
+// One more of EventFlags (128): it came while events before it were missing, and had not been told by then. A
+// timeline that goes on from before it to it is not whole, also when what was missing has been fetched since.
+inline constexpr EventFlags behind_gap{128};
+
+// Events named by others that are not here, those named by the last of the timeline first. With the place of who names
+// them.
 struct GapRow {
   EventId missing;
   EventNid later{};
+  StreamPosition anchor = 0;
+  std::int32_t sub = 0;
 };
 std::vector<GapRow> gaps(Connection& connection, RoomNid room, std::size_t limit);
+
+// What is missing before the last event at or before a place that names such.
+std::vector<GapRow> gap_at_or_before(Connection& connection, RoomNid room, StreamPosition anchor, std::int32_t sub);
 
 }  // namespace causeway::db

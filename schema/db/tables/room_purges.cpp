@@ -86,6 +86,7 @@ constexpr const char* deletions[] = {
     "delete from room_state where ctid = any(array(select ctid from room_state where room_nid = $1 limit $2))",
     "delete from state_lines where ctid = any(array(select ctid from state_lines where room_nid = $1 limit $2))",
     "delete from gaps where ctid = any(array(select ctid from gaps where room_nid = $1 limit $2))",
+    "delete from late_events where ctid = any(array(select ctid from late_events where room_nid = $1 limit $2))",
     "delete from receipts where ctid = any(array(select ctid from receipts where room_nid = $1 limit $2))",
     "delete from account_data where ctid = any(array(select ctid from account_data where room_nid = $1"
     " and room_nid <> 0 limit $2))",
