@@ -82,13 +82,22 @@ def bodies(client, room):
 class Standstill:
     """While it lasts, no write of the server comes to an end."""
 
-    def __init__(self, server, table="events"):
+    def __init__(self, server, table="events", mode="exclusive"):
+        """`mode`: of PostgreSQL's table locks. "access exclusive" stops reads of the table too."""
         directory = (server.data / "postgres.socket").read_text().strip()
         self.psql = subprocess.Popen([PSQL, "-qAt", "-h", directory, "-U", "causeway", "causeway"], stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE, text=True)
-        self.psql.stdin.write(f"begin; lock table {table} in exclusive mode; select 'locked';\n")
+        assert self.ask(f"begin; lock table {table} in {mode} mode; select 'locked'") == "locked"
+
+    def ask(self, sql):
+        """One value."""
+        self.psql.stdin.write(f"{sql};\n")
         self.psql.stdin.flush()
-        assert self.psql.stdout.readline() == "locked\n"
+        return self.psql.stdout.readline().strip()
+
+    def stopped(self):
+        """How many statements wait for it to end."""
+        return int(self.ask("select count(*) from pg_locks where not granted"))
 
     def __enter__(self):
         return self

@@ -106,6 +106,18 @@ def test_writes_at_a_standstill_hold_up_neither_reads_nor_long_polls(small, user
     assert crowd.join() == {200: RUNNING}
 
 
+def test_heavy_reads_hold_no_more_than_half_of_the_databases_connections(small):
+    """Of four. Those who have just logged in are not known from memory, so finding out who they are takes the database."""
+    readers, strangers = [small.register() for _ in range(4)], [small.register() for _ in range(4)]
+    with Standstill(small, "account_data", "access exclusive") as standstill:
+        crowd = Crowd([(lambda user: lambda: user.get("/sync"))(user) for user in readers])
+        wait_until(lambda: small.count("http_admitted", **{"class": "heavy"}) == 4 and standstill.stopped() >= 2)
+        for user in strangers:
+            assert user.get("/account/whoami", timeout=20).status_code == 200
+        assert standstill.stopped() == 2
+    assert crowd.join() == {200: 4}
+
+
 def test_long_polls_that_wait_hold_no_places(small, users):
     """Five times as many as there are places for reads, of one user, all of whom learn of the next message."""
     user, waiters = users[0], 40

@@ -3,15 +3,16 @@
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/redirect_error.hpp>
-#include <boost/beast/core/string.hpp>
 #include <random>
 
+#include "homeserver/http/access_token.hpp"
 #include "homeserver/http/compression.hpp"
 #include "homeserver/http/optional_whitespace.hpp"
 #include "homeserver/http/request_counters.hpp"
 #include "homeserver/http/uri.hpp"
 #include "schema/db/database.hpp"
 #include "schema/db/failures.hpp"
+#include "schema/db/share.hpp"
 
 namespace causeway::http {
 namespace {
@@ -74,19 +75,6 @@ std::string allowed_methods(const Router::Match& match) {
   return out + "OPTIONS";
 }
 
-// spec: client-server-api#using-access-tokens. The query parameter is deprecated and must still be understood.
-std::optional<std::string> access_token(const Request& request) {
-  constexpr std::string_view scheme = "Bearer ";
-  const auto authorization = request.header("authorization");
-  if (boost::beast::iequals(authorization.substr(0, scheme.size()), scheme)) {
-    auto token = authorization.substr(scheme.size());
-    while (token.starts_with(' '))
-      token.remove_prefix(1);
-    return std::string(token);
-  }
-  return request.query_parameter("access_token");
-}
-
 MatrixError try_again(std::string sentence) {
   auto error = make_error(ErrorCode::unknown, 503, std::move(sentence));
   error.extra["retry_after_ms"] = 2000;
@@ -115,6 +103,12 @@ std::string requester_of(const Exchange& exchange) {
   // Logging in is limited per address whoever asks: the user is what an attacker varies.
   if (request.requester && exchange.match.route->rate != RateClass::login) return request.requester->user.str();
   return rate_limit_key(exchange.client);
+}
+
+// What is heavy here is heavy for the database too.
+db::Share share_of(WorkClass work) {
+  if (work == WorkClass::heavy) return db::Share::heavy;
+  return work == WorkClass::heavy_federation ? db::Share::heavy_peers : db::Share::common;
 }
 
 WorkClass work_class_of(const Exchange& exchange) {
@@ -336,7 +330,9 @@ Result<> Pipeline::take_from_class(const Exchange& exchange, const std::string& 
 
 Task<Result<Response>> Pipeline::run_handler(std::shared_ptr<Exchange> exchange) {
   auto call = std::make_shared<Call>(executor_, exchange, counters_);
-  asio::co_spawn(executor_, call_handler(call), asio::detached);
+  const db::Share share = share_of(work_class_of(*exchange));
+  const auto executor = share == db::Share::common ? executor_ : db::with_share(executor_, share);
+  asio::co_spawn(executor, call_handler(call), asio::detached);
   boost::system::error_code ignored;
   // co_spawn runs what it is given up to the first wait, which may be all of it
   if (!call->result && !call->error)

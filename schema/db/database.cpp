@@ -2,12 +2,15 @@
 
 #include <poll.h>
 
+#include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <future>
 #include <mutex>
 #include <thread>
 
 #include "schema/db/connection_url.hpp"
+#include "schema/db/share.hpp"
 #include "schema/matrix/assert.hpp"
 
 // libpqxx 6.4 marks as deprecated what only version 7 replaces.
@@ -205,11 +208,17 @@ std::vector<std::int64_t> read_ints(const pqxx::field& field) {
   return out;
 }
 
+// Of two connections and more one is never used for heavy work, and no share of that gets more than half.
 struct Database::Impl {
   using Clock = std::chrono::steady_clock;
   struct Queued {
     Job job;
     Clock::time_point deadline;
+    std::uint64_t number = 0;
+  };
+  struct Line {
+    std::deque<Queued> queue;
+    unsigned running = 0;
   };
 
   Impl(Settings s, std::atomic<std::uint64_t>& trips) : settings(std::move(s)), round_trips(trips) {
@@ -230,29 +239,58 @@ struct Database::Impl {
   void work() {
     std::unique_ptr<Connection> connection;
     std::string why = "not connected yet";
-    for (;;) {
-      Queued next;
-      {
-        std::unique_lock lock(mutex);
-        ready.wait(lock, [this] { return stopping || !queue.empty(); });
-        if (queue.empty()) return;
-        next = std::move(queue.front());
-        queue.pop_front();
-      }
-      if (connection && !connection->healthy()) connection.reset();
-      while (!connection && !(connection = connect(why))) {
-        std::unique_lock lock(mutex);
-        if (stopping || Clock::now() >= next.deadline) break;
-        ready.wait_for(lock, std::chrono::milliseconds(100), [this] { return stopping; });
-      }
-      if (!connection) {
-        next.job(nullptr, std::make_exception_ptr(Unavailable("database: " + why)));
-        continue;
-      }
-      next.job(connection.get(), nullptr);
-      if (!connection->healthy()) connection.reset();
+    Queued next;
+    while (Line* line = take(next)) {
+      run(next, connection, why);
+      next.job = nullptr;
+      std::lock_guard lock(mutex);
+      --line->running;
+      // This thread goes on with what waits for that; the others may have nothing left to wait for.
+      if (stopping) ready.notify_all();
     }
   }
+
+  // nullptr: that was the last.
+  Line* take(Queued& next) {
+    Line* line = nullptr;
+    std::unique_lock lock(mutex);
+    ready.wait(lock, [&] { return (line = next_line()) || (stopping && queued == 0); });
+    if (!line) return nullptr;
+    next = std::move(line->queue.front());
+    line->queue.pop_front();
+    --queued;
+    ++line->running;
+    return line;
+  }
+
+  void run(Queued& next, std::unique_ptr<Connection>& connection, std::string& why) {
+    if (connection && !connection->healthy()) connection.reset();
+    while (!connection && !(connection = connect(why))) {
+      std::unique_lock lock(mutex);
+      if (stopping || Clock::now() >= next.deadline) break;
+      ready.wait_for(lock, std::chrono::milliseconds(100), [this] { return stopping; });
+    }
+    if (!connection) {
+      next.job(nullptr, std::make_exception_ptr(Unavailable("database: " + why)));
+      return;
+    }
+    next.job(connection.get(), nullptr);
+    if (!connection->healthy()) connection.reset();
+  }
+
+  // Whose turn it is: who has waited longest among those who may have one more connection.
+  Line* next_line() {
+    const unsigned heavy = lines[1].running + lines[2].running;
+    Line* next = nullptr;
+    for (Line& line : lines) {
+      if (line.queue.empty()) continue;
+      if (&line != &lines[0] && (line.running >= most_of_a_share() || heavy >= most_of_heavy())) continue;
+      if (!next || line.queue.front().number < next->queue.front().number) next = &line;
+    }
+    return next;
+  }
+  unsigned most_of_a_share() const { return std::max(1u, settings.connections / 2); }
+  unsigned most_of_heavy() const { return std::max(1u, settings.connections - 1); }
 
   std::unique_ptr<Connection> connect(std::string& why) {
     try {
@@ -269,7 +307,9 @@ struct Database::Impl {
   std::atomic<std::uint64_t>& round_trips;
   mutable std::mutex mutex;
   std::condition_variable ready;
-  std::deque<Queued> queue;
+  std::array<Line, shares> lines;  // by share
+  std::size_t queued = 0;
+  std::uint64_t last_number = 0;
   bool stopping = false;
   std::vector<std::thread> threads;
 };
@@ -278,10 +318,13 @@ Database::Database(Settings settings) : impl_(std::make_unique<Impl>(std::move(s
 Database::~Database() = default;
 
 void Database::submit(Job job) {
+  const Share share = current_share();
   {
     std::lock_guard lock(impl_->mutex);
-    if (!impl_->stopping && impl_->queue.size() < impl_->settings.max_queue) {
-      impl_->queue.push_back({std::move(job), Impl::Clock::now() + impl_->settings.wait_when_down});
+    if (!impl_->stopping && impl_->queued < impl_->settings.max_queue) {
+      auto& queue = impl_->lines[static_cast<std::size_t>(share)].queue;
+      queue.push_back({std::move(job), Impl::Clock::now() + impl_->settings.wait_when_down, ++impl_->last_number});
+      ++impl_->queued;
       job = nullptr;
     }
   }
