@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "client-api/endpoint_tables.hpp"
+#include "homeserver/http/access_token.hpp"
 
 namespace causeway::client_api {
 
@@ -50,10 +51,18 @@ Result<SyncRequest> read_sync_request(Request& request) {
   return sync;
 }
 
+// M_UNKNOWN_TOKEN once the client has been logged out.
+Task<Result<>> check_session(AccountService& accounts, const Request& request) {
+  auto token = access_token(request);
+  const auto requester = co_await accounts.authenticate_token(std::move(token).value_or(""), request);
+  co_return requester ? Result<>() : Result<>(requester.error());
+}
+
 // spec: client-server-api#get_matrixclientv3sync
 Task<Result<Response>> sync(ClientApi& api, Request& request) {
   auto sync_request = read_sync_request(request);
   if (!sync_request) co_return sync_request.error();
+  sync_request->check_session = [&api, &request] { return check_session(api.accounts, request); };
   auto reply = co_await api.sync.sync(std::move(*sync_request));
   if (!reply) co_return reply.error();
   co_return Response::json_text(std::move(*reply));

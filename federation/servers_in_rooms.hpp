@@ -11,8 +11,8 @@ namespace causeway::federation {
 
 class ServersInRooms {
  public:
-  explicit ServersInRooms(db::Database& database, std::size_t max_rooms = 10'000)
-      : database_(database), max_rooms_(max_rooms) {}
+  explicit ServersInRooms(db::Database& database, std::size_t max_bytes = 32 << 20)
+      : database_(database), max_bytes_(max_bytes) {}
 
   // In the room at that event: those that the event itself removed too, those that it brought not. `oldest`: no
   // position before it will be asked about any more.
@@ -21,12 +21,15 @@ class ServersInRooms {
   // Applied in the order of the stream; harmless when the room was loaded after the change.
   void joined(RoomNid room, ServerNid server, StreamPosition position);
   void left(RoomNid room, ServerNid server, StreamPosition position);
-  void forget_all() { rooms_.clear(); }
+  void forget_all();
 
  private:
   using Servers = std::vector<db::RoomServer>;
+  static std::size_t bytes_of(const Servers& servers);
+
   db::Database& database_;
-  const std::size_t max_rooms_;
+  const std::size_t max_bytes_;
+  std::size_t bytes_ = 0;
   std::unordered_map<RoomNid, Servers> rooms_;
 };
 

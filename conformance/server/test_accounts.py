@@ -260,6 +260,29 @@ def test_a_new_display_name_reaches_the_rooms(alice):
 # --- account data, filters, push rules ---------------------------------------------------------------------------------------------
 
 
+def test_account_data_of_a_user_is_bounded_in_bytes_and_what_is_stored_stays(alice, bob):
+    """8 MiB unless configured otherwise, global and of all rooms together."""
+    room = alice.create_room()
+    paths = [f"/user/{alice.user_id}/account_data/large", f"/user/{alice.user_id}/rooms/{room}/account_data/large"]
+
+    def put(number, size):
+        return alice.put(f"{paths[number % 2]}{number}", {"text": "x" * size})
+
+    stored = 0
+    while (reply := put(stored, 500_000)).status_code == 200:
+        stored += 1
+        assert stored < 100
+    error(reply, 413, "M_TOO_LARGE")
+    assert stored == 16
+    reply = alice.sync()
+    told = reply["account_data"]["events"] + reply["rooms"]["join"][room]["account_data"]["events"]
+    assert sorted(e["type"] for e in told if e["type"].startswith("large")) == sorted(f"large{number}" for number in range(stored))
+    assert len(ok(alice.get(f"{paths[0]}0"))["text"]) == 500_000
+    ok(put(1, 10))
+    ok(put(stored, 499_000))
+    ok(bob.put(f"/user/{bob.user_id}/account_data/large", {"text": "x" * 500_000}))
+
+
 def test_account_data_is_kept_per_user_and_per_room(alice, bob):
     room = alice.create_room()
     for base in (f"/user/{alice.user_id}/account_data", f"/user/{alice.user_id}/rooms/{room}/account_data"):

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from servers import error, ok
+from servers import Client, error, ok
+from waiting import wait_until
 
 
 def joined(reply, room):
@@ -155,6 +156,30 @@ def test_a_waiting_sync_wakes_for_messages_receipts_typing_and_account_data(alic
     wait_while(lambda: ok(alice.put(f"/rooms/{room}/typing/{alice.user_id}", {"typing": True, "timeout": 30000})), lambda r: ephemeral(r, "m.typing")[0]["content"]["user_ids"] == [alice.user_id])
     wait_while(lambda: ok(bob.put(f"/user/{bob.user_id}/account_data/org.example", {"a": 1})), lambda r: r["account_data"]["events"][0]["content"] == {"a": 1})
     wait_while(lambda: ok(bob.put(f"/user/{bob.user_id}/rooms/{room}/account_data/org.example", {"a": 2})), lambda r: joined(r, room)["account_data"]["events"][0]["content"] == {"a": 2})
+
+
+def test_a_waiting_sync_ends_when_its_device_is_logged_out_and_no_other_does(server):
+    phone = server.register("waiting_for_news")
+    logins = [ok(server.anonymous().post("/login", {"type": "m.login.password", "identifier": {"type": "m.id.user", "user": phone.user_id},
+                                                    "password": "correct horse"})) for _ in range(2)]
+    tablet, laptop = (Client(server, login) for login in logins)
+    before = server.count("sync_waiting")
+
+    def start(client):
+        since, got = client.sync()["next_batch"], []
+        thread = threading.Thread(target=lambda: got.append(client.get("/sync", params={"since": since, "timeout": 60000})))
+        thread.start()
+        return thread, got
+
+    on_tablet, on_laptop = start(tablet), start(laptop)
+    wait_until(lambda: server.count("sync_waiting") == before + 2)
+    ok(Client(server, logins[0]).post("/logout"))
+    on_tablet[0].join(30)
+    error(on_tablet[1][0], 401, "M_UNKNOWN_TOKEN")
+    assert on_laptop[0].is_alive()
+    ok(phone.post("/logout/all"))
+    on_laptop[0].join(30)
+    error(on_laptop[1][0], 401, "M_UNKNOWN_TOKEN")
 
 
 @pytest.mark.parametrize("how", ["leave", "kick"])

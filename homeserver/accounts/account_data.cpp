@@ -9,6 +9,12 @@ namespace {
 
 constexpr std::size_t max_type_bytes = 255;
 
+MatrixError full() {
+  return make_error(ErrorCode::too_large,
+                    "That is more account data than a user may store here. Nothing that is stored has changed; store "
+                    "something smaller, or make other account data smaller first.");
+}
+
 }  // namespace
 
 Task<std::optional<std::string>> AccountService::account_data(UserNid user, RoomNid room, std::string type) {
@@ -23,18 +29,29 @@ Task<std::shared_ptr<AccountService::Impl::AccountData>> AccountService::Impl::l
   co_return std::make_shared<AccountData>(std::move(content));
 }
 
-// What is set already may be set again.
-Task<Result<>> AccountService::Impl::check_room_for_type(AccountDataKey key) {
+Task<std::shared_ptr<std::int64_t>> AccountService::Impl::load_account_data_use(UserNid user) {
+  auto read = [user](db::Connection& c) { return db::account_data_use(c, user); };
+  const std::int64_t bytes = co_await database.run(std::move(read));
+  co_return std::make_shared<std::int64_t>(bytes);
+}
+
+// The commit is what enforces this (migrations/0010_account_data_use.sql); but a refusal there costs everybody in its
+// batch a round trip.
+Task<Result<>> AccountService::Impl::reserve(AccountDataGrowth& growth, AccountDataKey key, std::size_t new_bytes) {
   const auto held = co_await account_data.get(key);
-  if (*held) co_return Result<>();
-  auto count = [key, limit = settings.max_account_data_types](db::Connection& c) {
-    return db::count_account_data(c, key.user, key.room, limit);
-  };
-  const std::size_t types = co_await database.run(std::move(count));
-  if (types < settings.max_account_data_types) co_return Result<>();
-  co_return make_error(ErrorCode::resource_limit_exceeded, "A user has at most " +
-                                                               std::to_string(settings.max_account_data_types) +
-                                                               " types of account data, and as many in each room.");
+  const std::size_t old_bytes = *held ? db::account_data_bytes(key.type, **held) : 0;
+  if (new_bytes <= old_bytes) co_return Result<>();
+  const auto more = static_cast<std::int64_t>(new_bytes - old_bytes);
+  const auto most = static_cast<std::int64_t>(settings.max_user_data_bytes);
+  auto use = co_await account_data_uses.get(key.user);
+  if (*use + growth.of(key.user) + more > most) {
+    // What is remembered may count a commit twice that was under way when it was read.
+    account_data_uses.drop(key.user);
+    use = co_await account_data_uses.get(key.user);
+  }
+  if (*use + growth.of(key.user) + more > most) co_return full();
+  growth.add(key.user, more);
+  co_return Result<>();
 }
 
 Task<Result<>> AccountService::set_account_data(UserNid user, RoomNid room, std::string type,
@@ -48,17 +65,30 @@ Task<Result<>> AccountService::set_account_data(UserNid user, RoomNid room, std:
   const auto turn = co_await impl_->account_data_lanes.enter(user);
   if (!turn) co_return turn.error();
   AccountDataKey key{user, room, type};
-  if (auto fits = co_await impl_->check_room_for_type(std::move(key)); !fits) co_return fits;
+  const std::size_t bytes = db::account_data_bytes(type, text);
+  AccountDataGrowth growth(impl_->growing_account_data);
+  if (auto fits = co_await impl_->reserve(growth, std::move(key), bytes); !fits) co_return fits;
   // The unit concerns no room's head, so WriteUnit::room stays 0 for a room's data too.
   auto unit = std::make_shared<WriteUnit>();
   unit->account_data.push_back(AccountDataChange{user, room, std::move(type), std::move(text)});
-  co_return co_await impl_->writer.commit(std::move(unit));
+  const Written written = co_await impl_->writer.commit(std::move(unit));
+  // There is nothing else that it can be refused for.
+  if (written.failure() == WriteFailure::refused) co_return full();
+  co_return written;
 }
 
 void AccountService::Impl::take_over_account_data(const std::vector<AccountDataChange>& changes) {
   for (const AccountDataChange& change : changes) {
-    account_data.put(AccountDataKey{change.user, change.room, change.type},
-                     std::make_shared<AccountData>(change.content_json));
+    const AccountDataKey key{change.user, change.room, change.type};
+    const auto held = account_data.find(key);
+    if (held) {
+      const auto bytes = static_cast<std::int64_t>(db::account_data_bytes(change.type, change.content_json));
+      const auto before = static_cast<std::int64_t>(*held ? db::account_data_bytes(change.type, **held) : 0);
+      account_data_uses.change(change.user, [&](std::int64_t& use) { use += bytes - before; });
+    } else {
+      account_data_uses.drop(change.user);
+    }
+    account_data.put(key, std::make_shared<AccountData>(change.content_json));
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,8 +31,9 @@ struct AccountSettings {
   std::string registration_shared_secret;  // for /_synapse/admin/v1/register; empty: 404
   std::size_t min_password_length = 8;
   std::size_t max_filter_bytes = 64 << 10;
-  std::size_t max_account_data_bytes = 512 << 10;
-  std::size_t max_account_data_types = 1'000;  // of a user: global ones, and those of each room
+  std::size_t max_account_data_bytes = 512 << 10;  // of one type
+  std::size_t max_user_data_bytes =
+      8 << 20;  // all account data of a user; the database is told too (db::bound_account_data)
 };
 
 struct Login {
@@ -79,6 +81,9 @@ class AccountService final : public http::AccessTokenAuthenticator {
                              std::optional<std::string> display_name);
   Task<> log_out(http::Requester requester);
   Task<> log_out_all(UserNid user);
+  // `listener` is called whenever access tokens of a user have become invalid, so that what still waits on their behalf
+  // looks again.
+  void on_sessions_ended(std::function<void(UserNid user)> listener);
 
   Task<std::optional<Profile>> profile(UserId local_user);  // none: no such account
   // To be held over a change and telling the user's rooms of it, so that all end with the last one.
@@ -88,7 +93,7 @@ class AccountService final : public http::AccessTokenAuthenticator {
 
   // content is none when it was never set. room: RoomNid{0} for global data. Cached.
   Task<std::optional<std::string>> account_data(UserNid user, RoomNid room, std::string type);
-  // M_TOO_LARGE, M_INVALID_PARAM; M_RESOURCE_LIMIT_EXCEEDED for a new type beyond max_account_data_types.
+  // M_INVALID_PARAM; M_TOO_LARGE also for what makes a user's account data grow beyond max_user_data_bytes.
   Task<Result<>> set_account_data(UserNid user, RoomNid room, std::string type, boost::json::object content);
 
   Task<Result<std::string>> add_filter(UserNid user, std::string filter_json);

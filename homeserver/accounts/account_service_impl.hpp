@@ -44,9 +44,37 @@ struct AccountDataKeyHash {
   }
 };
 
+// By how much users' account data grows with the writes under way; one write's part of it.
+class AccountDataGrowth {
+ public:
+  using Users = std::unordered_map<UserNid, std::int64_t>;
+  explicit AccountDataGrowth(Users& users) : users_(users) {}
+  ~AccountDataGrowth() {
+    if (mine_ != 0 && (users_[user_] -= mine_) == 0) users_.erase(user_);
+  }
+  AccountDataGrowth(const AccountDataGrowth&) = delete;
+  AccountDataGrowth& operator=(const AccountDataGrowth&) = delete;
+
+  std::int64_t of(UserNid user) const {
+    const auto found = users_.find(user);
+    return found == users_.end() ? 0 : found->second;
+  }
+  void add(UserNid user, std::int64_t bytes) {  // once
+    user_ = user;
+    mine_ = bytes;
+    users_[user] += bytes;
+  }
+
+ private:
+  Users& users_;
+  UserNid user_{};
+  std::int64_t mine_ = 0;
+};
+
 struct AccountService::Impl {
   static constexpr std::size_t max_cached_account_data_bytes = 64 << 20;
-  static constexpr std::size_t cached_entry_bytes = 512;  // an entry without its content
+  static constexpr std::size_t max_cached_use_bytes = 4 << 20;
+  static constexpr std::size_t max_cached_token_bytes = 32 << 20;
 
   Impl(AccountService& self, db::Database& d, EventWriter& w, Interner& i, CpuPool& cpu, const Clock& c, UserLanes& l,
        AccountSettings s)
@@ -65,10 +93,12 @@ struct AccountService::Impl {
   Result<UserId> local_user(std::string localpart) const;
   // Whom a login's `user` means: a user ID of this server or a localpart. Any error: nobody.
   Result<UserId> identified_user(const std::string& identifier) const;
-  void forget_tokens(const std::vector<crypto::Sha256>& hashes);
+  void end_sessions(UserNid user, const std::vector<crypto::Sha256>& tokens_ended);
   using AccountData = std::optional<std::string>;  // the content; none: not set
   Task<std::shared_ptr<AccountData>> load_account_data(AccountDataKey key);
-  Task<Result<>> check_room_for_type(AccountDataKey key);
+  Task<std::shared_ptr<std::int64_t>> load_account_data_use(UserNid user);
+  // `growth` holds what is still being written on top of what is stored.
+  Task<Result<>> reserve(AccountDataGrowth& growth, AccountDataKey key, std::size_t new_bytes);
   // Brings the cache up to what was committed.
   void take_over_account_data(const std::vector<AccountDataChange>& changes);
 
@@ -84,10 +114,20 @@ struct AccountService::Impl {
   RegistrationTokenStage token_stage;
   UiaSessions uia;
   SharedSecretRegistration shared_secret;
-  BoundedCache<crypto::Sha256, http::Requester, TokenHashHash> tokens{50'000};
+  BoundedCache<crypto::Sha256, http::Requester, TokenHashHash> tokens{
+      max_cached_token_bytes, [](const crypto::Sha256&, const http::Requester& requester) {
+        return heap_bytes(requester.user.str()) + heap_bytes(requester.device_id);
+      }};
+  std::function<void(UserNid)> sessions_ended;
   LoadingCache<AccountDataKey, AccountData, AccountDataKeyHash> account_data{
       max_cached_account_data_bytes, [this](AccountDataKey key) { return load_account_data(std::move(key)); },
-      [](const AccountData& data) { return cached_entry_bytes + (data ? data->size() : 0); }};
+      [](const AccountDataKey& key, const AccountData& data) {
+        return 2 * heap_bytes(key.type) + (data ? heap_bytes(*data) : 0);
+      }};
+  AccountDataGrowth::Users growing_account_data;
+  // What a user's account data takes.
+  LoadingCache<UserNid, std::int64_t> account_data_uses{max_cached_use_bytes,
+                                                        [this](UserNid user) { return load_account_data_use(user); }};
 };
 
 }  // namespace causeway

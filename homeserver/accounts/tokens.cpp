@@ -56,9 +56,14 @@ Result<UserId> AccountService::Impl::identified_user(const std::string& identifi
   return local_user(std::string(user->localpart()));
 }
 
-void AccountService::Impl::forget_tokens(const std::vector<crypto::Sha256>& hashes) {
-  for (const crypto::Sha256& hash : hashes)
+void AccountService::Impl::end_sessions(UserNid user, const std::vector<crypto::Sha256>& tokens_ended) {
+  for (const crypto::Sha256& hash : tokens_ended)
     tokens.erase(hash);
+  if (!tokens_ended.empty() && sessions_ended) sessions_ended(user);
+}
+
+void AccountService::on_sessions_ended(std::function<void(UserNid user)> listener) {
+  impl_->sessions_ended = std::move(listener);
 }
 
 Task<Result<http::Requester>> AccountService::authenticate_token(std::string token, const http::Request&) {
@@ -105,8 +110,7 @@ Task<Result<Login>> AccountService::log_in(UserId user, std::optional<std::strin
   if (opened.outcome == OpenedDevice::Outcome::no_account) co_return wrong_credentials();
   if (opened.outcome == OpenedDevice::Outcome::deactivated) co_return deactivated();
   // spec: client-server-api#relationship-between-access-tokens-and-devices
-  for (const crypto::Sha256& closed : opened.closed_tokens)
-    impl_->tokens.erase(closed);
+  impl_->end_sessions(opened.user, opened.closed_tokens);
   co_return Login{opened.user, user, token, device};
 }
 
@@ -122,7 +126,7 @@ Task<> AccountService::log_out(http::Requester requester) {
     return closed;
   };
   const auto closed = co_await impl_->database.run(std::move(close));
-  impl_->forget_tokens(closed);
+  impl_->end_sessions(requester.user_nid, closed);
 }
 
 Task<> AccountService::log_out_all(UserNid user) {
@@ -135,7 +139,7 @@ Task<> AccountService::log_out_all(UserNid user) {
     return closed;
   };
   const auto closed = co_await impl_->database.run(std::move(close));
-  impl_->forget_tokens(closed);
+  impl_->end_sessions(user, closed);
 }
 
 }  // namespace causeway

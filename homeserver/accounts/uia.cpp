@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ranges>
 
+#include "homeserver/runtime/memory_use.hpp"
 #include "schema/crypto/crypto.hpp"
 #include "schema/json/json.hpp"
 
@@ -60,11 +61,12 @@ Task<Result<UiaVerdict>> UiaSessions::authenticate(UiaPolicy policy, boost::json
   std::string id = named->value_or("");
   const bool known = find(id, policy.scope) != nullptr;
   if (!known) id = open(policy.scope);
-  std::string& kept = find(id, policy.scope)->request_json;
-  std::string merged = merge(kept, request);
-  if (merged.size() > settings_.max_request_bytes)
+  Session& mine = *find(id, policy.scope);
+  std::string merged = merge(mine.request_json, request);
+  if (std::max(merged.size(), boost::json::serialize(auth).size()) > settings_.max_request_bytes)
     co_return make_error(ErrorCode::too_large, "The calls of one session bring too much.");
-  kept = std::move(merged);
+  if (merged.size() > mine.request_json.size()) grow(mine, merged.size() - mine.request_json.size());
+  mine.request_json = std::move(merged);
   if (*named && !known) {
     const MatrixError why = make_error(ErrorCode::unknown, "The session is not known or has expired. Start again.");
     co_return UiaVerdict(UiaChallenge{challenge(policy, id, &why)});
@@ -97,6 +99,7 @@ Task<Result<>> UiaSessions::attempt(const UiaPolicy& policy, const std::string& 
   session = find(id, policy.scope);
   if (session && next_stage(policy, session->completed, type)) {
     session->completed.push_back(type);
+    grow(*session, parsed_json_bytes(boost::json::serialize(auth)));
     session->proofs.insert_or_assign(type, std::move(auth));
   }
   co_return Result<>();
@@ -111,7 +114,7 @@ UiaSessions::Session* UiaSessions::find(const std::string& id, const std::string
 std::string UiaSessions::open(const std::string& scope) {
   const auto now = clock_.steady();
   while (!by_age_.empty() && (by_age_.size() >= settings_.max_sessions || by_age_.front().second <= now)) {
-    sessions_.erase(by_age_.front().first);
+    erase(by_age_.front().first);
     by_age_.pop_front();
   }
   std::string id = crypto::random_token(session_id_length);
@@ -119,7 +122,26 @@ std::string UiaSessions::open(const std::string& scope) {
   session.scope = scope;
   session.expires = now + settings_.lifetime;
   by_age_.emplace_back(id, session.expires);
+  grow(session, sizeof(Session) + 3 * node_bytes + 2 * heap_bytes(id) + heap_bytes(scope));
   return id;
+}
+
+void UiaSessions::grow(Session& session, std::size_t bytes) {
+  session.bytes += bytes;
+  bytes_ += bytes;
+  while (bytes_ > settings_.max_bytes && !by_age_.empty()) {
+    const auto oldest = sessions_.find(by_age_.front().first);
+    if (oldest != sessions_.end() && &oldest->second == &session) break;
+    erase(by_age_.front().first);
+    by_age_.pop_front();
+  }
+}
+
+void UiaSessions::erase(const std::string& id) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  bytes_ -= found->second.bytes;
+  sessions_.erase(found);
 }
 
 boost::json::object UiaSessions::challenge(const UiaPolicy& policy, const std::string& id,

@@ -60,8 +60,9 @@ using UiaVerdict = std::variant<UiaChallenge, UiaPassed>;
 
 struct UiaSettings {
   std::size_t max_sessions = 4096;
+  std::size_t max_bytes = 16 << 20;  // of all sessions
   std::chrono::milliseconds lifetime{20 * 60 * 1000};
-  std::size_t max_request_bytes = 32 << 10;  // what all calls of a session bring
+  std::size_t max_request_bytes = 32 << 10;  // what all calls of a session bring, and what proves a stage
   bool dummy_without_session = false;        // a first call may complete m.login.dummy at once
 };
 
@@ -75,7 +76,7 @@ class UiaSessions {
   Task<Result<UiaVerdict>> authenticate(UiaPolicy policy, boost::json::object request);
 
   // The call succeeded: nothing more can be done with its session. A call that failed may be tried again.
-  void finish(const std::string& session) { sessions_.erase(session); }
+  void finish(const std::string& session) { erase(session); }
 
  private:
   struct Session {
@@ -84,10 +85,14 @@ class UiaSessions {
     std::vector<std::string> completed;  // in order
     std::map<std::string, boost::json::object> proofs;
     std::chrono::steady_clock::time_point expires;
+    std::size_t bytes = 0;
   };
 
   Session* find(const std::string& id, const std::string& scope);
   std::string open(const std::string& scope);
+  // The session takes so many bytes more. Others, the oldest first, make room.
+  void grow(Session& session, std::size_t bytes);
+  void erase(const std::string& id);
   // Runs the stage the client asks for, if it is its turn. Nothing: done, or done before.
   Task<Result<>> attempt(const UiaPolicy& policy, const std::string& id, std::string type, boost::json::object auth);
   boost::json::object challenge(const UiaPolicy& policy, const std::string& id, const MatrixError* why) const;
@@ -95,6 +100,7 @@ class UiaSessions {
   const Clock& clock_;
   const UiaSettings settings_;
   std::unordered_map<std::string, Session> sessions_;
+  std::size_t bytes_ = 0;
   std::deque<std::pair<std::string, std::chrono::steady_clock::time_point>>
       by_age_;  // finished ones too, until they expire
 };

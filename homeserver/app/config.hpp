@@ -37,6 +37,7 @@ struct Config {
   std::string shared_secret_file;
   std::int64_t min_password_length = 0;
   std::string password_cost;
+  std::int64_t max_account_data_mb = 0;
 
   std::string default_room_version;
   bool anyone_may_publish = false;
@@ -62,6 +63,7 @@ struct Config {
   std::int64_t heavy_federation_places = 0;
   std::int64_t place_wait_ms = 0;
   std::int64_t max_unsent_mb = 0;
+  std::int64_t max_sync_mb = 0;
 
   std::string log_level;
   std::string log_format;

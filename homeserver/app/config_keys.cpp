@@ -165,6 +165,8 @@ std::vector<ConfigKey> account_keys() {
       key<std::string>("passwords.cost", &Config::password_cost, "normal", "normal or cheapest",
                        one_of({"normal", "cheapest"}),
                        "How costly password hashes are. \"cheapest\" is for tests only."),
+      key<std::int64_t>("accounts.max_data_mb", &Config::max_account_data_mb, 8, "1 to 1024", between(1, 1024),
+                        "How much account data (clients' settings, global and for rooms) each user may store."),
   };
 }
 
@@ -240,6 +242,8 @@ std::vector<ConfigKey> overload_keys() {
           "of that once somebody has been waiting all that time."),
       key<std::int64_t>("overload.unsent_mb", &Config::max_unsent_mb, 256, "16 to 1000000", between(16, 1'000'000),
                         "Memory for replies that clients are slow to take; beyond, the slowest are cut off."),
+      key<std::int64_t>("overload.sync_mb", &Config::max_sync_mb, 256, "16 to 100000", between(16, 100'000),
+                        "Memory that building one reply to /sync may take; two such may be built at a time."),
   };
 }
 

@@ -18,6 +18,7 @@
 #include "homeserver/app/embedded_postgres.hpp"
 #include "homeserver/app/operations.hpp"
 #include "schema/db/migrations.hpp"
+#include "schema/db/tables/account_data.hpp"
 #include "schema/db/tables/server_identity.hpp"
 
 namespace causeway {
@@ -78,6 +79,7 @@ AccountSettings account_settings(const Config& config, const PrivateFiles& files
   settings.dummy_without_session = config.dummy_without_session;
   settings.registration_shared_secret = files.shared_secret;
   settings.min_password_length = static_cast<std::size_t>(config.min_password_length);
+  settings.max_user_data_bytes = static_cast<std::size_t>(config.max_account_data_mb) << 20;
   if (config.password_cost == "cheapest") settings.password_cost = crypto::PasswordCost::cheapest();
   return settings;
 }
@@ -126,6 +128,7 @@ LocalServer open_database(db::Database& database, const Config& config, const Cl
     if (report.before != report.after)
       spdlog::info("the database went from version {} to {}", report.before, report.after);
     db::claim_server_name(c, name);
+    db::bound_account_data(c, static_cast<std::size_t>(config.max_account_data_mb) << 20);
     return LocalServer{name, db::load_or_make_signing_key(c, clock.now_ms())};
   });
 }
@@ -154,7 +157,7 @@ struct ObjectGraph {
         notifier(reactor.get_executor()),
         serializer(hub, events, states, reader, clock),
         sync({database, hub, reader, events, states, interner, serializer, accounts, receipts, typing, notifier, clock,
-              metrics}),
+              metrics, static_cast<std::size_t>(config.max_sync_mb) << 20}),
         federation({reactor.get_executor(), database, hub, interner, events, reader, rooms, accounts, receipts, typing,
                     cpu, clock, metrics, self},
                    federation_settings(config, files)),
@@ -174,6 +177,7 @@ struct ObjectGraph {
         server(reactor.get_executor(), http_settings(config, files), router, accounts, federation.authenticator(), cpu,
                clock, metrics) {
     rooms.set_remote(federation.remote());
+    accounts.on_sessions_ended([this](UserNid user) { notifier.wake(user); });
     client_api::add_endpoints(router, client_api);
     federation.add_endpoints(router);
     add_operations_endpoints(router, database, metrics, config.metrics_from);

@@ -93,6 +93,7 @@ Task<bool> Connection::serve_one() {
   if (core_->draining) framing_.keep_alive = false;
   const bool head_only = exchange->request.verb == Verb::head;
   exchange.reset();
+  body_.reset();
   const bool written = co_await write(response, head_only);
   co_return written&& framing_.keep_alive;
 }
@@ -134,6 +135,7 @@ Task<std::shared_ptr<Exchange>> Connection::read_request() {
   if (timed_out_) error = asio::error::timed_out;
   auto told = read_error(error);
   if (told && exchange->refusal) told = exchange->refusal;
+  body_.reset();
   if (told) co_await refuse(*told);
   co_return nullptr;
 }
@@ -145,15 +147,18 @@ Task<error_code> Connection::read_body(RequestReader& reader, const Exchange& ex
   if (auto error = reader.limit_body(unwanted ? 0 : core_->pipeline.body_limit(exchange))) co_return error;
   const auto started = std::chrono::steady_clock::now();
   set_deadline(started + core_->settings.body_timeout);
+  body_.emplace(core_->bodies, *this);
   if (reader.expects_continue() && !reader.http_1_0() && buffer_.size() == 0) {
     if (!co_await write_bytes("HTTP/1.1 100 Continue\r\n\r\n")) co_return asio::error::connection_reset;
   }
   while (reader.has_unread_body()) {
     const auto error = co_await reader.read_some_body();
     if (error) co_return error;
+    if (!body_->hold(reader.body_bytes() + buffer_.capacity())) co_return asio::error::no_memory;
     const std::chrono::seconds earned(reader.body_bytes() / slow_body_bytes_per_second);
     set_deadline(started + core_->settings.body_timeout + earned);
   }
+  body_->complete();
   co_return error_code();
 }
 

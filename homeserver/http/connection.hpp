@@ -5,6 +5,7 @@
 #include "homeserver/http/connection_table.hpp"
 #include "homeserver/http/pipeline.hpp"
 #include "homeserver/http/reply_head.hpp"
+#include "homeserver/http/request_bodies.hpp"
 #include "homeserver/http/request_reader.hpp"
 #include "homeserver/http/unsent_replies.hpp"
 
@@ -17,11 +18,17 @@ struct ServerCore {
       : settings(std::move(s)),
         pipeline(executor, settings, router, users, servers, cpu, clock, metrics),
         connections(metrics),
-        unsent(settings.max_unsent_bytes, metrics) {}
+        unsent(settings.max_unsent_bytes, metrics),
+        bodies(max_body_bytes(settings), metrics) {}
+  // Half of what replies may take, but never less than two of the largest bodies.
+  static std::size_t max_body_bytes(const ServerSettings& settings) {
+    return std::max<std::size_t>(settings.max_unsent_bytes / 2, 32 * 1024 * kib);
+  }
   const ServerSettings settings;
   Pipeline pipeline;
   ConnectionTable connections;
   UnsentReplies unsent;
+  RequestBodies bodies;
   bool draining = false;
 };
 
@@ -67,7 +74,8 @@ class Connection : public std::enable_shared_from_this<Connection>, public Liste
   std::chrono::steady_clock::time_point armed_for_ = no_deadline;
   bool timed_out_ = false;
 
-  std::shared_ptr<Exchange> answering_;  // while its handler runs
+  std::optional<RequestBodies::Body> body_;  // until it is answered
+  std::shared_ptr<Exchange> answering_;      // while its handler runs
   bool watching_disconnect_ = false;
 };
 

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "homeserver/runtime/memory_use.hpp"
+
 namespace causeway::http {
 
 RateLimiter::Bucket& RateLimiter::bucket(const std::string& key, std::chrono::steady_clock::time_point now) {
@@ -9,7 +11,9 @@ RateLimiter::Bucket& RateLimiter::bucket(const std::string& key, std::chrono::st
     buckets_.splice(buckets_.begin(), buckets_, found->second);
     return buckets_.front();
   }
-  if (buckets_.size() >= max_keys_) {
+  bytes_ += key_bytes + heap_bytes(key);
+  while (bytes_ > max_bytes_ && !buckets_.empty()) {
+    bytes_ -= key_bytes + heap_bytes(buckets_.back().key);
     by_key_.erase(buckets_.back().key);
     buckets_.pop_back();
   }

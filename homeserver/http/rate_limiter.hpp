@@ -13,13 +13,15 @@ namespace causeway::http {
 
 class RateLimiter {
  public:
-  explicit RateLimiter(RateLimit limit, std::size_t max_keys = 100'000) : limit_(limit), max_keys_(max_keys) {}
+  explicit RateLimiter(RateLimit limit, std::size_t max_bytes = 16 << 20) : limit_(limit), max_bytes_(max_bytes) {}
 
   // Takes one request out of the key's bucket; when it is empty, says how long to wait instead.
   // A full table forgets the key that asked longest ago: its bucket has refilled the most.
   std::optional<std::chrono::milliseconds> take(const std::string& key, std::chrono::steady_clock::time_point now);
 
   std::size_t size() const { return buckets_.size(); }
+  // What a short key takes.
+  static constexpr std::size_t key_bytes = 256;
 
  private:
   struct Bucket {
@@ -30,7 +32,8 @@ class RateLimiter {
   Bucket& bucket(const std::string& key, std::chrono::steady_clock::time_point now);
 
   RateLimit limit_;
-  std::size_t max_keys_;
+  std::size_t max_bytes_;
+  std::size_t bytes_ = 0;
   std::list<Bucket> buckets_;  // the latest to ask in front
   std::unordered_map<std::string_view, std::list<Bucket>::iterator> by_key_;
 };

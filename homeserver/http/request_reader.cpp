@@ -145,6 +145,12 @@ std::optional<MatrixError> read_error(const error_code& error) {
   const error_code any_http_error = beast_http::error::end_of_stream;
   if (error == asio::error::timed_out)
     return make_error(ErrorCode::unknown, 408, "The request did not arrive in time.");
+  if (error == asio::error::no_memory) {
+    auto full =
+        make_error(ErrorCode::unknown, 503, "The server is receiving too much at the moment. Try again shortly.");
+    full.extra["retry_after_ms"] = 2000;
+    return full;
+  }
   if (error.category() != any_http_error.category()) return std::nullopt;
   switch (static_cast<beast_http::error>(error.value())) {
     case beast_http::error::end_of_stream:

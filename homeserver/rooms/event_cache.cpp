@@ -1,12 +1,14 @@
 #include "homeserver/rooms/event_cache.hpp"
 
+#include "homeserver/stream/event_bytes.hpp"
+
 namespace causeway {
 
 namespace {
-// What an event costs beside its JSON: the parsed members, the entries of the maps.
-constexpr std::size_t event_overhead_bytes = 1536;
+// The entries of the list and the maps.
+constexpr std::size_t entry_bytes = 512;
 std::size_t cost(const StoredEvent& event) {
-  return event.event->json().size() + event_overhead_bytes;
+  return event_bytes(event) + entry_bytes;
 }
 }  // namespace
 

@@ -1,6 +1,7 @@
 #include "homeserver/rooms/event_store.hpp"
 
 #include <deque>
+#include <limits>
 #include <list>
 #include <unordered_map>
 #include <unordered_set>
@@ -14,7 +15,7 @@ namespace causeway {
 
 namespace {
 
-constexpr std::size_t max_known_redactions = 50'000;
+constexpr std::size_t max_known_redaction_bytes = 16 << 20;
 
 // Parses the JSON: for database threads.
 StoredEventPtr to_stored(db::EventRow row) {
@@ -105,6 +106,8 @@ class ChangesMeanwhile {
 }  // namespace
 
 struct EventStore::Impl {
+  static constexpr std::size_t no_bound = std::numeric_limits<std::size_t>::max();
+
   Impl(db::Database& d, StreamHub& h, Limits l) : database(d), hub(h), limits(l), cache(l.cache_bytes) {}
 
   // Runs a query for events. What was committed while it ran is newer than what it saw.
@@ -145,19 +148,31 @@ struct EventStore::Impl {
   }
 
   // The newest shown events of the span, ascending, if the ring can tell.
-  std::optional<Range> range_from_ring(RoomNid room, StreamPosition since, StreamPosition until,
-                                       std::size_t limit) const {
+  std::optional<Range> range_from_ring(RoomNid room, StreamPosition since, StreamPosition until, std::size_t limit,
+                                       std::size_t max_bytes = no_bound) const {
     const StreamPosition reach = std::max(since, hub.recent().complete_after());
     Range range;
+    std::size_t bytes = 0;
     hub.recent().newest_in_room(room, reach, until, [&](const StoredEventPtr& event) {
       if (!event->is_shown()) return true;
-      range.more_before = range.events.size() == limit;
+      bytes += event->event->json().size();
+      range.more_before = range.events.size() == limit || bytes > max_bytes;
       if (!range.more_before) range.events.push_back(event);
       return !range.more_before;
     });
     if (reach > since && !range.more_before) return std::nullopt;
     std::reverse(range.events.begin(), range.events.end());
     return range;
+  }
+
+  // Of events that were read newest first those that the bounds allow, ascending.
+  static void cut(Range& range, std::size_t limit, std::size_t max_bytes) {
+    std::size_t kept = 0, bytes = 0;
+    for (; kept < std::min(limit, range.events.size()); ++kept)
+      if ((bytes += range.events[kept]->event->json().size()) > max_bytes) break;
+    range.more_before = kept < range.events.size();
+    range.events.resize(kept);
+    std::reverse(range.events.begin(), range.events.end());
   }
 
   // The chain if the cache has all of it, and it is no longer than allowed; else false.
@@ -180,7 +195,9 @@ struct EventStore::Impl {
   const Limits limits;
   EventCache cache;
   ChangesMeanwhile changes;
-  BoundedCache<EventId, EventNid> applied_redactions{max_known_redactions};  // by target
+  BoundedCache<EventId, EventNid> applied_redactions{
+      // by target
+      max_known_redaction_bytes, [](const EventId& target, EventNid) { return heap_bytes(target.str()); }};
 };
 
 EventStore::EventStore(db::Database& database, StreamHub& hub) : EventStore(database, hub, Limits{}) {}
@@ -240,33 +257,37 @@ Task<EventStore::Range> EventStore::live_range(RoomNid room, StreamPosition sinc
   co_return range;
 }
 
+// They share what may be read, in bytes of JSON; each may have a little however many they are. A range that is cut for
+// that has more before it.
 Task<std::vector<EventStore::Range>> EventStore::live_ranges(std::vector<Span> spans, std::size_t limit) {
+  constexpr std::size_t max_bytes = 16 << 20, min_bytes_each = 8 << 10;
+  constexpr std::size_t rooms_at_once = 256;
+  if (spans.empty()) co_return std::vector<Range>();
+  const std::size_t max_bytes_each = std::max(max_bytes / spans.size(), min_bytes_each);
   std::vector<Range> ranges(spans.size());
   std::unordered_map<RoomNid, Range*> of_room;
   std::vector<db::TimelineSpan> missing;
   for (std::size_t i = 0; i < spans.size(); ++i) {
     const Span& span = spans[i];
-    if (auto range = impl_->range_from_ring(span.room, span.since, span.until, limit)) {
+    if (auto range = impl_->range_from_ring(span.room, span.since, span.until, limit, max_bytes_each)) {
       ranges[i] = std::move(*range);
       continue;
     }
     of_room.emplace(span.room, &ranges[i]);
     missing.push_back({span.room, span.since, span.until});
   }
-  if (missing.empty()) co_return ranges;
-  auto query = [missing = std::move(missing), limit](db::Connection& connection) {
-    return db::live_events(connection, missing, limit + 1);
-  };
-  auto loaded = co_await impl_->load(std::move(query));
-  for (StoredEventPtr& event : loaded) {
-    Range& range = *of_room.at(event->room);
-    range.events.push_back(std::move(event));
+  for (std::size_t first = 0; first < missing.size(); first += rooms_at_once) {
+    const auto begin = missing.begin() + static_cast<std::ptrdiff_t>(first);
+    const auto end = missing.begin() + static_cast<std::ptrdiff_t>(std::min(first + rooms_at_once, missing.size()));
+    auto query = [some = std::vector(begin, end), limit, max_bytes_each](db::Connection& connection) {
+      return db::live_events(connection, some, limit + 1, max_bytes_each);
+    };
+    auto loaded = co_await impl_->load(std::move(query));
+    for (StoredEventPtr& event : loaded)
+      of_room.at(event->room)->events.push_back(std::move(event));
   }
-  for (const auto& [room, range] : of_room) {
-    range->more_before = range->events.size() > limit;
-    if (range->more_before) range->events.pop_back();
-    std::reverse(range->events.begin(), range->events.end());
-  }
+  for (const auto& [room, range] : of_room)
+    impl_->cut(*range, limit, max_bytes_each);
   co_return ranges;
 }
 

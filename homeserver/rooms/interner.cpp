@@ -10,11 +10,14 @@ namespace causeway {
 
 namespace {
 
+constexpr std::size_t usual_entry_bytes = 300;
+
 // A StateKey that borrows its strings.
 struct StateKeyView {
   std::string_view type, state_key;
   StateKeyView(std::string_view t, std::string_view k) : type(t), state_key(k) {}
   explicit StateKeyView(const StateKey& key) : type(key.type), state_key(key.state_key) {}
+  std::size_t heap_bytes() const { return causeway::heap_bytes(type.size()) + causeway::heap_bytes(state_key.size()); }
   friend bool operator==(const StateKeyView&, const StateKeyView&) = default;
 };
 struct StateKeyHash {
@@ -28,6 +31,7 @@ struct IdView {
   std::string_view text;
   template <class Id>
   explicit IdView(const Id& id) : text(id.str()) {}
+  std::size_t heap_bytes() const { return causeway::heap_bytes(text.size()); }
   friend bool operator==(const IdView&, const IdView&) = default;
 };
 struct IdHash {
@@ -126,7 +130,8 @@ Task<std::vector<typename Kind::Name>> names_of(db::Database& database, typename
 }  // namespace
 
 struct Interner::Impl : std::enable_shared_from_this<Impl> {
-  Impl(db::Database& d, std::size_t max) : database(d), users(max), state_keys(max), servers(max) {}
+  Impl(db::Database& d, std::size_t max_bytes_each)
+      : database(d), users(max_bytes_each), state_keys(max_bytes_each), servers(max_bytes_each) {}
 
   // Takes the next number if there is one, and looks ahead before the last ones are gone.
   std::optional<EventNid> take_event() {
@@ -170,8 +175,9 @@ struct Interner::Impl : std::enable_shared_from_this<Impl> {
   bool fetching = false;
 };
 
+// As many bytes as so many short names take: long ones are fewer.
 Interner::Interner(db::Database& database, std::size_t max_entries_each)
-    : impl_(std::make_shared<Impl>(database, max_entries_each)) {}
+    : impl_(std::make_shared<Impl>(database, max_entries_each * usual_entry_bytes)) {}
 Interner::~Interner() = default;
 
 Task<std::vector<UserNid>> Interner::users(std::vector<UserId> ids) {

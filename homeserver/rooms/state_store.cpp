@@ -48,17 +48,20 @@ struct AddressHash {
   }
 };
 
-constexpr std::size_t max_remembered_lines = 100'000;
+constexpr std::size_t usual_entry_bytes = 32;
+constexpr std::size_t max_remembered_line_bytes = 16 << 20;
 
 }  // namespace
 
 struct StateStore::Impl {
-  Impl(db::Database& db, std::size_t max_cached_entries)
+  Impl(db::Database& db, std::size_t max_cached_bytes)
       : database(db),
         states(
-            max_cached_entries, [this](Address address) { return load(address.first, address.second); },
-            [](const StateMap& state) { return state.size() + 1; }),
-        newest(max_remembered_lines) {}
+            max_cached_bytes, [this](Address address) { return load(address.first, address.second); },
+            [](const Address&, const StateMap& state) {
+              return state.bucket_count() * (sizeof(StateMap::value_type) + 1);
+            }),
+        newest(max_remembered_line_bytes) {}
 
   Task<std::shared_ptr<const StateMap>> load(RoomNid room, StateRef ref) {
     const Line line(room, ref.line);
@@ -123,7 +126,7 @@ struct StateStore::Impl {
 };
 
 StateStore::StateStore(db::Database& database, std::size_t max_cached_entries)
-    : impl_(std::make_unique<Impl>(database, max_cached_entries)) {}
+    : impl_(std::make_unique<Impl>(database, max_cached_entries * usual_entry_bytes)) {}
 StateStore::~StateStore() = default;
 
 Task<StateMapPtr> StateStore::at(RoomNid room, StateRef ref) {

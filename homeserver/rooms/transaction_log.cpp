@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "homeserver/runtime/memory_use.hpp"
 #include "schema/crypto/crypto.hpp"
 
 namespace causeway {
@@ -9,12 +10,18 @@ namespace causeway {
 namespace {
 
 constexpr std::size_t max_events_per_device = 512;
+constexpr std::size_t device_bytes = 512;
+
+std::size_t bytes_of(const EventId& event) {
+  return 2 * node_bytes + 2 * sizeof(db::TransactionKey) + sizeof(event) + heap_bytes(event.str());
+}
+
 constexpr std::int64_t blocks_per_step = 100;  // some 10,000 rows
 
 }  // namespace
 
-TransactionLog::TransactionLog(db::Database& database, std::size_t max_devices)
-    : database_(database), max_devices_(max_devices) {}
+TransactionLog::TransactionLog(db::Database& database, std::size_t max_bytes)
+    : database_(database), max_bytes_(max_bytes) {}
 
 db::TransactionKey TransactionLog::key_of(std::string_view path) {
   const crypto::Sha256 hash = crypto::sha256(path);
@@ -23,12 +30,27 @@ db::TransactionKey TransactionLog::key_of(std::string_view path) {
   return key;
 }
 
-void TransactionLog::Device::add(const db::TransactionKey& key, EventId event) {
-  if (!events.try_emplace(key, std::move(event)).second) return;
-  order.push_back(key);
-  if (order.size() <= max_events_per_device) return;
-  events.erase(order.front());
-  order.pop_front();
+void TransactionLog::add(Device& device, const db::TransactionKey& key, EventId event) {
+  const auto [added, is_new] = device.events.try_emplace(key, std::move(event));
+  if (!is_new) return;
+  device.order.push_back(key);
+  device.bytes += bytes_of(added->second);
+  bytes_ += bytes_of(added->second);
+  if (device.order.size() > max_events_per_device) forget_oldest(device);
+  while (bytes_ > max_bytes_ && used_.size() > 1) {
+    const auto oldest = devices_.find(used_.back());
+    bytes_ -= oldest->second.bytes;
+    devices_.erase(oldest);
+    used_.pop_back();
+  }
+}
+
+void TransactionLog::forget_oldest(Device& device) {
+  const auto oldest = device.events.find(device.order.front());
+  device.bytes -= bytes_of(oldest->second);
+  bytes_ -= bytes_of(oldest->second);
+  device.events.erase(oldest);
+  device.order.pop_front();
 }
 
 Task<TransactionLog::Claim> TransactionLog::claim(DeviceNid device, db::TransactionKey key) {
@@ -65,10 +87,8 @@ TransactionLog::Device& TransactionLog::known(DeviceNid nid) {
   }
   used_.push_front(nid);
   device.used = used_.begin();
-  if (devices_.size() > max_devices_) {
-    devices_.erase(used_.back());
-    used_.pop_back();
-  }
+  device.bytes = device_bytes;
+  bytes_ += device_bytes;
   return device;
 }
 
@@ -91,7 +111,7 @@ void TransactionLog::finished(const Id& id, Result<EventId> result) {
   auto found = under_way_.find(id);
   auto attempt = found->second;
   under_way_.erase(found);
-  if (result) known(id.first).add(id.second, *result);
+  if (result) add(known(id.first), id.second, *result);
   attempt->result = std::move(result);
   attempt->done.notify_all();
 }

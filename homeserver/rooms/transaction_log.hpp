@@ -19,7 +19,7 @@ namespace causeway {
 
 class TransactionLog {
  public:
-  TransactionLog(db::Database& database, std::size_t max_devices = 10'000);
+  TransactionLog(db::Database& database, std::size_t max_bytes = 64 << 20);
 
   // A hash of the request's path: same path and device, same transaction.
   static db::TransactionKey key_of(std::string_view path);
@@ -49,13 +49,16 @@ class TransactionLog {
     std::map<db::TransactionKey, EventId> events;
     std::list<db::TransactionKey> order;  // the oldest first
     std::list<DeviceNid>::iterator used;
-    void add(const db::TransactionKey& key, EventId event);
+    std::size_t bytes = 0;
   };
+  void add(Device& device, const db::TransactionKey& key, EventId event);
+  void forget_oldest(Device& device);
   Device& known(DeviceNid device);
   void finished(const Id& id, Result<EventId> result);
 
   db::Database& database_;
-  std::size_t max_devices_;
+  std::size_t max_bytes_;
+  std::size_t bytes_ = 0;  // of all devices
   std::map<Id, std::shared_ptr<UnderWay>> under_way_;
   std::unordered_map<DeviceNid, Device> devices_;
   std::list<DeviceNid> used_;  // the most recent first

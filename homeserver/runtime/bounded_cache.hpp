@@ -7,21 +7,29 @@
 #include <unordered_map>
 #include <utility>
 
+#include "homeserver/runtime/memory_use.hpp"
+
 namespace causeway {
 
-// Two generations of at most `max_entries` each: what is looked up moves to the young one, and when that is full the
-// old one is dropped whole. One thread only.
+// Two generations of half of `max_bytes` each: what is looked up moves to the young one, and when that is full the old
+// one is dropped whole. One thread only.
 template <class Key, class Value, class Hash = std::hash<Key>>
 class BoundedCache {
  public:
-  explicit BoundedCache(std::size_t max_entries) : max_entries_(max_entries) {}
+  // What key and value hold outside themselves.
+  using Weigh = std::function<std::size_t(const Key&, const Value&)>;
+  static constexpr std::size_t entry_bytes = sizeof(Key) + sizeof(Value) + node_bytes;
+
+  explicit BoundedCache(
+      std::size_t max_bytes, Weigh weigh = [](const Key&, const Value&) { return std::size_t{0}; })
+      : max_bytes_each_(max_bytes / 2), weigh_(std::move(weigh)) {}
 
   // nullptr when it is not here. Valid until the next call of anything but version().
   const Value* find(const Key& key) {
     if (auto it = young_.find(key); it != young_.end()) return &it->second;
     auto aged = old_.extract(key);
     if (!aged) return nullptr;
-    make_room();
+    make_room(weight(aged.key(), aged.mapped()));
     return &young_.insert(std::move(aged)).position->second;
   }
 
@@ -31,8 +39,7 @@ class BoundedCache {
   }
   void erase(const Key& key) {
     ++version_;
-    young_.erase(key);
-    old_.erase(key);
+    drop(key);
   }
 
   // What was read from the database may be older than a put or an erase that came while it was read. So take the
@@ -43,19 +50,33 @@ class BoundedCache {
   }
 
  private:
-  void insert(Key key, Value value) {
+  std::size_t weight(const Key& key, const Value& value) const { return entry_bytes + weigh_(key, value); }
+
+  void drop(const Key& key) {
     old_.erase(key);
-    if (!young_.contains(key)) make_room();
-    young_.insert_or_assign(std::move(key), std::move(value));
+    const auto it = young_.find(key);
+    if (it == young_.end()) return;
+    bytes_ -= weight(it->first, it->second);
+    young_.erase(it);
   }
-  void make_room() {
-    if (young_.size() < max_entries_) return;
-    old_ = std::move(young_);
-    young_.clear();
+  void insert(Key key, Value value) {
+    drop(key);
+    make_room(weight(key, value));
+    young_.emplace(std::move(key), std::move(value));
+  }
+  void make_room(std::size_t bytes) {
+    if (!young_.empty() && bytes_ + bytes > max_bytes_each_) {
+      old_ = std::move(young_);
+      young_.clear();
+      bytes_ = 0;
+    }
+    bytes_ += bytes;
   }
 
-  std::size_t max_entries_;
+  std::size_t max_bytes_each_;
+  Weigh weigh_;
   std::uint64_t version_ = 0;
+  std::size_t bytes_ = 0;  // of the young ones
   std::unordered_map<Key, Value, Hash> young_, old_;
 };
 

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "homeserver/runtime/memory_use.hpp"
 #include "homeserver/runtime/task.hpp"
 
 namespace causeway {
@@ -25,11 +26,13 @@ class LoadingCache {
  public:
   using Pointer = std::shared_ptr<const Value>;
   using Load = std::function<Task<std::shared_ptr<Value>>(Key)>;  // nullptr: there is no such thing; not kept
-  using Weigh = std::function<std::size_t(const Value&)>;
+  // What key and value hold outside themselves.
+  using Weigh = std::function<std::size_t(const Key&, const Value&)>;
+  static constexpr std::size_t entry_bytes = 2 * sizeof(Key) + sizeof(Value) + 3 * node_bytes;
 
   LoadingCache(
-      std::size_t max_weight, Load load, Weigh weigh = [](const Value&) { return std::size_t{1}; })
-      : max_weight_(max_weight), load_(std::move(load)), weigh_(std::move(weigh)) {}
+      std::size_t max_bytes, Load load, Weigh weigh = [](const Key&, const Value&) { return std::size_t{0}; })
+      : max_bytes_(max_bytes), load_(std::move(load)), weigh_(std::move(weigh)) {}
   LoadingCache(const LoadingCache&) = delete;
   LoadingCache& operator=(const LoadingCache&) = delete;
 
@@ -87,7 +90,7 @@ class LoadingCache {
     disturb(key);
     const auto it = index_.find(key);
     if (it == index_.end()) return;
-    weight_ -= it->second->weight;
+    bytes_ -= it->second->bytes;
     entries_.erase(it->second);
     index_.erase(it);
   }
@@ -101,9 +104,9 @@ class LoadingCache {
     Entry& entry = *it->second;
     if (entry.value.use_count() > 1) entry.value = std::make_shared<Value>(*entry.value);
     change(*entry.value);
-    weight_ -= entry.weight;
-    entry.weight = weigh_(*entry.value);
-    weight_ += entry.weight;
+    bytes_ -= entry.bytes;
+    entry.bytes = entry_bytes + weigh_(key, *entry.value);
+    bytes_ += entry.bytes;
     shrink();
   }
 
@@ -115,7 +118,7 @@ class LoadingCache {
   struct Entry {
     Key key;
     std::shared_ptr<Value> value;
-    std::size_t weight = 0;
+    std::size_t bytes = 0;
   };
   struct Flight {
     explicit Flight(const asio::any_io_executor& executor) : landed(executor, asio::steady_timer::time_point::max()) {}
@@ -175,25 +178,26 @@ class LoadingCache {
   }
 
   void keep(const Key& key, std::shared_ptr<Value> value) {
-    const std::size_t weight = weigh_(*value);
-    entries_.push_front(Entry{key, std::move(value), weight});
+    const std::size_t bytes = entry_bytes + weigh_(key, *value);
+    entries_.push_front(Entry{key, std::move(value), bytes});
     index_[key] = entries_.begin();
-    weight_ += weight;
+    bytes_ += bytes;
     shrink();
   }
 
+  // The one just used stays, however large.
   void shrink() {
-    while (weight_ > max_weight_ && entries_.size() > 1) {
-      weight_ -= entries_.back().weight;
+    while (bytes_ > max_bytes_ && entries_.size() > 1) {
+      bytes_ -= entries_.back().bytes;
       index_.erase(entries_.back().key);
       entries_.pop_back();
     }
   }
 
-  const std::size_t max_weight_;
+  const std::size_t max_bytes_;
   const Load load_;
   const Weigh weigh_;
-  std::size_t weight_ = 0;
+  std::size_t bytes_ = 0;
   std::list<Entry> entries_;  // most recently used first
   std::unordered_map<Key, typename std::list<Entry>::iterator, Hash> index_;
   std::unordered_map<Key, std::shared_ptr<Flight>, Hash> flights_;

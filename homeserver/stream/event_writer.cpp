@@ -17,6 +17,9 @@ namespace causeway {
 
 namespace {
 
+// Of units that wait for their batch; beyond: 503 at once. One that is larger goes when nothing else waits.
+constexpr std::size_t max_queued_bytes = 64 << 20;
+
 using SteadyTime = std::chrono::steady_clock::time_point;
 
 std::string_view label_of(WriteFailure failure) {
@@ -102,13 +105,22 @@ struct EventWriter::Impl : std::enable_shared_from_this<Impl> {
   std::optional<WriteFailure> why_not(const Waiting& waiting) const {
     if (waiting.is_stale()) return WriteFailure::stale_head;
     if (closed || committer.fenced() || queue.size() >= settings.max_queued_units) return WriteFailure::unavailable;
+    if (!queue.empty() && queued_bytes + waiting.weight > max_queued_bytes) return WriteFailure::unavailable;
     return std::nullopt;
   }
 
   void enqueue(WaitingPtr waiting) {
     CAUSEWAY_ASSERT(thread.joinable());  // take_over() comes first
+    queued_bytes += waiting->weight;
     queue.push_back(std::move(waiting));
     launch();
+  }
+
+  WaitingPtr take_front() {
+    WaitingPtr front = std::move(queue.front());
+    queue.pop_front();
+    queued_bytes -= front->weight;
+    return front;
   }
 
   // Hands the next batch to the writer's thread, if that is free.
@@ -122,8 +134,7 @@ struct EventWriter::Impl : std::enable_shared_from_this<Impl> {
       bytes += queue.front()->weight;
       if (bytes > settings.max_batch_bytes && !in_flight.empty()) break;
       next.units.push_back(queue.front()->unit);
-      in_flight.push_back(std::move(queue.front()));
-      queue.pop_front();
+      in_flight.push_back(take_front());
     }
     {
       std::lock_guard lock(mutex);
@@ -162,8 +173,7 @@ struct EventWriter::Impl : std::enable_shared_from_this<Impl> {
     const auto now = std::chrono::steady_clock::now();
     while (!queue.empty() && queue.front()->deadline <= now) {
       fail(*queue.front(), WriteFailure::unavailable);
-      ended.push_back(std::move(queue.front()));
-      queue.pop_front();
+      ended.push_back(take_front());
     }
     if (!ended.empty()) remove_stale(ended);
     resume(ended);
@@ -181,6 +191,7 @@ struct EventWriter::Impl : std::enable_shared_from_this<Impl> {
     auto stale = std::stable_partition(queue.begin(), queue.end(), [](const WaitingPtr& w) { return !w->is_stale(); });
     for (auto at = stale; at != queue.end(); ++at) {
       fail(**at, WriteFailure::stale_head);
+      queued_bytes -= (*at)->weight;
       ended.push_back(std::move(*at));
     }
     queue.erase(stale, queue.end());
@@ -202,6 +213,7 @@ struct EventWriter::Impl : std::enable_shared_from_this<Impl> {
     std::vector<WaitingPtr> left = std::exchange(in_flight, {});
     left.insert(left.end(), queue.begin(), queue.end());
     queue.clear();
+    queued_bytes = 0;
     for (const WaitingPtr& waiting : left) {
       waiting->fail(WriteFailure::unavailable);
       asio::post(reactor, [waiting] { waiting->resume(); });
@@ -219,6 +231,7 @@ struct EventWriter::Impl : std::enable_shared_from_this<Impl> {
   prometheus::Gauge& queued_units;
 
   std::deque<WaitingPtr> queue;
+  std::size_t queued_bytes = 0;
   std::vector<WaitingPtr> in_flight;
   std::vector<std::function<void()>> until_idle;
   bool closed = false;

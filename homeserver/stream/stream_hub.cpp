@@ -1,17 +1,11 @@
 #include "homeserver/stream/stream_hub.hpp"
 
+#include "homeserver/stream/event_bytes.hpp"
 #include "schema/matrix/assert.hpp"
 
 namespace causeway {
 
 namespace {
-
-// What an event costs beside its JSON: the parsed members, the ring's pointers.
-constexpr std::size_t event_overhead_bytes = 1024;
-
-std::size_t cost(const StoredEvent& event) {
-  return event.event->json().size() + event_overhead_bytes;
-}
 
 constexpr auto position_below = [](const StoredEventPtr& event, StreamPosition at) { return event->position() < at; };
 constexpr auto position_above = [](StreamPosition at, const StoredEventPtr& event) { return at < event->position(); };
@@ -60,7 +54,7 @@ StreamPosition RecentEvents::last_in_room(RoomNid room) const {
 void RecentEvents::append(StoredEventPtr event) {
   CAUSEWAY_ASSERT(event->is_live() && event->position() > complete_after_);
   CAUSEWAY_ASSERT(begin_ == events_.size() || events_.back()->position() < event->position());
-  bytes_ += cost(*event);
+  bytes_ += event_bytes(*event);
   by_room_[event->room].push_back(event);
   events_.push_back(std::move(event));
   while (events_.size() - begin_ > max_events_ || bytes_ > max_bytes_)
@@ -73,7 +67,7 @@ void RecentEvents::append(StoredEventPtr event) {
 
 void RecentEvents::drop_oldest() {
   StoredEventPtr oldest = std::move(events_[begin_++]);
-  bytes_ -= cost(*oldest);
+  bytes_ -= event_bytes(*oldest);
   complete_after_ = oldest->position();
   auto room = by_room_.find(oldest->room);
   room->second.pop_front();
@@ -84,8 +78,8 @@ void RecentEvents::replace(const StoredEventPtr& redacted) {
   if (!redacted->is_live()) return;
   StoredEventPtr old = replace_in(events_.begin() + static_cast<std::ptrdiff_t>(begin_), events_.end(), redacted);
   if (!old) return;
-  bytes_ += cost(*redacted);
-  bytes_ -= cost(*old);
+  bytes_ += event_bytes(*redacted);
+  bytes_ -= event_bytes(*old);
   auto& in_room = by_room_.at(redacted->room);
   replace_in(in_room.begin(), in_room.end(), redacted);
 }

@@ -5,13 +5,14 @@
 #include <unordered_map>
 
 #include "homeserver/rooms/membership.hpp"
+#include "homeserver/runtime/memory_use.hpp"
 #include "schema/json/object_writer.hpp"
 
 namespace causeway {
 
 namespace {
 
-constexpr std::size_t max_transactions = 65'536;
+constexpr std::size_t max_transaction_bytes = 16 << 20;
 
 // Which device sent a recent event under which transaction identifier. Not kept over a restart: a client that did not
 // get its answer by then repeats the request and learns the event ID.
@@ -19,10 +20,10 @@ class RecentTransactions {
  public:
   void add(const TransactionRecord& record) {
     if (!sent_.try_emplace(record.event, Sent{record.device, record.transaction_id}).second) return;
+    bytes_ += bytes_of(record.transaction_id);
     order_.push_back(record.event);
-    if (order_.size() <= max_transactions) return;
-    sent_.erase(order_.front());
-    order_.pop_front();
+    while (bytes_ > max_transaction_bytes)
+      forget_oldest();
   }
 
   const std::string* find(EventNid event, DeviceNid device) const {
@@ -35,8 +36,19 @@ class RecentTransactions {
     DeviceNid device{};
     std::string transaction_id;
   };
+  static std::size_t bytes_of(const std::string& transaction_id) {
+    return sizeof(Sent) + node_bytes + sizeof(EventNid) + heap_bytes(transaction_id);
+  }
+  void forget_oldest() {
+    const auto oldest = sent_.find(order_.front());
+    bytes_ -= bytes_of(oldest->second.transaction_id);
+    sent_.erase(oldest);
+    order_.pop_front();
+  }
+
   std::unordered_map<EventNid, Sent> sent_;
   std::deque<EventNid> order_;
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace

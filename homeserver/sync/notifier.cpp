@@ -42,7 +42,9 @@ struct Notifier::Impl {
   void forget_idle() {
     if (users.size() < forget_at) return;
     std::erase_if(users, [](const auto& entry) { return entry.second.waiters.empty(); });
-    forgotten_until = sequence;
+    // Whoever has a ticket and does not wait yet is forgotten too, and so is a wake that comes before they wait: those
+    // tickets must be older than this.
+    forgotten_until = ++sequence;
     forget_at = std::max(max_idle_users, 2 * users.size());
   }
 

@@ -14,8 +14,11 @@ namespace {
 constexpr std::string_view read = "m.read";
 constexpr std::string_view read_private = "m.read.private";
 constexpr std::string_view fully_read = "m.fully_read";
-constexpr std::size_t max_receipts_per_room = 1000;  // told at once; a client that is new to a room needs no more
-constexpr int max_relation_hops = 3;                 // spec: client-server-api#threaded-read-receipts
+// Told at once; a client that is new to a room needs no more, and one that is new to many rooms fewer of each.
+constexpr std::size_t max_receipts_per_room = 1'000;
+constexpr std::size_t min_receipts_per_room = 10;
+constexpr std::size_t max_receipts = 50'000;
+constexpr int max_relation_hops = 3;  // spec: client-server-api#threaded-read-receipts
 
 // M_INVALID_PARAM unless type and thread are ones that can be set.
 Result<> check_marker(const ReceiptService::Marker& marker) {
@@ -178,8 +181,9 @@ Task<ReceiptService::ByRoom> ReceiptService::changed(std::vector<RoomNid> rooms,
   std::erase_if(rooms, [&](RoomNid room) { return impl_->recent.last_in_room(room) <= since; });
   ByRoom result;
   if (rooms.empty()) co_return result;
-  auto load = [rooms = std::move(rooms), since, until, for_user](db::Connection& c) {
-    return db::receipts_changed(c, rooms, since, until, for_user, max_receipts_per_room);
+  const std::size_t of_each = std::clamp(max_receipts / rooms.size(), min_receipts_per_room, max_receipts_per_room);
+  auto load = [rooms = std::move(rooms), since, until, for_user, of_each](db::Connection& c) {
+    return db::receipts_changed(c, rooms, since, until, for_user, of_each);
   };
   auto rows = co_await impl_->s.database.run(std::move(load));
   for (auto& row : rows) {

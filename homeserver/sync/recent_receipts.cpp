@@ -1,5 +1,7 @@
 #include "homeserver/sync/recent_receipts.hpp"
 
+#include "homeserver/runtime/memory_use.hpp"
+
 namespace causeway {
 
 void RecentReceipts::append(const WriteUnit& committed) {
@@ -14,16 +16,24 @@ void RecentReceipts::append(const WriteUnit& committed) {
     entry.receipt.event = change.event_id;
     entry.receipt.ts = change.ts;
     entry.receipt.position = committed.receipt_positions.at(i);
+    bytes_ += bytes_of(entry);
     order_.push_back(change.room);
   }
-  while (order_.size() > max_receipts_)
+  while (bytes_ + rooms_.size() * (node_bytes + deque_bytes) > max_bytes_ && !order_.empty())
     forget_oldest();
+}
+
+std::size_t RecentReceipts::bytes_of(const Entry& entry) {
+  const ReceiptService::Receipt& receipt = entry.receipt;
+  return sizeof(Entry) + sizeof(RoomNid) + heap_bytes(receipt.user.str()) + heap_bytes(receipt.type) +
+         heap_bytes(receipt.thread_id) + heap_bytes(receipt.event.str());
 }
 
 void RecentReceipts::forget_oldest() {
   auto room = rooms_.find(order_.front());
   order_.pop_front();
   complete_after_ = room->second.front().receipt.position;
+  bytes_ -= bytes_of(room->second.front());
   room->second.pop_front();
   if (room->second.empty()) rooms_.erase(room);
 }

@@ -12,8 +12,7 @@ namespace causeway {
 
 class RecentReceipts {
  public:
-  explicit RecentReceipts(const StreamHub& hub, std::size_t max_receipts = 65'536)
-      : hub_(hub), max_receipts_(max_receipts) {}
+  explicit RecentReceipts(const StreamHub& hub, std::size_t max_bytes = 32 << 20) : hub_(hub), max_bytes_(max_bytes) {}
 
   void append(const WriteUnit& committed);
 
@@ -29,10 +28,12 @@ class RecentReceipts {
     UserNid user{};
     ReceiptService::Receipt receipt;
   };
+  static std::size_t bytes_of(const Entry& entry);
   void forget_oldest();
 
   const StreamHub& hub_;
-  std::size_t max_receipts_;
+  std::size_t max_bytes_;
+  std::size_t bytes_ = 0;
   std::optional<StreamPosition> complete_after_;  // known once something was committed
   std::unordered_map<RoomNid, std::deque<Entry>> rooms_;
   std::deque<RoomNid> order_;  // the room of every entry, oldest first

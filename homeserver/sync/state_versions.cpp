@@ -21,7 +21,7 @@ void StateVersions::append(StreamPosition position, const WriteUnit& committed) 
   if (step.before == step.after) return;
   rooms_[committed.room].push_back(step);
   order_.push_back(committed.room);
-  while (order_.size() > max_steps_)
+  while (bytes() > max_bytes_)
     forget_oldest();
 }
 

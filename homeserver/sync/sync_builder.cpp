@@ -8,8 +8,6 @@ namespace causeway {
 
 namespace {
 
-constexpr std::size_t max_account_data = 100'000;
-
 std::string account_data_event(std::string_view type, std::string_view content_json) {
   std::string event = R"({"type":)";
   json::append_quoted(event, type);
@@ -31,15 +29,28 @@ SyncBuilder::SyncBuilder(const SyncService::Services& services, SyncMemory memor
       since_(since),
       since_was_lost_(since_was_lost),
       every_room_(!since || request.full_state || since_was_lost),
-      typing_is_known_(since && since->epoch == services.typing.epoch()) {}
+      typing_is_known_(since && since->epoch == services.typing.epoch()),
+      budget_(memory.sizes) {}
 
-Task<std::string> SyncBuilder::build() {
+Task<Result<std::string>> SyncBuilder::build() {
+  co_await choose();
+  if (!budget_.exceeded()) co_await load();
+  if (budget_.exceeded())
+    co_return make_error(ErrorCode::too_large,
+                         "Your rooms hold more than this server puts into one reply. Load members lazily, or use a "
+                         "filter that asks for less.");
+  co_return co_await write();
+}
+
+// What is to be told.
+Task<> SyncBuilder::choose() {
   co_await fix_now();
   co_await read_account_data();
   co_await choose_rooms();
   for (RoomPart& part : parts_) {
     if (part.section == RoomPart::Section::join) co_await place_join(part);
     if (part.section == RoomPart::Section::leave) co_await place_leave(part);
+    co_await slice_.give_way();
   }
   std::erase_if(parts_, [this](const RoomPart& part) { return forgot_what_was_told(part); });
   co_await read_receipts();
@@ -47,22 +58,28 @@ Task<std::string> SyncBuilder::build() {
   co_await read_account_data_of_fresh_rooms();
   add_room_account_data();
   co_await read_timelines();
-  co_await read_whole_states();
+  if (!budget_.exceeded()) co_await read_whole_states();
+}
+
+Task<> SyncBuilder::load() {
   co_await keep_visible();
   co_await keep_what_replays();
-  for (RoomPart& part : parts_)
+  for (RoomPart& part : parts_) {
     co_await choose_state(part);
+    co_await slice_.give_way();
+  }
   co_await sift_whole_state();
   co_await load_state();
+  if (budget_.exceeded()) co_return;
   co_await summarise();
   for (RoomPart& part : parts_) {
     co_await add_lazy_members(part);
     co_await read_stripped_state(part);
+    co_await slice_.give_way();
   }
   co_await load_state();
   for (RoomPart& part : parts_)
     append_last_own_event(part);
-  co_return co_await write();
 }
 
 // The position up to which this reply tells everything. A commit can be seen in the database a moment before the hub
@@ -88,10 +105,15 @@ Task<> SyncBuilder::fix_now() {
 
 Task<> SyncBuilder::read_account_data() {
   if (!initial() && user_->last_account_data <= values_since()) co_return;
-  auto read = [user = user_->nid, since = values_since(), until = until_.position](db::Connection& c) {
-    return db::account_data_changed(c, user, since, until, max_account_data);
+  auto read = [user = user_->nid, since = values_since(), until = until_.position,
+               most = s_.accounts.settings().max_user_data_bytes](db::Connection& c) {
+    return db::account_data_changed(c, user, since, until, most);
   };
   auto changed = co_await s_.database.run(std::move(read));
+  std::size_t bytes = 0;
+  for (const auto& data : changed)
+    bytes += 3 * db::account_data_bytes(data.type, data.content_json);
+  co_await budget_.take(bytes);
   bool has_push_rules = false;
   for (auto& data : changed) {
     if (data.room != RoomNid{}) {
@@ -317,6 +339,11 @@ Task<> SyncBuilder::read_receipts() {
   if (!known.empty())
     receipts = co_await s_.receipts.changed(std::move(known), since_position(), until_.position, user_->nid);
   if (!fresh.empty()) receipts.merge(co_await s_.receipts.changed(std::move(fresh), 0, until_.position, user_->nid));
+  constexpr std::size_t receipt_bytes = 1024;
+  std::size_t count = 0;
+  for (const auto& [room, of_room] : receipts)
+    count += of_room.size();
+  co_await budget_.take(count * receipt_bytes);
   for (RoomPart& part : parts_) {
     auto found = receipts.find(part.info->nid);
     if (found == receipts.end()) continue;
@@ -345,8 +372,9 @@ Task<> SyncBuilder::read_account_data_of_fresh_rooms() {
   for (const auto& part : parts_)
     if (part.fresh) fresh.push_back(part.info->nid);
   if (fresh.empty()) co_return;
-  auto read = [user = user_->nid, fresh = std::move(fresh), until = until_.position](db::Connection& c) {
-    return db::account_data_of_rooms(c, user, fresh, until, max_account_data);
+  auto read = [user = user_->nid, fresh = std::move(fresh), until = until_.position,
+               most = s_.accounts.settings().max_user_data_bytes](db::Connection& c) {
+    return db::account_data_of_rooms(c, user, fresh, until, most);
   };
   auto found = co_await s_.database.run(std::move(read));
   for (const auto& data : found)

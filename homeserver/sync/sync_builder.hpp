@@ -12,8 +12,10 @@
 #include <unordered_set>
 #include <vector>
 
+#include "homeserver/runtime/time_slice.hpp"
 #include "homeserver/sync/filter.hpp"
 #include "homeserver/sync/named_rooms.hpp"
+#include "homeserver/sync/reply_budget.hpp"
 #include "homeserver/sync/room_part.hpp"
 #include "homeserver/sync/sent_members.hpp"
 #include "homeserver/sync/state_versions.hpp"
@@ -28,6 +30,7 @@ struct SyncMemory {
   StateVersions& versions;
   SentMembers& sent_members;
   NamedRooms& named_rooms;
+  const ReplySizes& sizes;
 };
 
 class SyncBuilder {
@@ -37,8 +40,8 @@ class SyncBuilder {
   SyncBuilder(const SyncService::Services& services, SyncMemory memory, const SyncRequest& request, FilterPtr filter,
               UserIndex::UserPtr user, std::optional<SyncToken> since, bool since_was_lost);
 
-  // The reply's JSON text.
-  Task<std::string> build();
+  // The reply's JSON text. M_TOO_LARGE where it takes too much memory (reply_budget.hpp).
+  Task<Result<std::string>> build();
 
   // After build: there is nothing in the reply but what every reply has.
   bool empty() const { return empty_; }
@@ -47,6 +50,8 @@ class SyncBuilder {
 
  private:
   // sync_builder.cpp
+  Task<> choose();
+  Task<> load();
   Task<> fix_now();
   Task<> read_account_data();
   Task<> choose_rooms();
@@ -92,6 +97,7 @@ class SyncBuilder {
 
   // sync_members.cpp
   Task<> summarise();
+  void summarise(RoomPart& part, const RoomReader::Members& members, bool is_named) const;
   bool members_changed(const RoomPart& part) const;
   bool name_changed(const RoomPart& part) const;
   Task<std::vector<bool>> are_named(std::vector<RoomPart*> parts);
@@ -110,7 +116,7 @@ class SyncBuilder {
   Task<> write_rooms(std::string& out);
   Task<> write_room(std::string& out, const RoomPart& part);
   Task<> write_timeline(std::string& out, const RoomPart& part);
-  void write_state(std::string& out, std::string_view key, const RoomPart& part) const;
+  Task<> write_state(std::string& out, std::string_view key, const RoomPart& part);
   std::string state_event(const Event& event) const;
   void write_ephemeral(std::string& out, const RoomPart& part) const;
   bool worth_telling(const RoomPart& part) const;
@@ -130,6 +136,9 @@ class SyncBuilder {
   const bool since_was_lost_;
   const bool every_room_;       // initial, full_state or lost: also rooms without news
   const bool typing_is_known_;  // false: the client knows nothing of the typing of this epoch
+
+  ReplyBudget budget_;
+  TimeSlice slice_;
 
   SyncToken until_;
   bool ring_covers_ = false;  // all live events since are in memory

@@ -15,6 +15,7 @@ Task<> SyncBuilder::read_stripped_state(RoomPart& part) {
     co_return;
   if (part.membership.stripped_state) {
     part.stripped_state = *part.membership.stripped_state;
+    co_await budget_.take(2 * part.stripped_state.size());
     co_return;
   }
   if (!own) co_return;

@@ -46,18 +46,31 @@ Task<> SyncBuilder::summarise() {
     changed.push_back(&part);
     rooms.push_back(part.info->nid);
   }
-  if (rooms.empty()) co_return;
-  const auto members = co_await s_.reader.members(std::move(rooms));
-  const auto named = co_await are_named(changed);
-  for (std::size_t i = 0; i < changed.size(); ++i) {
-    RoomSummary& summary = changed[i]->summary.emplace();
-    summary.joined = members[i]->joined;
-    summary.invited = members[i]->invited;
-    if (named[i]) continue;
-    summary.heroes.emplace();
-    for (const auto* hero : choose_heroes(*members[i], request_.requester.user))
-      summary.heroes->push_back(hero->user);
+  // Not all at once: their members may be many.
+  constexpr std::size_t rooms_at_once = 100;
+  for (std::size_t first = 0; first < changed.size(); first += rooms_at_once) {
+    const std::size_t end = std::min(first + rooms_at_once, changed.size());
+    std::vector<RoomPart*> some(changed.begin() + static_cast<std::ptrdiff_t>(first),
+                                changed.begin() + static_cast<std::ptrdiff_t>(end));
+    std::vector<RoomNid> of_some(rooms.begin() + static_cast<std::ptrdiff_t>(first),
+                                 rooms.begin() + static_cast<std::ptrdiff_t>(end));
+    const auto members = co_await s_.reader.members(std::move(of_some));
+    const auto named = co_await are_named(some);
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      summarise(*some[i], *members[i], named[i]);
+      co_await slice_.give_way();
+    }
   }
+}
+
+void SyncBuilder::summarise(RoomPart& part, const RoomReader::Members& members, bool is_named) const {
+  RoomSummary& summary = part.summary.emplace();
+  summary.joined = members.joined;
+  summary.invited = members.invited;
+  if (is_named) return;
+  summary.heroes.emplace();
+  for (const auto* hero : choose_heroes(members, request_.requester.user))
+    summary.heroes->push_back(hero->user);
 }
 
 // Where all of the state is told it holds the name too.

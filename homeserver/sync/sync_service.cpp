@@ -13,8 +13,7 @@ namespace {
 
 // Shorter than any request may take, and than most proxies wait.
 constexpr std::chrono::milliseconds max_timeout{90'000};
-constexpr std::size_t max_cached_filters = 10'000;
-constexpr std::size_t max_cached_filter_bytes = 16 << 10;
+constexpr std::size_t max_filter_cache_bytes = 16 << 20;
 
 // Counts a request for as long as it waits.
 class Waiting {
@@ -35,8 +34,10 @@ struct SyncService::Impl {
       : s(services),
         users(s.database, s.hub, s.reader, s.typing, s.notifier),
         versions(s.hub),
+        sizes(s.max_reply_bytes),
         named_rooms(s.database, s.interner),
-        filters(max_cached_filters),
+        filters(max_filter_cache_bytes,
+                [](const std::string& key, const CompiledFilter& filter) { return heap_bytes(key) + filter.bytes; }),
         told(s.metrics.counter("sync_replies_total", "Replies to /sync that told something")),
         timed_out(s.metrics.counter("sync_timeouts_total", "Replies to /sync that had nothing to tell")),
         waiting(s.metrics.gauge("sync_waiting", "Requests to /sync that wait for news")) {}
@@ -69,10 +70,15 @@ struct SyncService::Impl {
   Services s;
   UserIndex users;
   StateVersions versions;
+  ReplySizes sizes;
   SentMembers sent_members;
   NamedRooms named_rooms;
   std::optional<std::vector<db::LostSpan>> lost_spans;  // read once: restores happen between two processes
-  BoundedCache<std::string, FilterPtr> filters;         // by user and what the request says
+  struct CompiledFilter {
+    FilterPtr filter;
+    std::size_t bytes = 0;
+  };
+  BoundedCache<std::string, CompiledFilter> filters;  // by user and what the request says
   prometheus::Counter& told;
   prometheus::Counter& timed_out;
   prometheus::Gauge& waiting;
@@ -107,14 +113,15 @@ SyncService::~SyncService() = default;
 
 Task<Result<FilterPtr>> SyncService::Impl::filter(UserNid user, std::string text) {
   const std::string key = std::to_string(to_int(user)) + ' ' + text;
-  if (const FilterPtr* cached = filters.find(key)) co_return *cached;
+  if (const CompiledFilter* cached = filters.find(key)) co_return cached->filter;
   auto json_text = co_await filter_text(user, std::move(text));
   if (!json_text) co_return json_text.error();
   auto parsed = Filter::parse(*json_text);
   if (!parsed) co_return parsed.error();
   FilterPtr compiled = std::make_shared<const Filter>(std::move(*parsed));
   // A filter that was stored never changes.
-  if (key.size() <= max_cached_filter_bytes) filters.put(key, compiled);
+  CompiledFilter kept{compiled, sizeof(Filter) + parsed_json_bytes(*json_text)};
+  filters.put(key, std::move(kept));
   co_return compiled;
 }
 
@@ -149,10 +156,16 @@ Task<Result<std::string>> SyncService::sync(SyncRequest request) {
   const bool at_once = !since || request.full_state || since_was_lost;
   for (;;) {
     const auto ticket = impl.s.notifier.ticket(nid);
+    // The ticket was taken before: a session that ends from here on wakes.
+    if (request.check_session) {
+      const auto open = co_await request.check_session();
+      if (!open) co_return open.error();
+    }
     if (at_once || !impl.nothing_new(*user, *since)) {
-      const SyncMemory memory{impl.versions, impl.sent_members, impl.named_rooms};
+      const SyncMemory memory{impl.versions, impl.sent_members, impl.named_rooms, impl.sizes};
       SyncBuilder builder(impl.s, memory, request, *filter, user, since, since_was_lost);
-      std::string reply = co_await builder.build();
+      auto reply = co_await builder.build();
+      if (!reply) co_return reply.error();
       if (at_once || !builder.empty()) {
         impl.told.Increment();
         co_return reply;

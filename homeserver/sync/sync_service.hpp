@@ -3,6 +3,7 @@
 // spec: client-server-api#syncing, client-server-api#get_matrixclientv3sync
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +32,9 @@ Result<OrderKey> parse_pagination_token(std::string_view text);
 
 struct SyncRequest {
   http::Requester requester;
+  // Whose session this is, asked again before and after each wait: the error that ends the request when the session
+  // has ended. None: it does not end.
+  std::function<Task<Result<>>()> check_session;
   std::optional<std::string> since;
   std::chrono::milliseconds timeout{0};
   std::string filter;  // "", an ID, or inline JSON
@@ -57,11 +61,13 @@ class SyncService {
     Notifier& notifier;
     const Clock& clock;
     Metrics& metrics;
+    std::size_t max_reply_bytes = 256 << 20;  // that one reply may take in memory while it is built
   };
   explicit SyncService(Services services);
   ~SyncService();
 
-  // The reply's JSON text. Waits up to the timeout when there is nothing to say.
+  // The reply's JSON text. Waits up to the timeout when there is nothing to say. M_TOO_LARGE where it would take more
+  // than max_reply_bytes.
   Task<Result<std::string>> sync(SyncRequest request);
 
  private:

@@ -3,6 +3,7 @@
 // `state` is what changed between `since` and the start of the timeline, and whatever the timeline's own state events
 // do not bring about: with a fork resolved, or events filtered out, the state at the end is not what replaying the
 // timeline gives. `state_after` is what changed until the end of the timeline.
+#include "homeserver/stream/event_bytes.hpp"
 #include "homeserver/sync/sync_builder.hpp"
 
 namespace causeway {
@@ -17,20 +18,30 @@ Task<> SyncBuilder::choose_state(RoomPart& part) {
     co_await choose_changed_state(part);
 }
 
-// All rooms in one round trip, before it is known which events are visible: that depends on the state.
+// Many rooms in one round trip, before it is known which events are visible: that depends on the state.
 Task<> SyncBuilder::read_whole_states() {
+  constexpr std::size_t rooms_at_once = 200;
+  constexpr std::size_t entry_bytes = 96;  // in the map, and in what is chosen from it
   std::vector<RoomPart*> whole;
-  std::vector<std::pair<RoomNid, StateRef>> places;
   for (RoomPart& part : parts_) {
     if (!part.whole_state || part.only_own_event) continue;
     part.whole_at = wants_state_after() ? part.end : part.start();
     whole.push_back(&part);
-    places.emplace_back(part.info->nid, part.whole_at);
   }
-  if (places.empty()) co_return;
-  const auto states = co_await s_.states.at(std::move(places));
-  for (std::size_t i = 0; i < whole.size(); ++i)
-    whole[i]->whole = states[i];
+  for (std::size_t first = 0; first < whole.size(); first += rooms_at_once) {
+    const auto some = std::span(whole).subspan(first, std::min(rooms_at_once, whole.size() - first));
+    std::vector<std::pair<RoomNid, StateRef>> places;
+    for (const RoomPart* part : some)
+      places.emplace_back(part->info->nid, part->whole_at);
+    const auto states = co_await s_.states.at(std::move(places));
+    std::size_t entries = 0;
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      some[i]->whole = states[i];
+      entries += states[i]->size();
+    }
+    if (!co_await budget_.take(entries * entry_bytes)) co_return;
+    co_await slice_.give_way();
+  }
 }
 
 Task<> SyncBuilder::choose_whole_state(RoomPart& part) {
@@ -113,6 +124,7 @@ Task<> SyncBuilder::sift_whole_state() {
 
   for (auto& part : parts_) {
     if (!part.whole_state) continue;
+    co_await slice_.give_way();
     std::erase_if(part.state_nids, [&](const auto& entry) {
       const StateKey& name = *name_of.at(entry.first);
       if (!types.accepts(name.type)) return true;
@@ -151,22 +163,33 @@ Task<> SyncBuilder::keep_what_replays() {
   }
 }
 
-// Moves what was chosen by number into `state`, all rooms in one round trip.
+// Moves what was chosen by number into `state`, many rooms in one round trip.
 Task<> SyncBuilder::load_state() {
-  std::vector<EventNid> nids;
-  for (const auto& part : parts_) {
-    for (const auto& [key, event] : part.state_nids)
-      nids.push_back(event);
-    nids.insert(nids.end(), part.member_nids.begin(), part.member_nids.end());
-  }
-  if (nids.empty()) co_return;
-  const auto events = co_await s_.events.by_nid(std::move(nids));
-  auto next = events.begin();
+  constexpr std::size_t events_at_once = 1'024;
+  std::vector<std::pair<RoomPart*, EventNid>> chosen;
   for (auto& part : parts_) {
-    for (std::size_t left = part.state_nids.size() + part.member_nids.size(); left > 0; --left, ++next)
-      if (*next && filter_->room_state.accepts(*(*next)->event)) part.state.push_back(*next);
+    for (const auto& [key, event] : part.state_nids)
+      chosen.emplace_back(&part, event);
+    for (EventNid event : part.member_nids)
+      chosen.emplace_back(&part, event);
     part.state_nids.clear();
     part.member_nids.clear();
+  }
+  for (std::size_t first = 0; first < chosen.size(); first += events_at_once) {
+    const auto some = std::span(chosen).subspan(first, std::min(events_at_once, chosen.size() - first));
+    std::vector<EventNid> nids;
+    for (const auto& [part, event] : some)
+      nids.push_back(event);
+    const auto events = co_await s_.events.by_nid(std::move(nids));
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      const StoredEventPtr& event = events[i];
+      if (!event || !filter_->room_state.accepts(*event->event)) continue;
+      bytes += event_bytes(*event) + event->event->json().size();
+      some[i].first->state.push_back(event);
+    }
+    if (!co_await budget_.take(bytes)) co_return;
+    co_await slice_.give_way();
   }
 }
 

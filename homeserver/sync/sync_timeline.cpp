@@ -1,5 +1,6 @@
 // The timelines in a /sync reply: of each room the newest events the client has not seen, in order of arrival.
 #include "homeserver/rooms/reader/history_visibility.hpp"
+#include "homeserver/stream/event_bytes.hpp"
 #include "homeserver/sync/sync_builder.hpp"
 #include "schema/db/tables/events.hpp"
 
@@ -49,6 +50,11 @@ Task<> SyncBuilder::read_pages(std::vector<Reading> open, std::size_t limit) {
       span.until = reading.until;
     }
     auto ranges = co_await s_.events.live_ranges(std::move(spans), page);
+    std::size_t bytes = 0;
+    for (const auto& range : ranges)
+      for (const auto& event : range.events)
+        bytes += event_bytes(*event) + 2 * event->event->json().size();
+    if (!co_await budget_.take(bytes)) co_return;
     for (std::size_t i = 0; i < open.size(); ++i) {
       Reading& reading = open[i];
       reading.last = std::move(ranges[i]);

@@ -101,24 +101,28 @@ Task<std::string> SyncBuilder::write() {
 }
 
 Task<> SyncBuilder::write_rooms(std::string& out) {
-  std::string rooms;
+  bool any_section = false;
   for (auto section :
        {RoomPart::Section::join, RoomPart::Section::invite, RoomPart::Section::knock, RoomPart::Section::leave}) {
-    std::string written;
+    bool any_room = false;
     for (const auto& part : parts_) {
       if (part.section != section || !worth_telling(part)) continue;
-      if (!written.empty()) written += ',';
-      append_key(written, part.info->id.str());
-      co_await write_room(written, part);
+      if (!any_section) out += R"(,"rooms":{)";
+      if (!any_room) {
+        if (any_section) out += ',';
+        append_key(out, section_names[static_cast<std::size_t>(section)]);
+      }
+      out += any_room ? ',' : '{';
+      any_section = any_room = true;
+      append_key(out, part.info->id.str());
+      co_await write_room(out, part);
+      co_await slice_.give_way();
     }
-    if (written.empty()) continue;
-    if (!rooms.empty()) rooms += ',';
-    append_key(rooms, section_names[static_cast<std::size_t>(section)]);
-    rooms += '{' + written + '}';
+    if (any_room) out += '}';
   }
-  if (rooms.empty()) co_return;
+  if (!any_section) co_return;
   empty_ = false;
-  out += R"(,"rooms":{)" + rooms + '}';
+  out += '}';
 }
 
 bool SyncBuilder::worth_telling(const RoomPart& part) const {
@@ -145,9 +149,9 @@ Task<> SyncBuilder::write_room(std::string& out, const RoomPart& part) {
   }
   out += '{';
   if (part.summary) append_summary(out, *part.summary);
-  if (request_.use_state_after) write_state(out, "state_after", part);
-  if (request_.use_state_after_unstable) write_state(out, "org.matrix.msc4222.state_after", part);
-  if (!wants_state_after()) write_state(out, "state", part);
+  if (request_.use_state_after) co_await write_state(out, "state_after", part);
+  if (request_.use_state_after_unstable) co_await write_state(out, "org.matrix.msc4222.state_after", part);
+  if (!wants_state_after()) co_await write_state(out, "state", part);
   co_await write_timeline(out, part);
   if (part.section == RoomPart::Section::join) write_ephemeral(out, part);
   append_events(out, "account_data", part.account_data);
@@ -155,13 +159,17 @@ Task<> SyncBuilder::write_room(std::string& out, const RoomPart& part) {
   remember_members(part);
 }
 
-void SyncBuilder::write_state(std::string& out, std::string_view key, const RoomPart& part) const {
-  std::vector<std::string> events;
-  events.reserve(part.state.size());
-  for (const auto& event : part.state)
-    events.push_back(state_event(*event->event));
-  append_events(out, key, events);
-  out += ',';
+// `key` is a literal.
+Task<> SyncBuilder::write_state(std::string& out, std::string_view key, const RoomPart& part) {
+  append_key(out, key);
+  out += R"({"events":[)";
+  Separator separate(out);
+  for (const auto& event : part.state) {
+    separate();
+    out += state_event(*event->event);
+    co_await slice_.give_way();
+  }
+  out += "]},";
 }
 
 // Events of the state carry nothing in `unsigned` but their age: what they replaced the client never saw.

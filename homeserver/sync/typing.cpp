@@ -1,10 +1,13 @@
 #include "homeserver/sync/typing.hpp"
 
+#include "homeserver/runtime/memory_use.hpp"
+
 namespace causeway {
 
 namespace {
 constexpr std::chrono::milliseconds max_timeout{120'000};
 constexpr std::size_t max_typing_per_room = 500;
+constexpr std::size_t max_typing_bytes = 16 << 20;  // in all rooms
 constexpr std::size_t max_rooms = 65'536;
 }  // namespace
 
@@ -29,6 +32,10 @@ struct TypingService::Impl : std::enable_shared_from_this<TypingService::Impl> {
     by_change.emplace(sequence, nid);
   }
 
+  static std::size_t bytes_of(const UserId& user) {
+    return 2 * (node_bytes + heap_bytes(user.str())) + sizeof(Typist) + sizeof(TimeOuts::value_type);
+  }
+
   void tell(RoomNid room, const UserId& user, bool typing, bool local) {
     for (const auto& listener : listeners)
       listener(room, user, typing, local);
@@ -39,7 +46,8 @@ struct TypingService::Impl : std::enable_shared_from_this<TypingService::Impl> {
     Room& room = rooms[nid];
     auto found = room.typing.find(user);
     const bool begins = found == room.typing.end();
-    if (begins && room.typing.size() >= max_typing_per_room) return;
+    if (begins && (room.typing.size() >= max_typing_per_room || bytes + bytes_of(user) > max_typing_bytes)) return;
+    if (begins) bytes += bytes_of(user);
     if (!begins) time_outs.erase(found->second.time_out);
     const auto until = clock.steady() + std::min(timeout, max_timeout);
     const Typist typist{time_outs.emplace(until, std::pair(nid, user)), local};
@@ -56,6 +64,7 @@ struct TypingService::Impl : std::enable_shared_from_this<TypingService::Impl> {
     if (found == room->second.typing.end()) return;
     const bool local = found->second.local;
     time_outs.erase(found->second.time_out);
+    bytes -= bytes_of(user);
     room->second.typing.erase(found);
     changed(nid, room->second);
     tell(nid, user, false, local);
@@ -103,6 +112,7 @@ struct TypingService::Impl : std::enable_shared_from_this<TypingService::Impl> {
   std::vector<Listener> listeners;
   asio::steady_timer timer;
   TimePoint next_check = TimePoint::max();
+  std::size_t bytes = 0;  // of those who type
 };
 
 TypingService::TypingService(asio::any_io_executor reactor, const Clock& clock, std::uint32_t epoch)

@@ -1,11 +1,23 @@
 #include "homeserver/sync/user_index.hpp"
 
+#include "homeserver/runtime/memory_use.hpp"
 #include "schema/db/tables/account_data.hpp"
 #include "schema/db/tables/memberships.hpp"
 
 namespace causeway {
 
 namespace {
+
+constexpr std::size_t user_bytes = sizeof(UserIndex::User) + 4 * node_bytes;
+// The user's entry for the room, and the room's for the user.
+constexpr std::size_t joined_bytes = node_bytes + sizeof(void*);
+
+std::size_t bytes_of(const IgnoredUsers& ignored) {
+  std::size_t bytes = 0;
+  for (const std::string& user : ignored)
+    bytes += node_bytes + sizeof(user) + heap_bytes(user);
+  return bytes;
+}
 
 struct Loaded {
   StreamPosition last_account_data = 0, last_forgotten = 0;
@@ -38,6 +50,7 @@ Task<UserIndex::UserPtr> UserIndex::get(UserNid nid, UserId id) {
     user->id = std::move(id);
     user->used = by_use_.insert(by_use_.begin(), user);
     users_.emplace(nid, user);
+    bytes_ += user_bytes;
   } else {
     by_use_.splice(by_use_.begin(), by_use_, user->used);
   }
@@ -48,10 +61,10 @@ Task<UserIndex::UserPtr> UserIndex::get(UserNid nid, UserId id) {
 // While this reads, the hub's news are noted already; the memberships come last because they are read as of now.
 Task<> UserIndex::load(Held user) {
   auto read = [nid = user->nid, id = user->id](db::Connection& c) { return load_user(c, nid, id); };
-  const Loaded loaded = co_await database_.run(std::move(read));
+  Loaded loaded = co_await database_.run(std::move(read));
   user->last_account_data = std::max(user->last_account_data, loaded.last_account_data);
   user->last_forgotten = std::max(user->last_forgotten, loaded.last_forgotten);
-  if (!user->ignored_is_current) user->ignored = loaded.ignored;
+  if (!user->ignored_is_current) set_ignored(*user, std::move(loaded.ignored));
   if (!user->invite_permission_is_current) user->blocks_invites = loaded.blocks_invites;
 
   const auto memberships = co_await reader_.memberships(user->nid);
@@ -76,7 +89,7 @@ UserIndex::Held UserIndex::find(UserNid user) const {
 void UserIndex::join(User& user, RoomNid room) {
   if (!user.joined.insert(room).second) return;
   rooms_[room].push_back(&user);
-  ++joined_;
+  bytes_ += joined_bytes;
 }
 
 void UserIndex::leave(User& user, RoomNid room) {
@@ -84,11 +97,17 @@ void UserIndex::leave(User& user, RoomNid room) {
   auto in_room = rooms_.find(room);
   std::erase(in_room->second, &user);
   if (in_room->second.empty()) rooms_.erase(in_room);
-  --joined_;
+  bytes_ -= joined_bytes;
+}
+
+void UserIndex::set_ignored(User& user, IgnoredUsers ignored) {
+  bytes_ -= bytes_of(user.ignored);
+  user.ignored = std::move(ignored);
+  bytes_ += bytes_of(user.ignored);
 }
 
 void UserIndex::forget_unused() {
-  while (joined_ + users_.size() > max_joined_ && !by_use_.empty()) {
+  while (bytes_ > max_bytes_ && !by_use_.empty()) {
     const Held oldest = by_use_.back();
     constexpr long held_here = 3;  // the list, the map and `oldest`
     if (oldest.use_count() > held_here) {
@@ -101,6 +120,7 @@ void UserIndex::forget_unused() {
       leave(*oldest, room);
     by_use_.pop_back();
     users_.erase(oldest->nid);
+    bytes_ -= user_bytes + bytes_of(oldest->ignored);
   }
 }
 
@@ -166,7 +186,7 @@ void UserIndex::note_account_data(const WriteUnit& unit, std::unordered_set<User
     if (!user) continue;
     user->last_account_data = unit.account_data_positions.at(i);
     if (change.room == RoomNid{} && change.type == ignored_user_list_type) {
-      user->ignored = ignored_users(change.content_json, user->id);
+      set_ignored(*user, ignored_users(change.content_json, user->id));
       user->ignored_is_current = true;
     }
     if (change.room == RoomNid{} && change.type == invite_permission_config_type) {

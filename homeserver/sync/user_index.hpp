@@ -44,13 +44,8 @@ class UserIndex {
   using UserPtr = std::shared_ptr<const User>;
 
   UserIndex(db::Database& database, StreamHub& hub, RoomReader& reader, TypingService& typing, Notifier& notifier,
-            std::size_t max_joined = 4'000'000)
-      : database_(database),
-        hub_(hub),
-        reader_(reader),
-        typing_(typing),
-        notifier_(notifier),
-        max_joined_(max_joined) {}
+            std::size_t max_bytes = 128 << 20)
+      : database_(database), hub_(hub), reader_(reader), typing_(typing), notifier_(notifier), max_bytes_(max_bytes) {}
 
   // From memory, but for a user who was not here lately. Stays in the index while it is held.
   Task<UserPtr> get(UserNid nid, UserId id);
@@ -64,6 +59,7 @@ class UserIndex {
   Held find(UserNid user) const;
   void join(User& user, RoomNid room);
   void leave(User& user, RoomNid room);
+  void set_ignored(User& user, IgnoredUsers ignored);
   void forget_unused();
   void in_room(RoomNid room, std::unordered_set<User*>& concerned) const;
   void note_receipts(const WriteUnit& unit, std::unordered_set<User*>& concerned);
@@ -75,8 +71,8 @@ class UserIndex {
   RoomReader& reader_;
   TypingService& typing_;
   Notifier& notifier_;
-  std::size_t max_joined_;
-  std::size_t joined_ = 0;  // over all users
+  std::size_t max_bytes_;
+  std::size_t bytes_ = 0;  // of all users
   std::unordered_map<UserNid, Held> users_;
   std::unordered_map<RoomNid, std::vector<User*>> rooms_;
   std::list<Held> by_use_;  // the latest first

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "homeserver/test/support/accounts_kit.hpp"
+#include "schema/db/tables/account_data.hpp"
 #include "schema/db/tables/registration_tokens.hpp"
 
 namespace causeway {
@@ -197,20 +198,83 @@ TEST_F(AccountsTest, account_data_is_bounded) {
             ErrorCode::invalid_param);
 }
 
-TEST(AccountDataTest, a_user_has_so_many_types_globally_and_in_each_room_and_can_set_those_again) {
-  auto settings = test::AccountsKit::usual_settings();
-  settings.max_account_data_types = 2;
-  test::AccountsKit kit(std::move(settings));
-  const UserNid anna = kit.run(kit.interner.user(kit.register_user("anna")));
-  const auto set = [&](RoomNid room, const char* type) {
-    const auto done = kit.run(kit.accounts.set_account_data(anna, room, type, {}));
-    return done ? "" : std::string(info(done.error().code).name);
-  };
-  for (const RoomNid room : {RoomNid{}, RoomNid{7}}) {
-    EXPECT_EQ(set(room, "a") + set(room, "b"), "");
-    EXPECT_EQ(set(room, "c"), "M_RESOURCE_LIMIT_EXCEEDED");
-    EXPECT_EQ(set(room, "a"), "");
+// A user who may store `most` bytes of account data.
+class AccountDataTest : public testing::Test {
+ protected:
+  static constexpr std::size_t most = 10'000;
+  AccountDataTest() {
+    kit.database.run_blocking([](db::Connection& c) { db::bound_account_data(c, most); });
   }
+  static AccountSettings settings() {
+    auto settings = test::AccountsKit::usual_settings();
+    settings.max_user_data_bytes = most;
+    return settings;
+  }
+
+  // The errcode, "" for success.
+  std::string set(const char* type, std::size_t bytes, RoomNid room = {}) {
+    const auto done = kit.run(kit.accounts.set_account_data(anna, room, type, {{"a", std::string(bytes, 'x')}}));
+    return done ? "" : std::string(info(done.error().code).name);
+  }
+  std::size_t stored(const char* type, RoomNid room = {}) {
+    return kit.run(kit.accounts.account_data(anna, room, type)).value_or("").size();
+  }
+
+  test::AccountsKit kit{settings()};
+  const UserNid anna = kit.run(kit.interner.user(kit.register_user("anna")));
+};
+
+TEST_F(AccountDataTest, all_of_a_user_s_is_bounded_in_bytes_and_nothing_stored_is_lost) {
+  EXPECT_EQ(set("a", 4000) + set("b", 4000, RoomNid{7}), "");
+  EXPECT_EQ(set("c", 4000), "M_TOO_LARGE") << "a new type";
+  EXPECT_EQ(set("a", 8000), "M_TOO_LARGE") << "one that grows";
+  EXPECT_GT(stored("a"), 4000u);
+  EXPECT_GT(stored("b", RoomNid{7}), 4000u);
+  EXPECT_EQ(stored("c"), 0u);
+  EXPECT_EQ(set("a", 4000), "") << "the same size";
+  EXPECT_EQ(set("a", 10), "") << "smaller";
+  EXPECT_EQ(set("c", 3000), "") << "there is room again";
+  const UserNid berta = kit.run(kit.interner.user(kit.register_user("berta")));
+  EXPECT_TRUE(kit.run(kit.accounts.set_account_data(berta, RoomNid{}, "a", {}))) << "another user's is not concerned";
+}
+
+TEST_F(AccountDataTest, many_small_types_count_too) {
+  int types = 0;
+  while (set(("t" + std::to_string(types)).c_str(), 0).empty() && types < 100)
+    ++types;
+  EXPECT_GT(types, 20);
+  EXPECT_LT(types, 40);
+}
+
+TEST_F(AccountDataTest, the_commit_itself_refuses_what_no_service_checked_and_its_batch_goes_on) {
+  auto unit = [this](UserNid user, const char* type, std::size_t bytes) {
+    auto made = std::make_shared<WriteUnit>();
+    made->account_data.push_back({user, RoomNid{}, type, "\"" + std::string(bytes, 'x') + "\""});
+    return made;
+  };
+  std::map<std::string, std::optional<WriteFailure>> outcome;
+  int left = 0;
+  const auto write = [&](const char* type, UserNid user, std::size_t bytes) {
+    ++left;
+    asio::co_spawn(kit.reactor, kit.writer.commit(unit(user, type, bytes)),
+                   [&outcome, &left, type](std::exception_ptr, Written written) {
+                     outcome[type] = written.failure();
+                     --left;
+                   });
+  };
+  write("first", anna, 100);
+  write("large", anna, 9'000);
+  write("too_much", anna, 9'000);
+  write("of_another", UserNid{77}, 9'000);
+  write("m.fully_read", anna, 600);
+  kit.reactor.restart();
+  kit.reactor.run();
+  ASSERT_EQ(left, 0);
+  EXPECT_EQ(outcome["first"], std::nullopt);
+  EXPECT_EQ(outcome["large"], std::nullopt);
+  EXPECT_EQ(outcome["too_much"], WriteFailure::refused);
+  EXPECT_EQ(outcome["of_another"], std::nullopt);
+  EXPECT_EQ(outcome["m.fully_read"], std::nullopt) << "markers are never refused";
 }
 
 TEST_F(AccountsTest, a_filter_is_kept_once_and_for_its_user_only) {

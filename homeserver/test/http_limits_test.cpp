@@ -266,7 +266,7 @@ TEST_F(HttpLimitsTest, full_server_without_idle_connections_answers_503) {
 }
 
 TEST(RateLimiter, full_table_forgets_who_asked_longest_ago) {
-  RateLimiter limiter({1, 1}, 2);
+  RateLimiter limiter({1, 1}, 2 * RateLimiter::key_bytes);
   const auto now = std::chrono::steady_clock::time_point(1h);
   EXPECT_FALSE(limiter.take("a", now));
   EXPECT_FALSE(limiter.take("b", now));

@@ -182,5 +182,24 @@ TEST_F(HttpOverloadTest, slowest_readers_are_cut_off_when_replies_hold_too_much_
   wait_for_metric("causeway_http_unsent_bytes 0");
 }
 
+TEST_F(HttpOverloadTest, slowest_senders_are_cut_off_when_bodies_hold_too_much_memory) {
+  add(Verb::put, "/large", echo, Auth::none, RateClass::unlimited, 16 << 20);
+  settings.max_unsent_bytes = 0;  // 32 MiB for bodies
+  start();
+  const auto head = [](std::size_t bytes) {
+    return "PUT /large HTTP/1.1\r\nHost: test\r\nContent-Length: " + std::to_string(bytes) + "\r\n\r\n";
+  };
+  std::deque<RawClient> clients;
+  for (int i = 0; i < 6; ++i) {
+    clients.emplace_back(port());
+    clients.back().send(head(16 << 20) + std::string(8 << 20, 'x'));  // and no more
+  }
+  EXPECT_EQ(RawClient(port()).roundtrip(head(1 << 20) + std::string(1 << 20, 'x')).status, 200);
+  EXPECT_THAT(metrics_text(), testing::Not(HasSubstr("causeway_http_slow_senders_total 0")));
+  EXPECT_EQ(clients.front().read_to_end(), "");
+  clients.clear();
+  wait_for_metric("causeway_http_body_bytes 0");
+}
+
 }  // namespace
 }  // namespace causeway::http::test

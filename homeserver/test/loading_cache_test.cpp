@@ -32,7 +32,7 @@ class LoadingCacheTest : public ::testing::Test {
   bool fail_ = false;
   std::string value_ = "old";
   std::function<void()> on_load_;
-  Cache cache_{3, [this](int key) { return load(key); }};
+  Cache cache_{3 * Cache::entry_bytes, [this](int key) { return load(key); }};
 };
 
 TEST_F(LoadingCacheTest, loads_once) {

@@ -15,6 +15,11 @@ constexpr const char* lazy_filter = R"({"room":{"state":{"lazy_load_members":tru
 
 class SyncCostTest : public SyncTest {};
 
+Task<Result<>> still_open(AccountService& accounts, std::string token) {
+  const auto requester = co_await accounts.authenticate_token(std::move(token), http::Request());
+  co_return requester ? Result<>() : Result<>(requester.error());
+}
+
 TEST_F(SyncCostTest, idle_sync_asks_the_database_nothing) {
   ScriptedRoom room(kit, "r", alice);
   const auto since = next_batch(sync(alice));
@@ -36,6 +41,35 @@ TEST_F(SyncCostTest, waiter_is_woken_by_a_message_and_answered_from_memory) {
   EXPECT_EQ(queries, 0u);
   const auto reply = boost::json::parse(waiting->take().value()).as_object();
   EXPECT_THAT(bodies(*room_in(reply, "join", room.id)), ElementsAre("new"));
+}
+
+TEST_F(SyncCostTest, waiter_whose_session_ends_is_told_so_and_others_of_the_user_wait_on) {
+  kit.accounts.on_sessions_ended([this](UserNid user) { kit.life->notifier.wake(user); });
+  const Login tablet = kit.log_in(alice.id, "TABLET"), laptop = kit.log_in(alice.id, "LAPTOP");
+  const auto on_tablet_as = kit.authenticate(tablet.access_token).value();
+  const auto on_laptop_as = kit.authenticate(laptop.access_token).value();
+  auto wait = [this, since = next_batch(sync(alice))](const http::Requester& requester, const Login& login) {
+    auto request = kit.request(alice, since);
+    request.requester = requester;
+    request.timeout = 60s;
+    request.check_session = [this, token = login.access_token]() { return still_open(kit.accounts, token); };
+    return kit.start(kit.life->sync.sync(std::move(request)));
+  };
+  auto on_tablet = wait(on_tablet_as, tablet);
+  auto on_laptop = wait(on_laptop_as, laptop);
+  kit.drive_until_waiting(2);
+  auto log_out = [this](http::Requester requester) -> Task<bool> {
+    co_await kit.accounts.log_out(std::move(requester));
+    co_return true;
+  };
+  kit.finish(log_out(on_tablet_as));
+  kit.drive([&] { return on_tablet->done(); });
+  EXPECT_EQ(on_tablet->take().error().code, ErrorCode::unknown_token);
+  kit.drive_until_waiting(1);
+  EXPECT_FALSE(on_laptop->done());
+  kit.finish(log_out(on_laptop_as));
+  kit.drive([&] { return on_laptop->done(); });
+  EXPECT_EQ(on_laptop->take().error().code, ErrorCode::unknown_token);
 }
 
 TEST_F(SyncCostTest, waiters_of_other_rooms_sleep_on) {

@@ -83,6 +83,15 @@ TEST_F(NotifierTest, wake_between_ticket_and_wait_is_not_lost) {
   EXPECT_EQ(*wait(alice_nid, ticket, 1h), true);
 }
 
+TEST_F(NotifierTest, wake_between_ticket_and_wait_is_not_lost_when_many_others_look_meanwhile) {
+  const auto ticket = notifier.ticket(alice_nid);
+  constexpr std::int64_t others = 50'000;
+  for (std::int64_t i = 0; i <= others; ++i)
+    notifier.ticket(UserNid{100 + i});
+  notifier.wake(alice_nid);
+  EXPECT_EQ(*wait(alice_nid, ticket, 1h), true);
+}
+
 TEST_F(NotifierTest, wait_ends_when_the_time_is_up) {
   auto woken = wait(alice_nid, notifier.ticket(alice_nid), 1ms);
   reactor.restart();
@@ -168,7 +177,7 @@ TEST(StateVersions, tell_the_version_in_force_at_any_position_of_this_life) {
 
 TEST(StateVersions, forget_the_oldest_when_there_are_too_many) {
   StreamHub hub;
-  StateVersions versions(hub, 2);
+  StateVersions versions(hub, StateVersions::room_bytes + 2 * StateVersions::step_bytes);
   for (int i = 1; i <= 3; ++i)
     versions.append(i * 10, state_unit(i, i));
   EXPECT_FALSE(versions.at(room, 9).known);
@@ -187,15 +196,38 @@ TEST(SentMembers, are_known_once_the_reply_was_seen) {
   EXPECT_FALSE(members.knows(phone, room, "@alice:test", 10));
 }
 
-TEST(SentMembers, are_bounded_by_devices_and_members) {
-  SentMembers members(1, 2);
+TEST(SentMembers, are_bounded_in_bytes_for_each_device_and_for_all) {
+  constexpr std::size_t each = 10'000;
+  SentMembers members(3 * each, each);
+  std::vector<std::string> users;
+  for (int i = 0; i < 1'000; ++i)
+    users.push_back("@" + std::string(200, 'u') + std::to_string(i) + ":test");
+  const auto tell = [&](std::int64_t device, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      members.sent(DeviceNid{device}, room, users[i], 1);
+      ASSERT_LE(members.bytes(), 3 * each);
+    }
+  };
+  tell(1, users.size());
+  EXPECT_TRUE(members.knows(DeviceNid{1}, room, users.back(), 1));
+  EXPECT_FALSE(members.knows(DeviceNid{1}, room, users.front(), 1)) << "its own part is full";
+  EXPECT_LE(members.bytes(), each);
+  for (std::int64_t device = 2; device <= 20; ++device)
+    tell(device, 20);
+  EXPECT_FALSE(members.knows(DeviceNid{1}, room, users.back(), 1)) << "told least recently";
+  EXPECT_TRUE(members.knows(DeviceNid{19}, room, users.front(), 1));
+  for (std::int64_t device = 1; device <= 20; ++device)
+    members.forget(DeviceNid{device});
+  EXPECT_EQ(members.bytes(), 0u);
+}
+
+TEST(SentMembers, forgetting_rooms_gives_their_bytes_back) {
+  SentMembers members;
   members.sent(phone, room, "@a:test", 1);
-  members.sent(phone, room, "@b:test", 1);
-  members.sent(phone, room, "@c:test", 1);
-  EXPECT_FALSE(members.knows(phone, room, "@a:test", 1));
-  EXPECT_TRUE(members.knows(phone, room, "@c:test", 1));
-  members.sent(laptop, room, "@a:test", 1);
-  EXPECT_FALSE(members.knows(phone, room, "@c:test", 1));
+  const std::size_t one = members.bytes();
+  members.sent(phone, other_room, "@with.a.longer.name.than.fits:test", 1);
+  members.forget(phone, other_room);
+  EXPECT_EQ(members.bytes(), one);
 }
 
 }  // namespace

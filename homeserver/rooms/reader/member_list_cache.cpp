@@ -5,21 +5,14 @@
 #include "homeserver/rooms/membership.hpp"
 #include "schema/db/tables/memberships.hpp"
 #include "schema/db/tables/room_timelines.hpp"
-#include "schema/json/json.hpp"
 
 namespace causeway {
 
 namespace {
 
-constexpr std::size_t max_members_held = 1'000'000;  // over all rooms
+constexpr std::size_t max_bytes_held = 96 << 20;  // over all rooms
+constexpr std::size_t members_read_at_once = 100'000;
 constexpr std::string_view member_type = "m.room.member";
-
-db::Membership membership_in(const std::string& event_json) {
-  const auto event = json::parse_object(event_json);
-  const json::object* content = event ? json::find_object(*event, "content") : nullptr;
-  const auto membership = content ? json::find_string(*content, "membership") : std::nullopt;
-  return membership ? db::parse_membership(*membership).value_or(db::Membership::leave) : db::Membership::leave;
-}
 
 const StoredEvent* find_event(const WriteUnit& unit, EventNid nid) {
   const auto it = std::ranges::find(unit.events, nid, [](const NewEvent& added) { return added.stored->nid; });
@@ -32,8 +25,8 @@ MemberListCache::MemberListCache(db::Database& database, Interner& interner)
     : database_(database),
       interner_(interner),
       rooms_(
-          max_members_held, [this](RoomNid room) { return load(room); },
-          [](const Indexed& indexed) { return 1 + indexed.members.all.size(); }) {}
+          max_bytes_held, [this](RoomNid room) { return load(room); },
+          [](RoomNid, const Indexed& indexed) { return indexed.heap_bytes(); }) {}
 
 Task<MemberListCache::MembersPtr> MemberListCache::of_room(RoomNid room) {
   const auto indexed = co_await rooms_.get(room);
@@ -94,22 +87,37 @@ MemberListCache::Loaded MemberListCache::read(db::Connection& connection, const 
     loaded.emplace_back(room, std::make_shared<Indexed>());
     of_room.emplace(room, loaded.back().second.get());
   }
-  for (const db::MemberRow& row : db::current_members(connection, rooms)) {
-    Indexed& indexed = *of_room.at(row.room);
-    indexed.state_version = row.state_version;
-    if (const auto user = UserId::parse(row.state_key)) indexed.set({*user, membership_in(row.json), row.event});
+  std::vector<db::MemberRow> rows;
+  for (std::span<const RoomNid> left = rooms; !left.empty();) {
+    const std::size_t read = db::current_members(connection, left, members_read_at_once, rows);
+    for (const db::MemberRow& row : rows) {
+      Indexed& indexed = *of_room.at(row.room);
+      indexed.state_version = row.state_version;
+      if (const auto user = UserId::parse(row.state_key))
+        indexed.set({*user, row.membership.value_or(db::Membership::leave), row.event});
+    }
+    for (const db::LocalMember& local : db::joined_local_members(connection, left.first(read)))
+      of_room.at(local.room)->members.local_joined.push_back(local.nid);
+    left = left.subspan(read);
   }
-  for (const db::LocalMember& local : db::joined_local_members(connection, rooms))
-    of_room.at(local.room)->members.local_joined.push_back(local.nid);
   return loaded;
+}
+
+std::size_t MemberListCache::Indexed::heap_bytes() const {
+  constexpr std::size_t member_bytes = sizeof(RoomReader::Member) + sizeof(UserId) + node_bytes;
+  return members.all.size() * member_bytes + 2 * id_bytes +
+         members.joined_servers.size() * (sizeof(ServerName) + 2 * node_bytes + max_identifier_bytes) +
+         members.local_joined.size() * sizeof(UserNid);
 }
 
 void MemberListCache::Indexed::set(RoomReader::Member member) {
   const auto [place, added] = places.try_emplace(member.user, members.all.size());
-  if (added)
+  if (added) {
     members.all.emplace_back();
-  else
+    id_bytes += causeway::heap_bytes(member.user.str());
+  } else {
     count(members.all[place->second], false);
+  }
   count(member, true);
   members.all[place->second] = std::move(member);
 }

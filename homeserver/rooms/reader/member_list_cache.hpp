@@ -25,9 +25,11 @@ class MemberListCache {
     std::unordered_map<UserId, std::size_t> places;          // in members.all
     std::unordered_map<std::string, std::size_t> on_server;  // how many have joined from there
     std::int32_t state_version = 0;                          // of the main line
+    std::size_t id_bytes = 0;                                // what the names of all hold outside themselves
 
     void set(RoomReader::Member member);
     void set_local(UserNid user, bool joined);
+    std::size_t heap_bytes() const;
 
    private:
     void count(const RoomReader::Member& member, bool in);

@@ -43,7 +43,8 @@ void apply(MembershipCache::List& list, const MembershipChange& change, StreamPo
 MembershipCache::MembershipCache(db::Database& database)
     : database_(database),
       users_(
-          max_bytes, [this](UserNid user) { return load(user); }, bytes_of) {}
+          max_bytes, [this](UserNid user) { return load(user); },
+          [](UserNid, const List& list) { return bytes_of(list); }) {}
 
 Task<std::shared_ptr<const MembershipCache::List>> MembershipCache::of_user(UserNid user) {
   return users_.get(user);

@@ -6,8 +6,8 @@ namespace causeway {
 
 namespace {
 
-constexpr std::size_t max_rooms = 50'000;
-constexpr std::size_t max_room_ids = 100'000;
+constexpr std::size_t max_room_bytes = 24 << 20;
+constexpr std::size_t max_room_id_bytes = 24 << 20;
 
 std::shared_ptr<RoomInfo> to_info(const db::RoomRow& row) {
   auto info = std::make_shared<RoomInfo>();
@@ -45,8 +45,14 @@ void advance(RoomInfo& info, const WriteUnit& unit) {
 
 RoomCache::RoomCache(db::Database& database)
     : database_(database),
-      rooms_(max_rooms, [this](RoomNid nid) { return load(nid); }),
-      nids_(max_room_ids, [this](RoomId id) { return find_nid(std::move(id)); }) {}
+      rooms_(
+          max_room_bytes, [this](RoomNid nid) { return load(nid); },
+          [](RoomNid, const RoomInfo& info) {
+            return heap_bytes(info.id.str()) + info.extremities.size() * sizeof(EventNid);
+          }),
+      nids_(
+          max_room_id_bytes, [this](RoomId id) { return find_nid(std::move(id)); },
+          [](const RoomId& id, RoomNid) { return 2 * heap_bytes(id.str()); }) {}
 
 Task<RoomInfoPtr> RoomCache::room(RoomId id) {
   const auto nid = co_await nids_.get(std::move(id));

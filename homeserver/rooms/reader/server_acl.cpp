@@ -9,7 +9,7 @@ namespace causeway {
 
 namespace {
 
-constexpr std::size_t max_rooms = 20'000;
+constexpr std::size_t max_bytes = 16 << 20;
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -51,9 +51,21 @@ bool ServerAcl::allows(const ServerName& server) const {
 }
 
 ServerAclCache::ServerAclCache(RoomCache& rooms, Interner& interner, EventStore& events, StateStore& states)
-    : rooms_(rooms), interner_(interner), events_(events), states_(states), acls_(max_rooms, [this](RoomNid nid) {
-        return load(nid);
-      }) {}
+    : rooms_(rooms),
+      interner_(interner),
+      events_(events),
+      states_(states),
+      acls_(
+          max_bytes, [this](RoomNid nid) { return load(nid); },
+          [](RoomNid, const ServerAcl& acl) { return acl.heap_bytes(); }) {}
+
+std::size_t ServerAcl::heap_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto* list : {&allow_, &deny_})
+    for (const std::string& pattern : *list)
+      bytes += sizeof(pattern) + causeway::heap_bytes(pattern);
+  return bytes;
+}
 
 Task<bool> ServerAclCache::allows(ServerName server, RoomNid room) {
   const auto acl = co_await acls_.get(room);

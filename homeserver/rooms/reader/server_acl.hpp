@@ -17,6 +17,7 @@ class ServerAcl {
   ServerAcl() = default;  // no such event: allows all
   explicit ServerAcl(const boost::json::object& content);
   bool allows(const ServerName& server) const;
+  std::size_t heap_bytes() const;
 
  private:
   bool exists_ = false;

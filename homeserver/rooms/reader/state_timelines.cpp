@@ -13,7 +13,7 @@ namespace causeway {
 
 namespace {
 
-constexpr std::size_t max_visibility_spans_held = 100'000;  // over all rooms
+constexpr std::size_t max_visibility_bytes = 8 << 20;  // over all rooms
 constexpr std::int32_t last_version = std::numeric_limits<std::int32_t>::max();
 
 bool on_main_line(const StoredEvent& event) {
@@ -44,8 +44,8 @@ StateTimelines::StateTimelines(db::Database& database, Interner& interner, Event
       events_(events),
       states_(states),
       visibility_(
-          max_visibility_spans_held, [this](RoomNid room) { return load_visibility(room); },
-          [](const auto& timeline) { return 1 + timeline.size(); }) {}
+          max_visibility_bytes, [this](RoomNid room) { return load_visibility(room); },
+          [](RoomNid, const auto& timeline) { return timeline.size() * sizeof(timeline.front()); }) {}
 
 void StateTimelines::committed(const WriteUnit& unit) {
   if (unit.new_room) visibility_.drop(unit.room);

@@ -27,19 +27,25 @@ std::optional<std::string> find_account_data(Connection& connection, UserNid use
   return rows.empty() ? std::nullopt : std::optional<std::string>(read_bytes(rows[0][0]));
 }
 
-std::size_t count_account_data(Connection& connection, UserNid user, RoomNid room, std::size_t limit) {
-  const auto rows = connection.exec(
-      "select count(*) from (select from account_data where user_nid = $1 and room_nid = $2 limit $3) found", user,
-      room, limit);
-  return rows[0][0].as<std::size_t>();
+std::int64_t account_data_use(Connection& connection, UserNid user) {
+  const auto rows = connection.exec("select bytes from account_data_use where user_nid = $1", user);
+  return rows.empty() ? 0 : rows[0][0].as<std::int64_t>();
+}
+
+void bound_account_data(Connection& connection, std::size_t bytes) {
+  connection.exec(
+      "insert into account_data_bound (bytes) values ($1) on conflict (only_row) do update set bytes = excluded.bytes",
+      bytes);
 }
 
 std::vector<AccountData> account_data_changed(Connection& connection, UserNid user, StreamPosition since,
-                                              StreamPosition until, std::size_t limit) {
+                                              StreamPosition until, std::size_t max_bytes) {
   const auto rows = connection.exec(
-      "select room_nid, type, content, position from account_data "
-      "where user_nid = $1 and position > $2 and position <= $3 order by position limit $4",
-      user, since, until, limit);
+      "select room_nid, type, content, position from ("
+      "  select *, sum(account_data_bytes(type, content)) over (order by position desc) as bytes from account_data"
+      "  where user_nid = $1 and position > $2 and position <= $3) newest "
+      "where bytes <= $4 order by position",
+      user, since, until, max_bytes);
   return read_account_data(rows);
 }
 
@@ -53,11 +59,13 @@ std::vector<AccountData> global_account_data(Connection& connection, UserNid use
 }
 
 std::vector<AccountData> account_data_of_rooms(Connection& connection, UserNid user, const std::vector<RoomNid>& rooms,
-                                               StreamPosition until, std::size_t limit) {
+                                               StreamPosition until, std::size_t max_bytes) {
   const auto rows = connection.exec(
-      "select room_nid, type, content, position from account_data "
-      "where user_nid = $1 and room_nid = any($2::bigint[]) and position <= $3 limit $4",
-      user, int_array_of(rooms), until, limit);
+      "select room_nid, type, content, position from ("
+      "  select *, sum(account_data_bytes(type, content)) over (order by position desc) as bytes from account_data"
+      "  where user_nid = $1 and room_nid = any($2::bigint[]) and position <= $3) newest "
+      "where bytes <= $4",
+      user, int_array_of(rooms), until, max_bytes);
   return read_account_data(rows);
 }
 

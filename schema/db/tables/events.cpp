@@ -1,5 +1,8 @@
 #include "schema/db/tables/events.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 namespace causeway::db {
 
 namespace {
@@ -71,9 +74,18 @@ std::string event_id_array(std::span<const EventId> ids) {
   return bytea_array(raw);
 }
 
+// In parts, so that what the database sends at once is bounded however large the events are.
 std::vector<EventRow> events_by_nid(Connection& connection, std::span<const EventNid> nids) {
-  return read_events(
-      connection.exec(SELECT_EVENTS FROM_EVENTS "where e.event_nid = any($1::bigint[])", int_array_of(nids)));
+  constexpr std::size_t at_once = 256;
+  std::vector<EventRow> events;
+  events.reserve(nids.size());
+  for (std::size_t first = 0; first < nids.size(); first += at_once) {
+    const auto some = nids.subspan(first, std::min(at_once, nids.size() - first));
+    auto rows = read_events(
+        connection.exec(SELECT_EVENTS FROM_EVENTS "where e.event_nid = any($1::bigint[])", int_array_of(some)));
+    std::ranges::move(rows, std::back_inserter(events));
+  }
+  return events;
 }
 
 std::vector<EventRow> events_by_id(Connection& connection, std::span<const EventId> ids) {
@@ -89,16 +101,19 @@ std::vector<EventRow> live_events(Connection& connection, RoomNid room, StreamPo
                                      room, since, until, limit));
 }
 
-std::vector<EventRow> live_events(Connection& connection, std::span<const TimelineSpan> spans, std::size_t limit) {
+std::vector<EventRow> live_events(Connection& connection, std::span<const TimelineSpan> spans, std::size_t limit,
+                                  std::size_t max_bytes) {
   return read_events(connection.exec(
       SELECT_EVENTS
       "from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as span (room, since, until) cross join lateral ("
-      "  select * from events as e where e.room_nid = span.room and e.anchor > span.since and e.anchor <= span.until"
-      "  and e.sub = 0 " SHOWN
-      "  order by e.anchor desc, e.sub desc limit $4) as e "
-      "join rooms r on r.room_nid = e.room_nid order by e.room_nid, e.anchor desc",
+      "  select *, sum(octet_length(newest.json)) over (order by newest.anchor desc) - octet_length(newest.json) as"
+      "  newer_bytes from ("
+      "    select * from events as e where e.room_nid = span.room and e.anchor > span.since and e.anchor <= span.until"
+      "    and e.sub = 0 " SHOWN
+      "    order by e.anchor desc, e.sub desc limit $4) as newest) as e "
+      "join rooms r on r.room_nid = e.room_nid where e.newer_bytes <= $5 order by e.room_nid, e.anchor desc",
       int_array_of(spans, &TimelineSpan::room), int_array_of(spans, &TimelineSpan::since),
-      int_array_of(spans, &TimelineSpan::until), limit));
+      int_array_of(spans, &TimelineSpan::until), limit, max_bytes));
 }
 
 // A page of the timeline: `beyond` compares with the place where it begins, `nearest` is the direction of the order.

@@ -49,7 +49,10 @@ struct TimelineSpan {
   RoomNid room{};
   StreamPosition since = 0, until = 0;
 };
-std::vector<EventRow> live_events(Connection& connection, std::span<const TimelineSpan> spans, std::size_t limit);
+// Of each room no more than `limit` and than hold so many bytes of JSON together; those that are beyond both, but the
+// newest of these, are left out. That one tells that there are more.
+std::vector<EventRow> live_events(Connection& connection, std::span<const TimelineSpan> spans, std::size_t limit,
+                                  std::size_t max_bytes);
 //   after or before a place (exclusive), the nearest first; events that came late where they belong.
 std::vector<EventRow> events_after(Connection& connection, RoomNid room, StreamPosition anchor, std::int32_t sub,
                                    std::size_t limit);

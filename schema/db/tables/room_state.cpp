@@ -47,19 +47,34 @@ std::vector<StateEntry> state_at(Connection& connection, RoomNid room, std::int3
   return read_entries(connection.exec(sql.c_str(), room, line, version, max_state_entries + 1));
 }
 
-std::vector<std::vector<StateEntry>> main_line_states(Connection& connection, std::span<const MainLinePlace> places) {
-  const auto rows = connection.exec(
-      "select r.state_key_nid, r.event_nid, asked.place "
-      "from unnest($1::bigint[], $2::int[]) with ordinality as asked (room, version, place) "
-      "join room_state r on r.room_nid = asked.room and r.line = 0"
-      "  and r.from_version <= asked.version and r.to_version > asked.version "
-      "where r.event_nid <> 0 limit $3",
-      int_array_of(places, &MainLinePlace::room), int_array_of(places, &MainLinePlace::version), max_state_entries + 1);
-  const auto entries = read_entries(rows);
-  std::vector<std::vector<StateEntry>> states(places.size());
-  for (std::size_t i = 0; i < entries.size(); ++i)
-    states[static_cast<std::size_t>(read_int(rows[static_cast<pqxx::result::size_type>(i)][2])) - 1].push_back(
-        entries[i]);
+std::vector<std::vector<StateEntry>> main_line_states(Connection& connection, std::span<const MainLinePlace> places,
+                                                      std::int64_t at_once) {
+  std::vector<std::vector<StateEntry>> states;
+  states.reserve(places.size());
+  while (states.size() < places.size()) {
+    const auto left = places.subspan(states.size());
+    const auto rows = connection.exec(
+        "select r.state_key_nid, r.event_nid, asked.place "
+        "from unnest($1::bigint[], $2::int[]) with ordinality as asked (room, version, place) "
+        "join room_state r on r.room_nid = asked.room and r.line = 0"
+        "  and r.from_version <= asked.version and r.to_version > asked.version "
+        "where r.event_nid <> 0 order by asked.place limit $3",
+        int_array_of(left, &MainLinePlace::room), int_array_of(left, &MainLinePlace::version), at_once + 1);
+    // The last one may have been cut off.
+    std::size_t complete = left.size();
+    if (static_cast<std::int64_t>(rows.size()) > at_once) complete = rows[rows.size() - 1][2].as<std::size_t>() - 1;
+    if (complete == 0) {
+      states.push_back(state_at(connection, left.front().room, 0, left.front().version));
+      continue;
+    }
+    const std::size_t before = states.size();
+    states.resize(before + complete);
+    for (const auto& row : rows) {
+      const std::size_t place = row[2].as<std::size_t>();
+      if (place > complete) break;
+      states[before + place - 1].emplace_back(read_int<StateKeyNid>(row[0]), read_int<EventNid>(row[1]));
+    }
+  }
   return states;
 }
 

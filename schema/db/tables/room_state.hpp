@@ -18,8 +18,10 @@ namespace causeway::db {
 
 using StateEntry = std::pair<StateKeyNid, EventNid>;
 
-// More entries than any room's state has; reading more throws std::length_error.
+// More entries than any room's state has; reading more of one room throws std::length_error.
 inline constexpr std::int64_t max_state_entries = 5'000'000;
+// So many are read in one statement, whatever number of rooms they are of.
+inline constexpr std::int64_t state_entries_at_once = 500'000;
 
 // Every key that is set there, with its holder. In no order.
 std::vector<StateEntry> state_at(Connection& connection, RoomNid room, std::int32_t line, std::int32_t version);
@@ -29,7 +31,8 @@ struct MainLinePlace {
   RoomNid room{};
   std::int32_t version = 0;
 };
-std::vector<std::vector<StateEntry>> main_line_states(Connection& connection, std::span<const MainLinePlace> places);
+std::vector<std::vector<StateEntry>> main_line_states(Connection& connection, std::span<const MainLinePlace> places,
+                                                      std::int64_t at_once = state_entries_at_once);
 
 // The holders of some keys there, in the order asked; 0 where a key is not set.
 std::vector<EventNid> state_holders(Connection& connection, RoomNid room, std::int32_t line, std::int32_t version,

@@ -1,5 +1,7 @@
 #include "schema/db/tables/room_timelines.hpp"
 
+#include <stdexcept>
+
 namespace causeway::db {
 
 std::vector<StateSpan> main_line_spans(Connection& connection, RoomNid room, std::span<const StateKeyNid> keys,
@@ -31,20 +33,47 @@ std::vector<NameRow> current_names(Connection& connection, std::span<const RoomN
   return out;
 }
 
-std::vector<MemberRow> current_members(Connection& connection, std::span<const RoomNid> rooms) {
-  const auto rows = connection.exec(
-      "select r.room_nid, r.state_version, k.state_key, s.event_nid, e.json from rooms r "
-      "join room_state s using (room_nid) join state_keys k using (state_key_nid) "
-      "join events e on e.event_nid = s.event_nid "
-      "where r.room_nid = any($1::bigint[]) and s.line = 0 and s.to_version = 2147483647 "
-      "and k.type = 'm.room.member' limit $2",
-      int_array_of(rooms), max_members);
-  std::vector<MemberRow> out;
-  out.reserve(rows.size());
-  for (const auto& row : rows)
-    out.push_back({read_int<RoomNid>(row[0]), row[1].as<std::int32_t>(), read_bytes(row[2]), read_int<EventNid>(row[3]),
-                   read_bytes(row[4])});
-  return out;
+namespace {
+
+// A string as JSON writes it.
+std::optional<Membership> read_membership(const pqxx::field& field) {
+  const std::string_view text(field.c_str(), field.size());
+  if (text.size() < 2 || !text.starts_with('"') || !text.ends_with('"')) return std::nullopt;
+  return parse_membership(text.substr(1, text.size() - 2));
+}
+
+}  // namespace
+
+// The membership is read here, so that no event has to be brought over for it. PostgreSQL refuses JSON with U+0000, so
+// that is replaced; where a backslash comes before it that is a change of other text, which is not looked at.
+std::size_t current_members(Connection& connection, std::span<const RoomNid> rooms, std::size_t at_once,
+                            std::vector<MemberRow>& members) {
+  members.clear();
+  const auto read = [&](std::span<const RoomNid> some, std::size_t limit) {
+    return connection.exec(
+        "select asked.place, r.room_nid, r.state_version, k.state_key, s.event_nid,"
+        "  replace(convert_from(e.json, 'UTF8'), '\\u0000', '\\ufffd')::json -> 'content' -> 'membership' "
+        "from unnest($1::bigint[]) with ordinality as asked (room, place) join rooms r on r.room_nid = asked.room "
+        "join room_state s using (room_nid) join state_keys k using (state_key_nid) "
+        "join events e on e.event_nid = s.event_nid "
+        "where s.line = 0 and s.to_version = 2147483647 and k.type = 'm.room.member' order by asked.place limit $2",
+        int_array_of(some), limit);
+  };
+  std::size_t complete = rooms.size();
+  auto rows = read(rooms, at_once + 1);
+  if (rows.size() > at_once) complete = rows[rows.size() - 1][0].as<std::size_t>() - 1;
+  if (complete == 0) {
+    rows = read(rooms.first(1), max_members + 1);
+    if (rows.size() > max_members) throw std::length_error("a room has more members than this server reads");
+    complete = 1;
+  }
+  members.reserve(rows.size());
+  for (const auto& row : rows) {
+    if (row[0].as<std::size_t>() > complete) break;
+    members.push_back({read_int<RoomNid>(row[1]), row[2].as<std::int32_t>(), read_bytes(row[3]),
+                       read_int<EventNid>(row[4]), read_membership(row[5])});
+  }
+  return complete;
 }
 
 }  // namespace causeway::db
