@@ -3,9 +3,11 @@
 import pytest
 
 from fake_homeserver import enc
-from scene import has_event, visible, wait_for_members
+from scene import at_once, has_event, visible, wait_for_members
 from servers import ok
 from waiting import wait_until
+
+BOTH_NEW = [(11, "synapse"), (12, "synapse"), (12, "causeway"), (10, "causeway")]
 
 
 def test_history_of_before_the_join_is_paged_through(scene):
@@ -40,3 +42,21 @@ def test_history_that_is_for_members_alone_is_not_shown_to_who_came_later(scene)
     back = scene.guest.send(room, "back")
     wait_until(lambda: has_event(scene.maker, room, back), pause=0.1)
     assert missed in visible(scene.maker, room) and missed not in visible(scene.guest, room)
+
+
+@pytest.mark.rooms(of=BOTH_NEW)
+def test_a_private_room_goes_on_after_its_past_was_read_and_both_sides_wrote_at_once(scene):
+    room = scene.room(preset="private_chat", invite=[scene.guest.user_id])
+    wait_until(lambda: room in scene.guest.sync().get("rooms", {}).get("invite", {}))
+    scene.guest.join(room, server_name=scene.home.name, via=scene.home.name)
+    visible(scene.guest, room)
+    levels = ok(scene.maker.get(f"/rooms/{enc(room)}/state/m.room.power_levels"))
+    scene.maker.set_state(room, "m.room.power_levels", {**levels, "users": {**levels["users"], scene.guest.user_id: 50}})
+    scene.agree(room)
+    for turn in range(3):
+        at_once(lambda: scene.maker.set_state(room, "m.room.topic", {"topic": f"the maker's {turn}"}),
+                lambda: scene.guest.set_state(room, "m.room.topic", {"topic": f"the guest's {turn}"}))
+        scene.agree(room)
+    other = scene.shared_room()
+    scene.guest.send(other, "and in other rooms, too")
+    scene.agree(other)

@@ -25,7 +25,7 @@ def last_membership(listener, room, user):
     return of_user[-1]["content"]["membership"] if of_user else None
 
 
-@pytest.mark.parametrize("server_is_there", [True], ids=["not_the_first_of_its_server"])
+@pytest.mark.parametrize("server_is_there", [False, True], ids=["first_of_its_server", "not_the_first_of_its_server"])
 def test_invites_are_taken_declined_and_withdrawn(scene, server_is_there):
     room = scene.room(name="Private")
     taker, decliner, unwanted = scene.guest, scene.away.register(), scene.away.register()
