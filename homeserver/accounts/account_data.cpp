@@ -35,7 +35,7 @@ Task<std::shared_ptr<std::int64_t>> AccountService::Impl::load_account_data_use(
   co_return std::make_shared<std::int64_t>(bytes);
 }
 
-// The commit is what enforces this (migrations/0010_account_data_use.sql); but a refusal there costs everybody in its
+// The commit is what enforces this (migrations/0013_account_data_use.sql); but a refusal there costs everybody in its
 // batch a round trip.
 Task<Result<>> AccountService::Impl::reserve(AccountDataGrowth& growth, AccountDataKey key, std::size_t new_bytes) {
   const auto held = co_await account_data.get(key);

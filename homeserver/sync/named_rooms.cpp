@@ -7,7 +7,7 @@ namespace causeway {
 
 namespace {
 
-constexpr std::size_t max_rooms = 100'000;
+constexpr std::size_t max_bytes = 16u << 20;
 
 bool says_something(std::string_view type, const json::object& content) {
   return !json::find_string(content, type == "m.room.name" ? "name" : "alias").value_or("").empty();
@@ -22,7 +22,7 @@ bool says_something(const std::string& event_json) {
 }  // namespace
 
 NamedRooms::NamedRooms(db::Database& database, Interner& interner)
-    : database_(database), interner_(interner), rooms_(max_rooms, [this](RoomNid room) -> Task<std::shared_ptr<bool>> {
+    : database_(database), interner_(interner), rooms_(max_bytes, [this](RoomNid room) -> Task<std::shared_ptr<bool>> {
         std::vector<RoomNid> one(1, room);
         auto loaded = co_await load(std::move(one));
         co_return std::move(loaded.front().second);

@@ -22,7 +22,7 @@ struct AccountData {
 // The content; none when it was never set.
 std::optional<std::string> find_account_data(Connection& connection, UserNid user, RoomNid room,
                                              const std::string& type);
-// What a row counts for, and what all the rows of the user do (migrations/0010_account_data_use.sql).
+// What a row counts for, and what all the rows of the user do (migrations/0013_account_data_use.sql).
 inline constexpr std::size_t account_data_row_bytes = 256;
 inline std::size_t account_data_bytes(std::string_view type, std::string_view content_json) {
   return account_data_row_bytes + type.size() + content_json.size();
