@@ -76,6 +76,7 @@ class ApiKit : public AccountsKit {
     request.path_parameters = match.parameters;
     if (match.route->auth == http::Auth::access_token) {
       if (token.empty()) return reply_of(make_error(ErrorCode::missing_token, "no token"));
+      request.headers["authorization"] = "Bearer " + token;
       const auto requester = authenticate(token);
       if (!requester) return reply_of(requester.error());
       request.requester = *requester;
