@@ -12,7 +12,6 @@
 #include "homeserver/rooms/forked_state.hpp"
 #include "homeserver/rooms/late_events.hpp"
 #include "homeserver/rooms/room_service_impl.hpp"
-#include "schema/db/tables/events.hpp"
 #include "schema/events/signing.hpp"
 
 namespace causeway {
@@ -46,7 +45,7 @@ bool in_timeline(const StoredEvent& event, const RoomHead& head) {
 // What is missing behind an event that is not shown is missing behind the next one that is.
 bool is_behind_gap(const std::vector<EventId>& missing_prev, const std::vector<StoredEventPtr>& prev) {
   return !missing_prev.empty() || std::ranges::any_of(prev, [](const StoredEventPtr& event) {
-    return event->has(db::behind_gap) && !event->is_shown();
+    return event->has(db::EventFlags::behind_gap) && !event->is_shown();
   });
 }
 
@@ -346,7 +345,7 @@ Task<RoomService::Impl::Appended> RoomService::Impl::judge_and_append(RoomHead& 
   }
   mark(*stored, around, result);
   if (!stored->has(db::EventFlags::rejected)) co_await apply_waiting_redactions(head, unit, stored, redactions);
-  if (is_behind_gap(around.missing_prev, around.prev)) stored->flags = stored->flags | db::behind_gap;
+  if (is_behind_gap(around.missing_prev, around.prev)) stored->flags = stored->flags | db::EventFlags::behind_gap;
 
   const bool at_tip = around.at_tip && result == Received::accepted;
   Result<> placed;

@@ -6,7 +6,6 @@
 #include "homeserver/rooms/outlier_judgement.hpp"
 #include "homeserver/rooms/room_service_impl.hpp"
 #include "homeserver/runtime/phase_timer.hpp"
-#include "schema/db/tables/events.hpp"
 
 namespace causeway {
 
@@ -146,7 +145,7 @@ Task<Result<>> RoomService::Impl::start_from_snapshot(RoomLock lock, const Remot
   auto judged = co_await judge(head, forked, *stored, around.auth);
   if (judged.result != Received::accepted)
     co_return make_error(ErrorCode::forbidden, "The room's state does not allow the join: " + judged.reason);
-  if (!around.missing_prev.empty()) stored->flags = stored->flags | db::behind_gap;
+  if (!around.missing_prev.empty()) stored->flags = stored->flags | db::EventFlags::behind_gap;
   // What this server knew of the room before it left is history; the room goes on from the join.
   head.extremities.clear();
   co_await builder.append(head, *unit, stored);

@@ -39,11 +39,11 @@ constexpr Member topic[] = {{"topic", Form::text}};
 constexpr Member avatar[] = {{"url", Form::text_or_null}};
 constexpr Member encryption[] = {{"algorithm", Form::text}};
 constexpr Member tombstone[] = {{"body", Form::text}, {"replacement_room", Form::text}};
-constexpr Member member[] = {{"membership", Form::text, true},
-                             {"displayname", Form::text_or_null},
-                             {"avatar_url", Form::text_or_null},
-                             {"reason", Form::text_or_null},
-                             {"is_direct", Form::boolean}};
+constexpr Member room_member[] = {{"membership", Form::text, true},
+                                  {"displayname", Form::text_or_null},
+                                  {"avatar_url", Form::text_or_null},
+                                  {"reason", Form::text_or_null},
+                                  {"is_direct", Form::boolean}};
 constexpr Member third_party_invite[] = {{"display_name", Form::text},
                                          {"key_validity_url", Form::text},
                                          {"public_key", Form::text},
@@ -69,7 +69,7 @@ constexpr StateType types[] = {
     {"m.room.avatar", avatar},
     {"m.room.encryption", encryption},
     {"m.room.tombstone", tombstone},
-    {"m.room.member", member, true},
+    {"m.room.member", room_member, true},
     {"m.room.third_party_invite", third_party_invite, true},
 };
 

@@ -2,7 +2,6 @@
 #include "homeserver/rooms/reader/history_visibility.hpp"
 #include "homeserver/stream/event_bytes.hpp"
 #include "homeserver/sync/sync_builder.hpp"
-#include "schema/db/tables/events.hpp"
 
 namespace causeway {
 
@@ -61,7 +60,7 @@ Task<> SyncBuilder::read_pages(std::vector<Reading> open, std::size_t limit) {
       const auto& events = reading.last.events;
       for (auto event = events.rbegin(); event != events.rend() && !reading.at_gap; ++event) {
         if (wanted_in_timeline(**event)) reading.newest_first.push_back(*event);
-        reading.at_gap = (*event)->has(db::behind_gap);
+        reading.at_gap = (*event)->has(db::EventFlags::behind_gap);
       }
       if (!events.empty()) reading.until = events.front()->position() - 1;
       finish_timeline(reading, limit);

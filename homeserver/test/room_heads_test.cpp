@@ -55,8 +55,11 @@ TEST_F(RoomHeadsTest, rooms_that_do_not_exist_take_no_place_and_push_nothing_out
   }
   for (int i = 0; i < 1'000; ++i) {
     EXPECT_EQ(heads.find(invented(i)), nullptr);
-    if (i % 2 == 0) EXPECT_FALSE(enter(invented(i)));
-    if (i % 2 == 1) EXPECT_NE(heads.slot(invented(i)), nullptr);
+    if (i % 2 == 0) {
+      EXPECT_FALSE(enter(invented(i)));
+    } else {
+      EXPECT_NE(heads.slot(invented(i)), nullptr);
+    }
     EXPECT_EQ(heads.find(invented(i)), nullptr) << "nobody holds it any more";
   }
   EXPECT_EQ(heads.kept(), max_rooms);

@@ -1,4 +1,4 @@
--- Live events behind which history was missing when they came: flag 128 (behind_gap in schema/db/tables/events.hpp). They still
+-- Live events behind which history was missing when they came: flag 128 (EventFlags::behind_gap). They still
 -- name what is missing, or it has been fetched since and stands before them.
 update events e set flags = e.flags | 128
   from (select later_event_nid as nid from gaps

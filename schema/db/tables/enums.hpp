@@ -16,6 +16,9 @@ enum class EventFlags : std::int16_t {
   hash_mismatch = 16,  // arrived with a wrong content hash: stored redacted
   withheld = 32,       // not shown to clients: a redaction that is not applied (yet), an event that merges
   unjudged = 64,       // an outlier of which nothing was checked, as what it cites was not here: proves nothing
+  // A live event that came while events before it were missing: a timeline from before it to it is not whole, also when
+  // what was missing has been fetched since.
+  behind_gap = 128,
 };
 constexpr EventFlags operator|(EventFlags a, EventFlags b) {
   return static_cast<EventFlags>(static_cast<std::int16_t>(a) | static_cast<std::int16_t>(b));

@@ -82,10 +82,6 @@ std::vector<EventRow> redactions_of(Connection& connection, std::span<const Even
 // Of each target that was redacted, one redaction that was applied. In no order.
 std::vector<std::pair<EventId, EventNid>> applied_redactions(Connection& connection, std::span<const EventId> targets);
 
-// One more of EventFlags (128): it came while events before it were missing, and had not been told by then. A
-// timeline that goes on from before it to it is not whole, also when what was missing has been fetched since.
-inline constexpr EventFlags behind_gap{128};
-
 // Events named by others that are not here, those named by the last of the timeline first. With the place of who names
 // them.
 struct GapRow {
