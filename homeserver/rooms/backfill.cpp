@@ -37,14 +37,10 @@ Task<std::vector<EventId>> not_here(EventStore& events, std::vector<EventId> ids
 Task<std::vector<ServerName>> servers_to_ask(RoomReader& reader, RoomNid room, ServerName self, ServerName first) {
   auto members = co_await reader.members(room);
   std::vector<ServerName> servers;
-  for (const auto& server : members->joined_servers) {
-    if (server == self) continue;
-    if (server == first)
-      servers.insert(servers.begin(), server);
-    else
-      servers.push_back(server);
-  }
-  if (servers.size() > max_servers) servers.resize(max_servers, first);
+  if (first != self && std::ranges::find(members->joined_servers, first) != members->joined_servers.end())
+    servers.push_back(first);
+  for (const auto& server : members->joined_servers)
+    if (server != self && server != first && servers.size() < max_servers) servers.push_back(server);
   co_return servers;
 }
 

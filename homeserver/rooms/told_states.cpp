@@ -90,16 +90,18 @@ Task<Result<std::vector<StateMapPtr>>> RoomService::Impl::told_states(const Room
 Task<> RoomService::Impl::apply_told(RoomNid room, StateMap& state, const ToldState& told) {
   auto stored = co_await services.events.by_id(told.of);
   const bool is_judged = stored && !stored->has(db::EventFlags::unjudged);
-  if (!is_judged && told.event && told.event->event()->is_state()) {
-    const bool allowed = co_await is_allowed_by(state, told.event->event());
-    if (!allowed) co_return;
+  if (!is_judged && !told.event) co_return;
+  const EventPtr event = is_judged ? stored->event : told.event->event();
+  if (!event->is_state()) co_return;
+  const bool allowed = co_await is_allowed_by(state, event);
+  if (!allowed) co_return;
+  if (!is_judged) {
     std::vector<VerifiedEvent> one(1, *told.event);
     auto outliers = co_await store_outliers(room, std::move(one), std::nullopt);
-    if (outliers && outliers->known.contains(told.of)) stored = outliers->known.at(told.of);
+    if (!outliers || !outliers->known.contains(told.of)) co_return;
+    stored = outliers->known.at(told.of);
   }
-  if (!stored || stored->room != room || !stored->key || !stored->counts()) co_return;
-  const bool allowed = co_await is_allowed_by(state, stored->event);
-  if (allowed) state[*stored->key] = stored->nid;
+  if (stored->room == room && stored->key && stored->counts()) state[*stored->key] = stored->nid;
 }
 
 Task<bool> RoomService::Impl::is_allowed_by(const StateMap& state, EventPtr event) {

@@ -154,10 +154,9 @@ Task<Result<std::string>> SyncService::sync(SyncRequest request) {
   if (!impl.lost_spans) co_await impl.read_lost_spans();
   const bool since_was_lost = since && impl.was_lost(*since);
   const bool at_once = !since || request.full_state || since_was_lost;
-  for (;;) {
+  for (bool waited = false;; waited = true) {
     const auto ticket = impl.s.notifier.ticket(nid);
-    // The ticket was taken before: a session that ends from here on wakes.
-    if (request.check_session) {
+    if (waited && request.check_session) {
       const auto open = co_await request.check_session();
       if (!open) co_return open.error();
     }
@@ -171,6 +170,11 @@ Task<Result<std::string>> SyncService::sync(SyncRequest request) {
         co_return reply;
       }
       since = builder.until();
+    }
+    // The ticket was taken before: a session that ends from here on wakes.
+    if (!waited && request.timeout.count() > 0 && request.check_session) {
+      const auto open = co_await request.check_session();
+      if (!open) co_return open.error();
     }
     const Waiting counted(impl.waiting);
     if (request.place) request.place->leave();

@@ -32,8 +32,8 @@ Result<OrderKey> parse_pagination_token(std::string_view text);
 
 struct SyncRequest {
   http::Requester requester;
-  // Whose session this is, asked again before and after each wait: the error that ends the request when the session
-  // has ended. None: it does not end.
+  // Whose session this is, asked again before the first wait and after each: the error that ends the request when the
+  // session has ended. None: it does not end.
   std::function<Task<Result<>>()> check_session;
   std::optional<std::string> since;
   std::chrono::milliseconds timeout{0};
