@@ -3,7 +3,7 @@
 
 #include "client-api/endpoint_tables.hpp"
 #include "client-api/room_requests.hpp"
-#include "homeserver/rooms/membership.hpp"
+#include "homeserver/rooms/members/membership.hpp"
 #include "schema/json/object_writer.hpp"
 
 namespace causeway::client_api {

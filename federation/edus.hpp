@@ -5,7 +5,7 @@
 
 #include <boost/json/object.hpp>
 
-#include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/runtime/metrics.hpp"
 #include "homeserver/sync/receipts.hpp"
 #include "homeserver/sync/typing.hpp"

@@ -4,8 +4,8 @@
 #include <set>
 #include <vector>
 
-#include "homeserver/rooms/event_store.hpp"
-#include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/events/event_store.hpp"
+#include "homeserver/rooms/reader/room_reader.hpp"
 
 namespace causeway::federation {
 

@@ -4,7 +4,7 @@
 
 #include <unordered_set>
 
-#include "homeserver/rooms/outlier_judgement.hpp"
+#include "homeserver/rooms/receiving/outlier_judgement.hpp"
 
 namespace causeway::federation {
 

@@ -4,7 +4,7 @@
 
 #include "federation/pdu_checker.hpp"
 #include "federation/signed_client.hpp"
-#include "homeserver/rooms/remote_servers.hpp"
+#include "homeserver/rooms/members/remote_servers.hpp"
 #include "homeserver/runtime/clock.hpp"
 
 namespace causeway::federation {

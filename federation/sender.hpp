@@ -9,7 +9,7 @@
 
 #include "federation/backoff.hpp"
 #include "federation/signed_client.hpp"
-#include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/sync/typing.hpp"
 
 namespace causeway::federation {

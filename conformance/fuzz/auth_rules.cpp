@@ -1,5 +1,5 @@
 // A small room, written by the input: events of few users, judged one after the other; what is allowed becomes state.
-#include "homeserver/rooms/auth_rules.hpp"
+#include "homeserver/rooms/auth/auth_rules.hpp"
 
 #include <fuzzer/FuzzedDataProvider.h>
 

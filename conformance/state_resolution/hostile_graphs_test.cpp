@@ -1,7 +1,7 @@
 // Graphs made to cost much: what state resolution does with them, in steps. A step is an event or an edge looked at.
 #include <gtest/gtest.h>
 
-#include "homeserver/rooms/state_resolution.hpp"
+#include "homeserver/rooms/resolution/state_resolution.hpp"
 
 namespace causeway::test {
 namespace {

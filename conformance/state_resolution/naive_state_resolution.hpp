@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "homeserver/rooms/auth_rules.hpp"
+#include "homeserver/rooms/auth/auth_rules.hpp"
 #include "schema/events/event.hpp"
 
 namespace causeway::test {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "conformance/state_resolution/simulated_room.hpp"
-#include "homeserver/rooms/state_resolution.hpp"
+#include "homeserver/rooms/resolution/state_resolution.hpp"
 
 namespace causeway::test {
 

@@ -10,8 +10,8 @@
 
 #include "homeserver/accounts/shared_secret_registration.hpp"
 #include "homeserver/accounts/uia.hpp"
+#include "homeserver/events/interner.hpp"
 #include "homeserver/http/server.hpp"
-#include "homeserver/rooms/interner.hpp"
 #include "homeserver/runtime/clock.hpp"
 #include "homeserver/runtime/cpu_pool.hpp"
 #include "homeserver/runtime/lanes.hpp"

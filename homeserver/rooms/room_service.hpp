@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "homeserver/http/message.hpp"
-#include "homeserver/rooms/remote_servers.hpp"
-#include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/rooms/members/remote_servers.hpp"
+#include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/runtime/clock.hpp"
 #include "homeserver/runtime/cpu_pool.hpp"
 #include "homeserver/runtime/lanes.hpp"

@@ -4,14 +4,14 @@
 #include <functional>
 #include <set>
 
-#include "homeserver/rooms/auth_state.hpp"
-#include "homeserver/rooms/carried_state.hpp"
-#include "homeserver/rooms/forked_state.hpp"
-#include "homeserver/rooms/outlier_judgement.hpp"
-#include "homeserver/rooms/room_builder.hpp"
-#include "homeserver/rooms/room_head.hpp"
+#include "homeserver/rooms/auth/auth_state.hpp"
+#include "homeserver/rooms/head/forked_state.hpp"
+#include "homeserver/rooms/head/room_builder.hpp"
+#include "homeserver/rooms/head/room_head.hpp"
+#include "homeserver/rooms/head/transaction_log.hpp"
+#include "homeserver/rooms/making/carried_state.hpp"
+#include "homeserver/rooms/receiving/outlier_judgement.hpp"
 #include "homeserver/rooms/room_service.hpp"
-#include "homeserver/rooms/transaction_log.hpp"
 #include "schema/db/tables/room_purges.hpp"
 
 namespace causeway {

@@ -1,6 +1,6 @@
 #include "homeserver/stream/stream_hub.hpp"
 
-#include "homeserver/stream/event_bytes.hpp"
+#include "homeserver/events/event_bytes.hpp"
 #include "schema/matrix/assert.hpp"
 
 namespace causeway {

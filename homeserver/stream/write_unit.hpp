@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "homeserver/rooms/state_map.hpp"
+#include "homeserver/events/state_map.hpp"
 #include "schema/db/tables/enums.hpp"
 #include "schema/events/event.hpp"
 

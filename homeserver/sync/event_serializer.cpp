@@ -4,7 +4,7 @@
 #include <map>
 #include <unordered_map>
 
-#include "homeserver/rooms/membership.hpp"
+#include "homeserver/rooms/members/membership.hpp"
 #include "homeserver/runtime/memory_use.hpp"
 #include "schema/json/object_writer.hpp"
 

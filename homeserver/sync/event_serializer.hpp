@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "homeserver/http/message.hpp"
-#include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/runtime/clock.hpp"
 #include "schema/events/client_event.hpp"
 

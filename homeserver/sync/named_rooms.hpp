@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "homeserver/rooms/interner.hpp"
+#include "homeserver/events/interner.hpp"
 #include "homeserver/runtime/loading_cache.hpp"
 #include "homeserver/stream/write_unit.hpp"
 #include "schema/db/database.hpp"

@@ -5,7 +5,7 @@
 
 #include <unordered_map>
 
-#include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/runtime/clock.hpp"
 #include "homeserver/stream/event_writer.hpp"
 

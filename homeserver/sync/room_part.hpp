@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/sync/receipts.hpp"
 
 namespace causeway {

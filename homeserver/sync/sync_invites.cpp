@@ -1,7 +1,7 @@
 // Rooms the user is invited to or has knocked on: as much of their state as lets the user recognise them.
 //
 // spec: client-server-api#stripped-state
-#include "homeserver/rooms/membership.hpp"
+#include "homeserver/rooms/members/membership.hpp"
 #include "homeserver/sync/sync_builder.hpp"
 
 namespace causeway {

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "homeserver/accounts/account_service.hpp"
-#include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/sync/event_serializer.hpp"
 #include "homeserver/sync/notifier.hpp"
 #include "homeserver/sync/receipts.hpp"

@@ -3,7 +3,7 @@
 // `state` is what changed between `since` and the start of the timeline, and whatever the timeline's own state events
 // do not bring about: with a fork resolved, or events filtered out, the state at the end is not what replaying the
 // timeline gives. `state_after` is what changed until the end of the timeline.
-#include "homeserver/stream/event_bytes.hpp"
+#include "homeserver/events/event_bytes.hpp"
 #include "homeserver/sync/sync_builder.hpp"
 
 namespace causeway {

@@ -1,6 +1,6 @@
 // The timelines in a /sync reply: of each room the newest events the client has not seen, in order of arrival.
+#include "homeserver/events/event_bytes.hpp"
 #include "homeserver/rooms/reader/history_visibility.hpp"
-#include "homeserver/stream/event_bytes.hpp"
 #include "homeserver/sync/sync_builder.hpp"
 
 namespace causeway {

@@ -12,7 +12,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/sync/notifier.hpp"
 #include "homeserver/sync/typing.hpp"
 #include "schema/matrix/account_data.hpp"

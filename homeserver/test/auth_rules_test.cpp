@@ -1,5 +1,5 @@
 // Every authorisation rule, in every room version: the cases of auth_rule_cases_*.cpp, and that none is missing.
-#include "homeserver/rooms/auth_rules.hpp"
+#include "homeserver/rooms/auth/auth_rules.hpp"
 
 #include <gtest/gtest.h>
 

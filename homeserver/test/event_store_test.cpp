@@ -1,8 +1,8 @@
-#include "homeserver/rooms/event_store.hpp"
+#include "homeserver/events/event_store.hpp"
 
 #include <gtest/gtest.h>
 
-#include "homeserver/rooms/interner.hpp"
+#include "homeserver/events/interner.hpp"
 #include "homeserver/test/support/stored_events.hpp"
 #include "homeserver/test/support/writer_kit.hpp"
 

@@ -1,4 +1,4 @@
-#include "homeserver/rooms/interner.hpp"
+#include "homeserver/events/interner.hpp"
 
 #include <gtest/gtest.h>
 

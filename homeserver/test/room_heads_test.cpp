@@ -1,7 +1,7 @@
 // Which heads of rooms stay in memory.
 #include <gtest/gtest.h>
 
-#include "homeserver/rooms/room_head.hpp"
+#include "homeserver/rooms/head/room_head.hpp"
 #include "homeserver/test/support/rooms_kit.hpp"
 
 namespace causeway::test {

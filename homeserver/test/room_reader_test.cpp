@@ -1,4 +1,4 @@
-#include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/rooms/reader/room_reader.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // Replacing a room: the old one's end and the new one's beginning, and what members take along.
 #include <gtest/gtest.h>
 
-#include "homeserver/rooms/carried_state.hpp"
+#include "homeserver/rooms/making/carried_state.hpp"
 #include "homeserver/test/support/rooms_kit.hpp"
 #include "schema/db/tables/account_data.hpp"
 #include "schema/json/json.hpp"

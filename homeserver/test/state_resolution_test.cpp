@@ -1,4 +1,4 @@
-#include "homeserver/rooms/state_resolution.hpp"
+#include "homeserver/rooms/resolution/state_resolution.hpp"
 
 #include <gtest/gtest.h>
 

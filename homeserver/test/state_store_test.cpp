@@ -1,5 +1,5 @@
 // The state timeline against naive full snapshots: rooms that fork, merge and get history from elsewhere, at random.
-#include "homeserver/rooms/state_store.hpp"
+#include "homeserver/events/state_store.hpp"
 
 #include <gtest/gtest.h>
 

@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <unordered_map>
 
-#include "homeserver/rooms/auth_state.hpp"
-#include "homeserver/rooms/state_resolution.hpp"
+#include "homeserver/rooms/auth/auth_state.hpp"
+#include "homeserver/rooms/resolution/state_resolution.hpp"
 #include "homeserver/test/support/room_kit.hpp"
 #include "schema/events/signing.hpp"
 

@@ -4,7 +4,7 @@
 #include <limits>
 #include <map>
 
-#include "homeserver/rooms/membership.hpp"
+#include "homeserver/rooms/members/membership.hpp"
 #include "schema/db/tables/room_servers.hpp"
 
 namespace causeway {

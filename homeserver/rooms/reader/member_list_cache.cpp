@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "homeserver/rooms/membership.hpp"
+#include "homeserver/rooms/members/membership.hpp"
 #include "schema/db/tables/memberships.hpp"
 #include "schema/db/tables/room_timelines.hpp"
 

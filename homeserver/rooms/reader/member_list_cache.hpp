@@ -3,7 +3,7 @@
 
 #include <unordered_map>
 
-#include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/runtime/loading_cache.hpp"
 
 namespace causeway {

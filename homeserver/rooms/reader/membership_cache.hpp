@@ -1,7 +1,7 @@
 // Which rooms a local user has to do with.
 #pragma once
 
-#include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/runtime/loading_cache.hpp"
 
 namespace causeway {

@@ -1,7 +1,7 @@
 // The committed heads of rooms.
 #pragma once
 
-#include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/runtime/loading_cache.hpp"
 
 namespace causeway {

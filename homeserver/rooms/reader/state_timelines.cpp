@@ -4,7 +4,7 @@
 #include <limits>
 #include <map>
 
-#include "homeserver/rooms/membership.hpp"
+#include "homeserver/rooms/members/membership.hpp"
 #include "schema/db/tables/room_timelines.hpp"
 #include "schema/json/json.hpp"
 #include "schema/matrix/assert.hpp"

@@ -4,7 +4,7 @@
 
 #include <boost/json/object.hpp>
 
-#include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/runtime/loading_cache.hpp"
 
 namespace causeway {

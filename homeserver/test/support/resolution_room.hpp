@@ -7,8 +7,8 @@
 #include <random>
 #include <set>
 
-#include "homeserver/rooms/auth_rules.hpp"
-#include "homeserver/rooms/state_resolution.hpp"
+#include "homeserver/rooms/auth/auth_rules.hpp"
+#include "homeserver/rooms/resolution/state_resolution.hpp"
 #include "homeserver/test/support/room_kit.hpp"
 
 namespace causeway::test {

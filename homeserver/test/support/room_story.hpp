@@ -4,7 +4,7 @@
 #include <map>
 #include <set>
 
-#include "homeserver/rooms/room_reader.hpp"
+#include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/runtime/metrics.hpp"
 #include "homeserver/stream/event_writer.hpp"
 #include "homeserver/test/support/room_kit.hpp"

@@ -1,0 +1,186 @@
+// Events of local users: idempotency, the room's lane, the commit.
+#include <spdlog/spdlog.h>
+
+#include "homeserver/rooms/making/state_content.hpp"
+#include "homeserver/rooms/room_service_impl.hpp"
+#include "schema/json/json.hpp"
+
+namespace causeway {
+
+namespace {
+
+// How often a request is built again when what it was built on failed.
+constexpr int max_attempts = 5;
+// That one event may add; each may be asked of another server.
+constexpr std::size_t max_new_aliases = 32;
+
+MatrixError not_in_room() {
+  return make_error(ErrorCode::forbidden, "You are not in this room.");
+}
+
+LocalDraft draft_of(SendEvent request) {
+  LocalDraft draft;
+  draft.sender = std::move(request.sender.user);
+  draft.sender_nid = request.sender.nid;
+  draft.type = std::move(request.type);
+  draft.state_key = std::move(request.state_key);
+  draft.content = std::move(request.content);
+  draft.redacts = std::move(request.redacts);
+  draft.timestamp = request.timestamp;
+  return draft;
+}
+
+// spec: client-server-api#put_matrixclientv3roomsroomidsendeventtypetxnid: `redacts` in the content is the event's
+// target.
+Result<> take_redacts(SendEvent& request) {
+  if (request.type != "m.room.redaction" || request.state_key) return {};
+  if (!request.redacts) {
+    auto named = json::optional_string(request.content, "redacts");
+    if (!named) return named.error();
+    if (!*named) return make_error(ErrorCode::missing_param, "'redacts' must name the event to redact.");
+    auto target = EventId::parse(**named);
+    if (!target) return target.error();
+    request.redacts = std::move(*target);
+  }
+  request.content.erase("redacts");
+  return {};
+}
+
+}  // namespace
+
+Task<Result<EventId>> RoomService::Impl::send(SendEvent request) {
+  if (auto taken = take_redacts(request); !taken) co_return taken.error();
+  if (!request.transaction_path || request.sender.device == DeviceNid{})
+    co_return co_await send_once(std::move(request), std::nullopt);
+  TransactionRecord record;
+  record.device = request.sender.device;
+  record.key = TransactionLog::key_of(*request.transaction_path);
+  record.transaction_id = request.transaction_id;
+  auto claim = co_await transactions.claim(record.device, record.key);
+  if (claim.earlier) co_return *claim.earlier;
+  auto result = co_await send_once(std::move(request), record);
+  claim.first->finish(result);
+  co_return result;
+}
+
+Task<Result<EventId>> RoomService::Impl::send_once(SendEvent request, std::optional<TransactionRecord> transaction) {
+  if (auto checked = co_await check_content(request); !checked) co_return checked.error();
+  if (request.type == "m.room.member" && request.state_key) co_return co_await send_member_event(std::move(request));
+  LocalDraft draft = draft_of(request);
+  auto job = [this, draft, transaction](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
+    auto sent = co_await append_event(head, unit, draft);
+    if (sent && transaction && !unit.events.empty()) {
+      unit.transaction = transaction;
+      unit.transaction->event = unit.events.back().stored->nid;
+    }
+    co_return sent;
+  };
+  co_return co_await commit_in_lane(std::move(request.room), std::move(job));
+}
+
+Task<Result<EventId>> RoomService::Impl::commit_in_lane(RoomId room, LocalJob job, Presence presence) {
+  // No event can name more; then it would not stand on the current state.
+  auto committed = co_await services.reader.room(room);
+  if (committed && committed->extremities.size() > max_prev_events) co_await merge_extremities(room);
+  for (int attempt = 1;; ++attempt) {
+    auto lock = co_await heads.enter(room);
+    if (!lock) co_return lock.error();
+    // A room that is unknown and one that is closed to the user look the same.
+    const bool in_it = lock->known() && (presence == Presence::not_needed || lock->head().in_room(services.self.name));
+    if (!in_it) co_return not_in_room();
+    auto unit = std::make_shared<WriteUnit>();
+    auto sent = co_await job(lock->head(), *unit);
+    if (!sent) co_return sent;
+    if (unit->events.empty()) {
+      // What is so already, perhaps by an event that is still on its way: told when that is committed.
+      const bool settled = co_await heads.settle(*lock);
+      if (settled) co_return sent;
+      if (attempt == max_attempts) co_return make_error(ErrorCode::unknown, 503, "The room is busy. Try again.");
+      continue;
+    }
+    auto written = co_await heads.commit(std::move(*lock), unit);
+    if (written) co_return sent;
+    if (written.failure() == WriteFailure::duplicate_transaction) {
+      auto earlier = co_await transactions.look_up(unit->transaction->device, unit->transaction->key);
+      if (earlier) co_return *earlier;
+    }
+    if (written.failure() != WriteFailure::stale_head) co_return written.error();
+    spdlog::info("room {}: built on a head that failed, attempt {}", room.str(), attempt);
+    if (attempt == max_attempts) co_return make_error(ErrorCode::unknown, 503, "The room is busy. Try again.");
+  }
+}
+
+Task<Result<EventId>> RoomService::Impl::append_event(RoomHead& head, WriteUnit& unit, LocalDraft draft) {
+  const bool is_redaction = draft.type == "m.room.redaction" && draft.redacts;
+  if (is_redaction) {
+    auto allowed = co_await may_send_redaction(head, draft.sender, *draft.redacts);
+    if (!allowed) co_return allowed.error();
+  }
+  auto built = co_await builder.build(head, std::move(draft));
+  if (!built) co_return built.error();
+  const NewEventPtr event = *built;
+  if (event->key) {
+    // NOTSPEC: setting a key to what the same user set it to already is no new event; clients do that at every start.
+    std::vector<StateKeyNid> keys(1, *event->key);
+    auto holders = co_await heads.holders(head, std::move(keys));
+    const auto& current = holders.front();
+    if (current && current->sender == event->sender && current->event->content() == event->event->content())
+      co_return current->event->id();
+  }
+  co_await builder.append(head, unit, event);
+  if (is_redaction) {
+    auto levels = co_await power_levels(head);
+    co_await redact_target(head, unit, event, std::move(levels));
+  }
+  co_return event->event->id();
+}
+
+namespace {
+
+// Every alias an m.room.canonical_alias event lists.
+std::vector<std::string> aliases_in(const boost::json::object& content) {
+  std::vector<std::string> listed;
+  if (auto alias = json::find_string(content, "alias"); alias && !alias->empty()) listed.emplace_back(*alias);
+  if (const auto* more = json::find_array(content, "alt_aliases"))
+    for (const auto& alias : *more)
+      if (alias.is_string()) listed.emplace_back(alias.as_string());
+  return listed;
+}
+
+}  // namespace
+
+Task<Result<>> RoomService::Impl::check_content(const SendEvent& request) {
+  if (request.type == "m.room.create")
+    co_return make_error(ErrorCode::bad_json, "A room has one m.room.create event, which it is made by.");
+  if (!request.state_key) co_return Result<>{};
+  auto room = co_await services.reader.room(request.room);
+  if (!room) co_return not_in_room();
+  auto checked = check_state_content(*room->version, request.type, *request.state_key, request.content);
+  if (!checked || request.type != "m.room.canonical_alias") co_return checked;
+  co_return co_await check_canonical_alias(std::move(room), request);
+}
+
+// spec: client-server-api#put_matrixclientv3roomsroomidstateeventtypestatekey: new aliases must be valid and lead here.
+Task<Result<>> RoomService::Impl::check_canonical_alias(RoomInfoPtr room, const SendEvent& request) {
+  StateKey key("m.room.canonical_alias", "");
+  auto current = co_await services.reader.state_event(room->nid, room->state, std::move(key));
+  std::set<std::string> known;
+  if (current)
+    for (auto& alias : aliases_in(current->event->content()))
+      known.insert(std::move(alias));
+  auto added = aliases_in(request.content);
+  std::erase_if(added, [&known](const std::string& alias) { return known.contains(alias); });
+  if (added.size() > max_new_aliases)
+    co_return make_error(ErrorCode::invalid_param,
+                         "No more than " + std::to_string(max_new_aliases) + " aliases can be added at once.");
+  for (auto& text : added) {
+    auto alias = RoomAlias::parse(text);
+    if (!alias) co_return make_error(ErrorCode::invalid_param, "'" + text + "' is not a room alias.");
+    auto resolved = co_await resolve_alias(std::move(*alias));
+    if (!resolved || resolved->room_id != request.room)
+      co_return make_error(ErrorCode::bad_alias, "The alias '" + text + "' does not point to this room.");
+  }
+  co_return Result<>{};
+}
+
+}  // namespace causeway

@@ -1,0 +1,344 @@
+// POST /createRoom: all events of a new room as one unit, in the order of the specification.
+//
+// spec: client-server-api#post_matrixclientv3createroom
+#include <spdlog/spdlog.h>
+
+#include "homeserver/rooms/making/state_content.hpp"
+#include "homeserver/rooms/room_service_impl.hpp"
+#include "schema/json/json.hpp"
+
+namespace causeway {
+
+namespace {
+
+using boost::json::array;
+using boost::json::object;
+
+constexpr std::size_t max_initial_state = 1000;
+constexpr std::size_t max_invites = 500;
+constexpr int max_attempts = 64;
+
+struct Preset {
+  std::string_view name, join_rule, guest_access;
+  std::int64_t invite_level;
+  bool invitees_are_privileged;
+};
+constexpr std::array<Preset, 3> presets = {{
+    {"private_chat", "invite", "can_join", 0, false},
+    {"trusted_private_chat", "invite", "can_join", 0, true},
+    {"public_chat", "public", "forbidden", 50, false},
+}};
+
+const Preset* find_preset(const CreateRoom& request) {
+  std::string_view name = request.preset;
+  if (name.empty()) name = request.published ? "public_chat" : "private_chat";
+  auto found = std::ranges::find(presets, name, &Preset::name);
+  return found == presets.end() ? nullptr : &*found;
+}
+
+// The additional_creators asked for, with the invited where the preset trusts them; each once.
+// spec: rooms/v12#authorization-rules rule 1.4
+Result<array> additional_creators(const CreateRoom& request, const Preset& preset) {
+  array all;
+  std::set<std::string> seen;
+  if (const auto* given = request.creation_content.if_contains("additional_creators")) {
+    if (!given->is_array()) return make_error(ErrorCode::invalid_param, "'additional_creators' must be an array.");
+    for (const auto& entry : given->get_array()) {
+      if (!entry.is_string() || !UserId::parse(std::string_view(entry.get_string())))
+        return make_error(ErrorCode::invalid_param, "'additional_creators' must hold user IDs.");
+      if (seen.emplace(entry.get_string()).second) all.push_back(entry);
+    }
+  }
+  if (preset.invitees_are_privileged)
+    for (const auto& invited : request.invite)
+      if (seen.insert(invited.str()).second) all.emplace_back(invited.str());
+  return all;
+}
+
+Result<object> create_content(const CreateRoom& request, const RoomVersion& version, const Preset& preset) {
+  object content = request.creation_content;
+  content["room_version"] = version.id;
+  content.erase("creator");
+  if (version.creator_in_content) content["creator"] = request.creator.user.str();
+  if (!version.creators_are_privileged) return content;
+  auto creators = additional_creators(request, preset);
+  if (!creators) return creators.error();
+  if (!creators->empty()) content["additional_creators"] = std::move(*creators);
+  return content;
+}
+
+object power_levels_content(const CreateRoom& request, const RoomVersion& version, const Preset& preset) {
+  object users;
+  if (!version.creators_are_privileged) {
+    users[request.creator.user.str()] = 100;
+    if (preset.invitees_are_privileged)
+      for (const auto& invited : request.invite)
+        users[invited.str()] = 100;
+  }
+  object events;
+  for (std::string_view type : {"m.room.name", "m.room.avatar", "m.room.canonical_alias"})
+    events[type] = 50;
+  for (std::string_view type :
+       {"m.room.power_levels", "m.room.history_visibility", "m.room.server_acl", "m.room.encryption"})
+    events[type] = 100;
+  if (!version.creators_are_privileged) events["m.room.tombstone"] = 100;
+  object content;
+  content["users"] = std::move(users);
+  content["users_default"] = 0;
+  content["events"] = std::move(events);
+  content["events_default"] = 0;
+  content["state_default"] = 50;
+  content["ban"] = 50;
+  content["kick"] = 50;
+  content["redact"] = 50;
+  content["invite"] = preset.invite_level;
+  for (const auto& [key, value] : request.power_level_override)
+    content[key] = value;
+  if (version.creators_are_privileged) raise_tombstone_level(content);
+  return content;
+}
+
+struct InitialEvent {
+  std::string type;
+  std::string state_key;
+  object content;
+};
+
+Result<std::vector<InitialEvent>> read_initial_state(const array& entries) {
+  if (entries.size() > max_initial_state)
+    return make_error(ErrorCode::invalid_param, "'initial_state' holds too many events.");
+  std::vector<InitialEvent> events;
+  for (const auto& entry : entries) {
+    if (!entry.is_object()) return make_error(ErrorCode::bad_json, "'initial_state' must hold objects.");
+    auto type = json::required_string(entry.get_object(), "type");
+    if (!type) return type.error();
+    auto state_key = json::optional_string(entry.get_object(), "state_key");
+    if (!state_key) return state_key.error();
+    auto content = json::required_object(entry.get_object(), "content");
+    if (!content) return content.error();
+    events.emplace_back(std::move(*type), state_key->value_or(""), **content);
+  }
+  return events;
+}
+
+object single(std::string_view key, std::string_view value) {
+  object content;
+  content[key] = value;
+  return content;
+}
+
+object topic_content(const std::string& topic) {
+  // spec: client-server-api#mroomtopic
+  object text = single("body", topic);
+  text["mimetype"] = "text/plain";
+  array texts;
+  texts.push_back(std::move(text));
+  object block;
+  block["m.text"] = std::move(texts);
+  object content = single("topic", topic);
+  content["m.topic"] = std::move(block);
+  return content;
+}
+
+// Everything between the creator's power levels and the invites.
+std::vector<InitialEvent> events_in_order(const CreateRoom& request, const Preset& preset,
+                                          const std::optional<RoomAlias>& alias,
+                                          std::vector<InitialEvent> initial_state) {
+  const auto given = [&](std::string_view type) {
+    return std::ranges::any_of(initial_state,
+                               [&](const auto& event) { return event.type == type && event.state_key.empty(); });
+  };
+  std::vector<InitialEvent> events;
+  if (alias) events.emplace_back("m.room.canonical_alias", "", single("alias", alias->str()));
+  const auto add_unless_given = [&](const char* type, object content) {
+    if (!given(type)) events.emplace_back(type, "", std::move(content));
+  };
+  add_unless_given("m.room.join_rules", single("join_rule", preset.join_rule));
+  add_unless_given("m.room.history_visibility", single("history_visibility", "shared"));
+  add_unless_given("m.room.guest_access", single("guest_access", preset.guest_access));
+  for (auto& event : initial_state) {
+    const bool overridden = event.state_key.empty() && ((request.name && event.type == "m.room.name") ||
+                                                        (request.topic && event.type == "m.room.topic"));
+    if (!overridden) events.push_back(std::move(event));
+  }
+  if (request.name) events.emplace_back("m.room.name", "", single("name", *request.name));
+  if (request.topic) events.emplace_back("m.room.topic", "", topic_content(*request.topic));
+  return events;
+}
+
+// spec: client-server-api#post_matrixclientv3createroom: what the rules refuse here is M_INVALID_ROOM_STATE.
+MatrixError refused(const MatrixError& error) {
+  if (error.code != ErrorCode::forbidden) return error;
+  return make_error(ErrorCode::invalid_room_state, 400, "The room cannot start in this state: " + error.message);
+}
+
+// What a client wants a room to start with, by its form.
+Result<> check_initial_event(const RoomVersion& version, const InitialEvent& event) {
+  // Whom another server must sign for, and who may want no invites, is invited in the way that asks.
+  if (event.type == "m.room.member" && json::find_string(event.content, "membership") == "invite")
+    return make_error(ErrorCode::invalid_room_state, "'initial_state' invites nobody; 'invite' does.");
+  return check_state_content(version, event.type, event.state_key, event.content);
+}
+
+}  // namespace
+
+struct RoomService::Impl::RoomPlan {
+  const RoomVersion* version = nullptr;
+  object create;
+  object power_levels;
+  std::vector<InitialEvent> events;
+  std::optional<RoomAlias> alias;
+};
+
+Result<RoomService::Impl::RoomPlan> RoomService::Impl::plan_room(const CreateRoom& request) const {
+  RoomPlan plan;
+  plan.version = find_room_version(request.version);
+  if (!plan.version)
+    return make_error(ErrorCode::unsupported_room_version, 400,
+                      "This server does not support room version '" + request.version + "'.");
+  const Preset* preset = find_preset(request);
+  if (!preset) return make_error(ErrorCode::invalid_param, "There is no preset '" + request.preset + "'.");
+  if (request.invite.size() > max_invites)
+    return make_error(ErrorCode::invalid_param, "'invite' names too many users.");
+  if (request.alias_localpart) {
+    auto alias = RoomAlias::parse("#" + *request.alias_localpart + ":" + services.self.name.str());
+    if (!alias) return make_error(ErrorCode::invalid_param, "'room_alias_name' makes no valid room alias.");
+    plan.alias = std::move(*alias);
+  }
+  auto create = create_content(request, *plan.version, *preset);
+  if (!create) return create.error();
+  plan.create = std::move(*create);
+  plan.power_levels = power_levels_content(request, *plan.version, *preset);
+  auto initial_state = read_initial_state(request.initial_state);
+  if (!initial_state) return initial_state.error();
+  plan.events = events_in_order(request, *preset, plan.alias, std::move(*initial_state));
+  return plan;
+}
+
+Result<> RoomService::Impl::check_plan(const CreateRoom& request, const RoomPlan& plan) {
+  if (auto checked = check_creation_content(request.creation_content); !checked) return checked;
+  if (auto checked = check_state_content(*plan.version, "m.room.power_levels", "", plan.power_levels); !checked)
+    return checked;
+  for (const InitialEvent& event : plan.events)
+    if (auto checked = check_initial_event(*plan.version, event); !checked) return checked;
+  return {};
+}
+
+Task<Result<RoomId>> RoomService::Impl::create_room(CreateRoom request) {
+  auto plan = plan_room(request);
+  if (!plan) co_return plan.error();
+  if (auto checked = check_plan(request, *plan); !checked) co_return checked.error();
+  std::optional<NameGuard> guard;
+  if (plan->alias) {
+    guard.emplace(aliases_under_way, plan->alias->str());
+    auto taken = co_await services.reader.by_alias(*plan->alias);
+    if (taken || !guard->held())
+      co_return make_error(ErrorCode::room_in_use, 400, "The alias " + plan->alias->str() + " is taken.");
+  }
+  auto begun = co_await begin_room(request, *plan, std::nullopt);
+  if (!begun) co_return begun.error();
+  const RoomId room = begun->room;
+  auto written = co_await heads.commit(std::move(begun->lock), begun->unit);
+  if (!written) co_return written.error();
+  for (const auto& invited : request.invite) {
+    if (is_local(invited)) continue;
+    auto sent = co_await invite_into(room, request, invited);
+    if (!sent) spdlog::warn("room {}: {} was not invited: {}", room.str(), invited.str(), sent.error().message);
+  }
+  co_return room;
+}
+
+Task<Result<RoomService::Impl::BegunRoom>> RoomService::Impl::begin_room(const CreateRoom& request,
+                                                                         std::optional<RoomId> chosen) {
+  auto plan = plan_room(request);
+  if (!plan) co_return plan.error();
+  co_return co_await begin_room(request, *plan, std::move(chosen));
+}
+
+RoomId RoomService::Impl::choose_room_id() const {
+  return RoomId::trusted("!" + crypto::random_token(18) + ":" + services.self.name.str());
+}
+
+// The drafts of all local events, in order, m.room.create first.
+Task<std::vector<LocalDraft>> RoomService::Impl::first_events(const CreateRoom& request, RoomPlan& plan) {
+  std::vector<LocalDraft> drafts;
+  const auto add = [&](std::string type, std::string state_key, object content) {
+    LocalDraft draft;
+    draft.sender = request.creator.user;
+    draft.sender_nid = request.creator.nid;
+    draft.type = std::move(type);
+    draft.state_key = std::move(state_key);
+    draft.content = std::move(content);
+    drafts.push_back(std::move(draft));
+  };
+  add("m.room.create", "", std::move(plan.create));
+  object join = single("membership", "join");
+  co_await add_profile(join, request.creator.user);
+  add("m.room.member", request.creator.user.str(), std::move(join));
+  add("m.room.power_levels", "", std::move(plan.power_levels));
+  for (auto& event : plan.events)
+    add(std::move(event.type), std::move(event.state_key), std::move(event.content));
+  for (const auto& invited : request.invite) {
+    if (!is_local(invited)) continue;
+    if (const auto checked = co_await check_may_be_invited(invited); !checked) continue;
+    object content = single("membership", "invite");
+    if (request.is_direct) content["is_direct"] = true;
+    co_await add_profile(content, invited);
+    add("m.room.member", invited.str(), std::move(content));
+  }
+  co_return drafts;
+}
+
+Task<Result<RoomService::Impl::BegunRoom>> RoomService::Impl::begin_room(const CreateRoom& request, RoomPlan& plan,
+                                                                         std::optional<RoomId> chosen) {
+  auto drafts = co_await first_events(request, plan);
+  const Timestamp now = services.clock.now_ms();
+  for (int attempt = 0; attempt < max_attempts; ++attempt) {
+    // From room version 12 on, two rooms made alike in the same millisecond would be one and the same.
+    drafts.front().timestamp = now + attempt;
+    std::optional<RoomId> id = chosen;
+    if (!id && !plan.version->room_id_is_create_hash) id = choose_room_id();
+    auto create = co_await builder.build_create(*plan.version, std::move(id), drafts.front());
+    if (!create) co_return refused(create.error());
+    const RoomId room = (*create)->event->room_id();
+    auto lock = co_await heads.enter(room);
+    if (!lock) co_return lock.error();
+    if (lock->known()) continue;
+    auto unit = co_await first_unit(*lock, plan, std::move(*create), request);
+    for (std::size_t i = 1; i < drafts.size(); ++i) {
+      auto sent = co_await builder.build_and_append(lock->head(), *unit, std::move(drafts[i]));
+      if (!sent) co_return refused(sent.error());
+    }
+    co_return BegunRoom(room, std::move(*lock), std::move(unit));
+  }
+  co_return make_error(ErrorCode::unknown, 503, "Too many rooms are being made at once. Try again.");
+}
+
+// The new room's head, and the unit that begins with its create event.
+Task<WriteUnitPtr> RoomService::Impl::first_unit(RoomLock& lock, const RoomPlan& plan, NewEventPtr create,
+                                                 const CreateRoom& request) {
+  const RoomNid nid = co_await services.interner.next_room();
+  RoomHead& head = heads.make_head(lock, nid, *plan.version);
+  auto unit = std::make_shared<WriteUnit>();
+  unit->new_room.emplace();
+  unit->new_room->room_id = create->event->room_id();
+  unit->new_room->version = plan.version->id;
+  unit->new_room->created_ts = services.clock.now_ms();
+  if (plan.alias) unit->new_aliases.emplace_back(*plan.alias, request.creator.nid);
+  if (request.published) unit->published = true;
+  co_await builder.append(head, *unit, std::move(create));
+  co_return unit;
+}
+
+Task<Result<>> RoomService::Impl::invite_into(RoomId room, const CreateRoom& request, UserId invited) {
+  ChangeMembership invitation;
+  invitation.sender = request.creator;
+  invitation.target = std::move(invited);
+  invitation.room = std::move(room);
+  invitation.membership = db::Membership::invite;
+  invitation.is_direct = request.is_direct;
+  invitation.kind = ChangeMembership::Kind::invite;
+  co_return co_await change_membership(std::move(invitation));
+}
+
+}  // namespace causeway
