@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "federation/backoff.hpp"
-#include "homeserver/runtime/task.hpp"
 #include "homeserver/stream/write_unit.hpp"
+#include "schema/async/task.hpp"
 #include "schema/db/tables/destinations.hpp"
 
 namespace causeway::federation {

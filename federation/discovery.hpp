@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "federation/dns.hpp"
-#include "homeserver/runtime/task.hpp"
+#include "schema/async/task.hpp"
 #include "schema/matrix/ids.hpp"
 
 namespace causeway::federation {

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/ip/address_v4.hpp>
 #include <boost/asio/ip/address_v6.hpp>
 #include <cstring>
@@ -185,14 +184,12 @@ struct Query {
 // Hands `start` to the worker and resumes with what its query found.
 template <class T, class Worker, class Start>
 Task<Result<T>> ask(Worker& worker, std::shared_ptr<Query<T>> query, Start start) {
-  auto executor = co_await asio::this_coro::executor;
-  auto initiate = [&worker, query, start, executor](auto handler) {
-    auto held = std::make_shared<decltype(handler)>(std::move(handler));
-    query->resume = [held, executor] { asio::post(executor, [held] { (std::move(*held))(); }); };
+  auto begin = [&worker, query, start](async::Resumption caller) {
+    query->resume = [caller] { caller.post(); };
     if (!worker.submit([query, start](ares_channel channel) { start(channel, query); }))
       query->finish(make_error(ErrorCode::limit_exceeded, "Too many names are being resolved."));
   };
-  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(std::move(initiate), asio::use_awaitable);
+  co_await suspend(std::move(begin));
   co_return std::move(*query->result);
 }
 

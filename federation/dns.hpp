@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "homeserver/runtime/task.hpp"
+#include "schema/async/task.hpp"
 #include "schema/matrix/error.hpp"
 
 namespace causeway::federation {

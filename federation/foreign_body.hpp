@@ -5,7 +5,7 @@
 #include <string>
 
 #include "homeserver/runtime/cpu_pool.hpp"
-#include "homeserver/runtime/task.hpp"
+#include "schema/async/task.hpp"
 #include "schema/matrix/error.hpp"
 
 namespace causeway::federation {

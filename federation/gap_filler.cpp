@@ -3,8 +3,6 @@
 #include <prometheus/counter.h>
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/redirect_error.hpp>
-
 #include "federation/missing_events.hpp"
 #include "homeserver/runtime/concurrency.hpp"
 #include "schema/db/failures.hpp"
@@ -74,7 +72,7 @@ struct GapFiller::Impl : std::enable_shared_from_this<Impl> {
     const auto [worker, fresh] = workers.try_emplace(room);
     worker->second.woken = true;
     if (worker->second.waiting) worker->second.waiting->cancel();
-    if (fresh) asio::co_spawn(services.reactor, work(shared_from_this(), room), asio::detached);
+    if (fresh) spawn(services.reactor, work(shared_from_this(), room), asio::detached);
   }
 
   static Task<> work(std::shared_ptr<Impl> self, RoomId room) {
@@ -98,8 +96,7 @@ struct GapFiller::Impl : std::enable_shared_from_this<Impl> {
     const auto time = std::max<Steady::duration>(until - services.clock.steady(), 0ms);
     auto timer = std::make_shared<asio::steady_timer>(services.reactor, time);
     workers[room].waiting = timer;
-    boost::system::error_code ignored;
-    co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    co_await expiry(*timer);
     workers[room].waiting = nullptr;
     workers[room].woken = true;
   }
@@ -206,8 +203,7 @@ struct GapFiller::Impl : std::enable_shared_from_this<Impl> {
       if (worker.waiting) worker.waiting->cancel();
     if (workers.empty()) co_return;
     all_ended.expires_after(drain_time);
-    boost::system::error_code ignored;
-    co_await all_ended.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    co_await expiry(all_ended);
   }
 
   struct Attempt {

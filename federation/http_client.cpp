@@ -2,8 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/redirect_error.hpp>
-
 namespace causeway::federation {
 
 namespace {
@@ -131,8 +129,7 @@ struct HttpClient::Impl : std::enable_shared_from_this<Impl> {
   static Task<> sweep_repeatedly(std::shared_ptr<Impl> self) {
     while (!self->closed) {
       self->sweep_timer.expires_after(sweep_interval);
-      boost::system::error_code ignored;
-      co_await self->sweep_timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+      co_await expiry(self->sweep_timer);
       self->sweep();
     }
   }
@@ -149,7 +146,7 @@ struct HttpClient::Impl : std::enable_shared_from_this<Impl> {
 
 HttpClient::HttpClient(asio::any_io_executor reactor, Discovery& discovery, Connector& connector, PoolLimits limits)
     : impl_(std::make_shared<Impl>(reactor, discovery, connector, limits)) {
-  asio::co_spawn(reactor, Impl::sweep_repeatedly(impl_), asio::detached);
+  spawn(reactor, Impl::sweep_repeatedly(impl_), asio::detached);
 }
 
 HttpClient::~HttpClient() {

@@ -1,10 +1,9 @@
 #include "federation/https_connection.hpp"
 
-#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/read.hpp>
@@ -23,7 +22,6 @@ namespace beast = boost::beast;
 namespace bhttp = boost::beast::http;
 using Stream = beast::ssl_stream<beast::tcp_stream>;
 
-constexpr auto as_tuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t max_header_bytes = 32 * 1024;
 constexpr const char* user_agent = "Causeway";
 
@@ -81,6 +79,18 @@ OutboundResponse from_beast(bhttp::response<bhttp::string_body> message) {
   return response;
 }
 
+// With a callback: Beast's TLS stream takes no completion token of ours.
+Task<> handshake(Stream& stream, asio::any_io_executor executor, boost::system::error_code& error) {
+  auto start = [&](async::Resumption caller) {
+    auto done = [&error, caller](const boost::system::error_code& e) {
+      error = e;
+      caller.now();
+    };
+    stream.async_handshake(asio::ssl::stream_base::client, asio::bind_executor(executor, std::move(done)));
+  };
+  co_await suspend(std::move(start));
+}
+
 }  // namespace
 
 std::string_view OutboundResponse::header(std::string_view lower_case_name) const {
@@ -132,14 +142,15 @@ Task<Result<std::unique_ptr<HttpsConnection>>> HttpsConnection::connect(std::sha
   auto& tcp = beast::get_lowest_layer(impl->stream);
   tcp.expires_at(deadline);
   const asio::ip::tcp::endpoint endpoint(address, target.port);
-  auto [refused] = co_await tcp.async_connect(endpoint, as_tuple);
+  boost::system::error_code refused, untrusted;
+  co_await tcp.async_connect(endpoint, into(refused));
   if (refused) co_return unreachable(target, refused.message());
   tcp.socket().set_option(asio::ip::tcp::no_delay(true));
 
   // spec: server-server-api#tls: SNI unless the certificate is for an IP address.
   if (!is_ip_literal(target.tls_name)) SSL_set_tlsext_host_name(impl->stream.native_handle(), target.tls_name.c_str());
   impl->stream.set_verify_callback(asio::ssl::host_name_verification(target.tls_name));
-  auto [untrusted] = co_await impl->stream.async_handshake(asio::ssl::stream_base::client, as_tuple);
+  co_await handshake(impl->stream, executor, untrusted);
   if (untrusted) co_return unreachable(target, "TLS: " + untrusted.message());
   co_return std::unique_ptr<HttpsConnection>(new HttpsConnection(std::move(impl)));
 }
@@ -150,13 +161,14 @@ Task<HttpsConnection::Outcome> HttpsConnection::exchange(OutboundRequest request
   beast::get_lowest_layer(self.stream).expires_at(deadline);
   const std::size_t limit = request.max_response_bytes;
   auto message = to_beast(request, self.target.host_header);
-  auto [unsent, sent] = co_await bhttp::async_write(self.stream, message, as_tuple);
+  boost::system::error_code unsent, failed;
+  co_await bhttp::async_write(self.stream, message, into(unsent));
   if (unsent) co_return Failure{unsent.message(), unsent != beast::error::timeout};
 
   bhttp::response_parser<bhttp::string_body> parser;
   parser.header_limit(max_header_bytes);
   parser.body_limit(limit);
-  auto [failed, received] = co_await bhttp::async_read(self.stream, self.buffer, parser, as_tuple);
+  co_await bhttp::async_read(self.stream, self.buffer, parser, into(failed));
   if (failed) co_return Failure{failed.message(), failed != beast::error::timeout && !parser.got_some()};
 
   self.reusable = parser.keep_alive();

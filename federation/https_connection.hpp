@@ -12,7 +12,7 @@
 
 #include "federation/discovery.hpp"
 #include "homeserver/http/message.hpp"
-#include "homeserver/runtime/task.hpp"
+#include "schema/async/task.hpp"
 #include "schema/matrix/error.hpp"
 
 namespace causeway::federation {

@@ -3,7 +3,6 @@
 #include <prometheus/counter.h>
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/redirect_error.hpp>
 #include <random>
 #include <variant>
 
@@ -127,8 +126,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
   }
 
   void wake_dispatcher() {
-    if (!std::exchange(dispatching, true))
-      asio::co_spawn(services.reactor, dispatch(shared_from_this()), asio::detached);
+    if (!std::exchange(dispatching, true)) spawn(services.reactor, dispatch(shared_from_this()), asio::detached);
   }
 
   static Task<> dispatch(std::shared_ptr<Impl> self) {
@@ -152,8 +150,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
 
   Task<> pause() {
     recovery_timer.expires_after(recovery_pause);
-    boost::system::error_code ignored;
-    co_await recovery_timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    co_await expiry(recovery_timer);
   }
 
   Task<> hand_on(News news) {
@@ -229,7 +226,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
     for (const auto& destination : to)
       if (destination->has_work() && !stopping && !std::exchange(destination->running, true)) {
         ++running;
-        asio::co_spawn(services.reactor, serve(shared_from_this(), destination), asio::detached);
+        spawn(services.reactor, serve(shared_from_this(), destination), asio::detached);
       }
   }
 
@@ -273,8 +270,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
       if (left == 0 || stopping) co_return;
       auto timer = std::make_shared<asio::steady_timer>(services.reactor, std::chrono::milliseconds(left));
       destination->backoff_wait = timer;
-      boost::system::error_code ignored;
-      co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+      co_await expiry(*timer);
       destination->backoff_wait = nullptr;
     }
   }
@@ -361,13 +357,12 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
   // --- saving -----------------------------------------------------------------------------------------------------
 
   void note_unsaved() {
-    if (!std::exchange(saving, true)) asio::co_spawn(services.reactor, save_soon(shared_from_this()), asio::detached);
+    if (!std::exchange(saving, true)) spawn(services.reactor, save_soon(shared_from_this()), asio::detached);
   }
 
   static Task<> save_soon(std::shared_ptr<Impl> self) {
     self->save_timer.expires_after(save_interval);
-    boost::system::error_code ignored;
-    co_await self->save_timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    co_await expiry(self->save_timer);
     self->saving = false;
     if (!self->stopping) co_await self->save();
   }
@@ -413,8 +408,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
       if (destination->backoff_wait) destination->backoff_wait->cancel();
     if (running > 0) {
       all_ended.expires_after(drain_time);
-      boost::system::error_code ignored;
-      co_await all_ended.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+      co_await expiry(all_ended);
     }
     co_await save();
   }

@@ -4,7 +4,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "homeserver/runtime/task.hpp"
+#include "schema/async/task.hpp"
 #include "schema/db/tables/room_servers.hpp"
 
 namespace causeway::federation {

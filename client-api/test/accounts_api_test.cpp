@@ -268,8 +268,8 @@ Task<> ask_meanwhile(test::ApiKit& kit, http::Request& request, bool& changed) {
   const auto turn = co_await kit.accounts.profile_turn(request.requester->user_nid);
   const auto match = kit.router.match(request.verb, request.path);
   request.path_parameters = match.parameters;
-  asio::co_spawn(kit.reactor, match.route->handler(request),
-                 [&changed](std::exception_ptr, Result<http::Response> done) { changed = done.has_value(); });
+  spawn(kit.reactor, match.route->handler(request),
+        [&changed](std::exception_ptr, Result<http::Response> done) { changed = done.has_value(); });
   for (int i = 0; i < 10; ++i) {
     const auto profile = co_await kit.accounts.profile(request.requester->user);
     EXPECT_EQ(profile->display_name, "anna");

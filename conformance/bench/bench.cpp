@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/redirect_error.hpp>
 #include <cstdio>
 
 #include "conformance/bench/limits.hpp"
@@ -202,9 +201,8 @@ Task<> Bench::all(std::vector<Task<>> tasks) {
     if (--*left == 0) done.cancel();
   };
   for (auto& task : tasks)
-    asio::co_spawn(context_, std::move(task), finished);
-  boost::system::error_code ignored;
-  if (*left > 0) co_await done.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    spawn(context_, std::move(task), finished);
+  if (*left > 0) co_await expiry(done);
   if (failure) std::rethrow_exception(failure);
 }
 

@@ -53,11 +53,11 @@ void Client::hang_up() {
 
 Task<> Client::connect() {
   asio::ip::tcp::resolver resolver(executor_);
-  auto found = co_await resolver.async_resolve(target_.host, target_.port, asio::use_awaitable);
+  auto found = co_await resolver.async_resolve(target_.host, target_.port, use_task);
   auto fresh = std::make_unique<Connection>(executor_, target_.tls);
-  co_await fresh->plain.async_connect(found, asio::use_awaitable);
+  co_await fresh->plain.async_connect(found, use_task);
   fresh->plain.socket().set_option(asio::ip::tcp::no_delay(true));
-  if (fresh->secure) co_await fresh->secure->async_handshake(asio::ssl::stream_base::client, asio::use_awaitable);
+  if (fresh->secure) co_await fresh->secure->async_handshake(asio::ssl::stream_base::client, use_task);
   connection_ = std::move(fresh);
 }
 
@@ -90,10 +90,10 @@ Task<std::string> Client::exchange(Stream& stream, std::string method, std::stri
     request.body() = std::move(body);
     request.prepare_payload();
   }
-  co_await http::async_write(stream, request, asio::use_awaitable);
+  co_await http::async_write(stream, request, use_task);
   http::response_parser<http::string_body> parser;
   parser.body_limit(512u << 20);
-  co_await http::async_read(stream, connection_->buffer, parser, asio::use_awaitable);
+  co_await http::async_read(stream, connection_->buffer, parser, use_task);
   auto response = parser.release();
   if (!response.keep_alive()) connection_.reset();
   if (response.result_int() != 200)

@@ -95,7 +95,7 @@ int main(int argc, char** argv) {
   asio::io_context context{1};
   int status = 0;
   bench::Bench bench(context, std::move(options));
-  asio::co_spawn(context, bench::run(bench), [&status](std::exception_ptr error, int failed) {
+  spawn(context, bench::run(bench), [&status](std::exception_ptr error, int failed) {
     try {
       if (error) std::rethrow_exception(error);
       if (failed > 0) status = 1;

@@ -1,8 +1,6 @@
 // What memory the server takes: idle, after a load, and for each parked connection. PostgreSQL's is not counted.
 #include <fmt/format.h>
 
-#include <boost/asio/redirect_error.hpp>
-
 #include "conformance/bench/bench.hpp"
 #include "conformance/bench/limits.hpp"
 
@@ -23,7 +21,7 @@ Task<double> memory_at_rest(Bench& bench, double before) {
   for (int i = 0; i < 20 && (now != last || now == before); ++i) {
     last = now;
     asio::steady_timer pause(bench.context(), 3s);
-    co_await pause.async_wait(asio::use_awaitable);
+    co_await expiry(pause);
     now = memory_bytes(bench.options().pid);
   }
   co_return now;
@@ -72,7 +70,7 @@ Task<> open_polls(Bench& bench, PollsPtr polls, Target target, ClientPtr user, s
     connection->use_token(user->token());
     co_await connection->connect();
     ++polls->open;
-    asio::co_spawn(bench.context(), park(std::move(connection), since), [polls](std::exception_ptr error) {
+    spawn(bench.context(), park(std::move(connection), since), [polls](std::exception_ptr error) {
       if (error) polls->failure = error;
       if (--polls->open == 0) polls->ended.cancel();
     });
@@ -96,8 +94,7 @@ Task<> end_polls(const std::vector<ClientPtr>& users, PollsPtr polls) {
     std::string path = "/_matrix/client/v3/user/" + percent_encode(user->user()) + "/account_data/org.example.bench";
     co_await user->request("PUT", std::move(path), "{}");
   }
-  boost::system::error_code ignored;
-  if (polls->open > 0) co_await polls->ended.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  if (polls->open > 0) co_await expiry(polls->ended);
   if (polls->failure) std::rethrow_exception(polls->failure);
 }
 

@@ -36,7 +36,7 @@ Task<> send_steadily(Bench& bench, ClientPtr who, std::string room_id, std::size
     (*sent)[body] = Clock::now();
     co_await bench.send(who, room_id, std::move(body));
     asio::steady_timer pause(bench.context(), interval);
-    co_await pause.async_wait(asio::use_awaitable);
+    co_await expiry(pause);
   }
 }
 

@@ -80,8 +80,8 @@ TEST_F(KeysTest, so_many_questions_of_others_wait_for_other_servers_at_a_time) {
   int answered = 0;
   for (int i = 0; i < asking; ++i) {
     const auto server = ServerName::trusted("slow" + std::to_string(i));
-    asio::co_spawn(reactor, ring.documents(server, clock.now_ms()),
-                   [&](std::exception_ptr, std::vector<boost::json::object>) { ++answered; });
+    spawn(reactor, ring.documents(server, clock.now_ms()),
+          [&](std::exception_ptr, std::vector<boost::json::object>) { ++answered; });
   }
   while (answered + source.asked < asking)
     reactor.run_one();

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "homeserver/runtime/clock.hpp"
-#include "homeserver/runtime/task.hpp"
+#include "schema/async/task.hpp"
 #include "schema/matrix/error.hpp"
 
 namespace causeway {

@@ -151,7 +151,7 @@ int create_user(const Options& options) {
     if (error) std::rethrow_exception(error);
     made = std::move(result);
   };
-  asio::co_spawn(reactor, accounts.register_account(std::move(account)), keep);
+  spawn(reactor, accounts.register_account(std::move(account)), keep);
   while (!made)
     reactor.run_one();
   if (!*made) {

@@ -258,7 +258,7 @@ Task<> repeat(std::string what, std::chrono::milliseconds pause, Work work) {
       spdlog::warn("{} failed for now: {}", what, error.what());
     }
     timer.expires_after(pause);
-    co_await timer.async_wait(asio::use_awaitable);
+    co_await expiry(timer);
   }
 }
 
@@ -271,8 +271,8 @@ void start_cleaning(ObjectGraph& graph, const Config& config) {
     co_await graph.rooms.purge_forgotten_rooms(retention);
   };
   auto forget = [&graph] { return graph.rooms.delete_old_transactions(transaction_retention); };
-  asio::co_spawn(graph.reactor, repeat("deleting forgotten rooms", between_purges, std::move(purge)), rethrow);
-  asio::co_spawn(graph.reactor, repeat("deleting old transaction identifiers", 1h, std::move(forget)), rethrow);
+  spawn(graph.reactor, repeat("deleting forgotten rooms", between_purges, std::move(purge)), rethrow);
+  spawn(graph.reactor, repeat("deleting old transaction identifiers", 1h, std::move(forget)), rethrow);
 }
 
 void use_new_files(ObjectGraph& graph, const Config& config, const PrivateFiles& files) {
@@ -288,10 +288,10 @@ Task<> follow_parent(ObjectGraph& graph, const Config& config, int socket) {
   asio::local::stream_protocol::socket parent(graph.reactor, asio::local::stream_protocol(), socket);
   for (;;) {
     std::uint32_t size = 0;
-    co_await asio::async_read(parent, asio::buffer(&size, sizeof size), asio::use_awaitable);
+    co_await asio::async_read(parent, asio::buffer(&size, sizeof size), use_task);
     if (size > max_message_bytes) co_return;
     std::string message(size, '\0');
-    co_await asio::async_read(parent, asio::buffer(message), asio::use_awaitable);
+    co_await asio::async_read(parent, asio::buffer(message), use_task);
     use_new_files(graph, config, from_message(message));
   }
 }
@@ -300,7 +300,7 @@ Task<> follow_parent(ObjectGraph& graph, const Config& config, int socket) {
 Task<> follow_hangups(ObjectGraph& graph, const Config& config) {
   asio::signal_set hangups(graph.reactor, SIGHUP);
   for (;;) {
-    co_await hangups.async_wait(asio::use_awaitable);
+    co_await hangups.async_wait(use_task);
     try {
       use_new_files(graph, config, read_private_files(config));
     } catch (const ConfigError& error) {
@@ -315,13 +315,13 @@ int run_graph(const Config& config, const PrivateFiles& files, FileUpdates updat
   ObjectGraph graph(config, files, database_url);
   asio::signal_set ends(graph.reactor, SIGTERM, SIGINT);
   ends.async_wait([&graph](const boost::system::error_code& error, int) {
-    if (!error) asio::co_spawn(graph.reactor, shut_down(graph), rethrow);
+    if (!error) spawn(graph.reactor, shut_down(graph), rethrow);
   });
   if (updates.socket >= 0)
-    asio::co_spawn(graph.reactor, follow_parent(graph, config, updates.socket), end_quietly);
+    spawn(graph.reactor, follow_parent(graph, config, updates.socket), end_quietly);
   else
-    asio::co_spawn(graph.reactor, follow_hangups(graph, config), end_quietly);
-  asio::co_spawn(graph.reactor, serve(graph, config), rethrow);
+    spawn(graph.reactor, follow_hangups(graph, config), end_quietly);
+  spawn(graph.reactor, serve(graph, config), rethrow);
   start_cleaning(graph, config);
   graph.reactor.run();
   return graph.exit_status;

@@ -1,8 +1,8 @@
 // What an event takes in memory.
 #pragma once
 
+#include "homeserver/events/stored_event.hpp"
 #include "homeserver/runtime/memory_use.hpp"
-#include "homeserver/stream/write_unit.hpp"
 
 namespace causeway {
 

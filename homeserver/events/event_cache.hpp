@@ -4,7 +4,7 @@
 #include <list>
 #include <unordered_map>
 
-#include "homeserver/stream/write_unit.hpp"
+#include "homeserver/events/stored_event.hpp"
 
 namespace causeway {
 

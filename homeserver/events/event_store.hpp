@@ -5,9 +5,9 @@
 #include <optional>
 #include <vector>
 
-#include "homeserver/runtime/task.hpp"
 #include "homeserver/stream/stream_hub.hpp"
 #include "homeserver/stream/write_unit.hpp"
+#include "schema/async/task.hpp"
 #include "schema/db/database.hpp"
 
 namespace causeway {

@@ -157,7 +157,7 @@ struct Interner::Impl : std::enable_shared_from_this<Impl> {
     if (fetching || left >= low_water) return;
     fetching = true;
     auto self = shared_from_this();
-    asio::co_spawn(executor, fetch_block(), [self](std::exception_ptr) {
+    spawn(executor, fetch_block(), [self](std::exception_ptr) {
       // A failure is met, and told, by whoever finds no number left.
       self->fetching = false;
     });

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "homeserver/rooms/auth/auth_rules.hpp"
-#include "homeserver/runtime/task.hpp"
+#include "homeserver/events/state_map.hpp"
+#include "schema/async/task.hpp"
 #include "schema/db/database.hpp"
 #include "schema/matrix/ids.hpp"
 

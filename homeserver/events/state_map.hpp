@@ -9,6 +9,13 @@
 
 namespace causeway {
 
+// A key of a state map in words. Inside, StateKeyNid stands for it.
+struct StateKey {
+  std::string type;
+  std::string state_key;
+  friend auto operator<=>(const StateKey&, const StateKey&) = default;
+};
+
 using StateMap = boost::unordered_flat_map<StateKeyNid, EventNid>;
 using StateMapPtr = std::shared_ptr<const StateMap>;
 

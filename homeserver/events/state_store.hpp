@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "homeserver/events/state_map.hpp"
-#include "homeserver/runtime/task.hpp"
+#include "schema/async/task.hpp"
 #include "schema/db/database.hpp"
 
 namespace causeway {

@@ -1,7 +1,6 @@
 // A client's byte stream, plain or TLS. The choice is made at run time, so that everything above is compiled once.
 #pragma once
 
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <memory>
 #include <string_view>

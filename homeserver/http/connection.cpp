@@ -3,7 +3,6 @@
 #include <netinet/tcp.h>
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/write.hpp>
 
 namespace causeway::http {
@@ -75,7 +74,7 @@ Task<bool> Connection::handshake() {
   if (!stream_.tls()) co_return true;
   set_deadline(core_->settings.header_timeout);
   error_code error;
-  co_await stream_.tls()->async_handshake(asio::redirect_error(asio::use_awaitable, error));
+  co_await stream_.tls()->async_handshake(into(error));
   if (error) spdlog::debug("TLS handshake with {} failed: {}", peer_.to_string(), error.message());
   co_return !error;
 }
@@ -106,8 +105,7 @@ Task<bool> Connection::first_byte() {
   set_deadline(core_->settings.idle_timeout);
   core_->connections.set_idle(*this);
   error_code error;
-  const std::size_t bytes = co_await stream_.async_read_some(buffer_.prepare(idle_read_bytes),
-                                                             asio::redirect_error(asio::use_awaitable, error));
+  const std::size_t bytes = co_await stream_.async_read_some(buffer_.prepare(idle_read_bytes), into(error));
   core_->connections.set_busy(*this);
   buffer_.commit(bytes);
   co_return !error;
@@ -198,7 +196,7 @@ Task<bool> Connection::write_bytes(std::string_view bytes) {
   if (buffer_.size() == 0 && stream_.write_at_once(bytes)) co_return true;
   set_deadline(core_->settings.write_timeout);
   error_code error;
-  co_await asio::async_write(stream_, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, error));
+  co_await asio::async_write(stream_, asio::buffer(bytes), into(error));
   clear_deadline();
   co_return !error;
 }
@@ -219,13 +217,12 @@ Task<> Connection::end() {
   if (!stream_.socket().is_open() || timed_out_) co_return;
   set_deadline(goodbye_timeout);
   error_code error;
-  if (stream_.tls()) co_await stream_.tls()->async_shutdown(asio::redirect_error(asio::use_awaitable, error));
+  if (stream_.tls()) co_await stream_.tls()->async_shutdown(into(error));
   if (timed_out_) co_return;
   stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, error);
   std::array<char, 4 * kib> discarded;
   for (std::size_t taken = 0; !error && taken < goodbye_bytes;) {
-    taken += co_await stream_.socket().async_read_some(asio::buffer(discarded),
-                                                       asio::redirect_error(asio::use_awaitable, error));
+    taken += co_await stream_.socket().async_read_some(asio::buffer(discarded), into(error));
   }
 }
 

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "homeserver/http/message.hpp"
-#include "homeserver/runtime/task.hpp"
+#include "schema/async/task.hpp"
 #include "schema/matrix/error.hpp"
 
 namespace causeway::http {

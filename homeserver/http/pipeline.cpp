@@ -2,7 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/redirect_error.hpp>
 #include <random>
 
 #include "homeserver/http/access_token.hpp"
@@ -332,11 +331,10 @@ Task<Result<Response>> Pipeline::run_handler(std::shared_ptr<Exchange> exchange)
   auto call = std::make_shared<Call>(executor_, exchange, counters_);
   const db::Share share = share_of(work_class_of(*exchange));
   const auto executor = share == db::Share::common ? executor_ : db::with_share(executor_, share);
-  asio::co_spawn(executor, call_handler(call), asio::detached);
+  spawn(executor, call_handler(call), asio::detached);
   boost::system::error_code ignored;
   // co_spawn runs what it is given up to the first wait, which may be all of it
-  if (!call->result && !call->error)
-    co_await call->ended.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  if (!call->result && !call->error) co_await expiry(call->ended);
   if (call->error) std::rethrow_exception(call->error);
   if (call->result) co_return std::move(*call->result);
   spdlog::error("{} {} has not ended after {} ms", exchange->request.id, exchange->match.route->operation_id,

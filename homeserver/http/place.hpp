@@ -5,7 +5,7 @@
 #include <memory>
 #include <utility>
 
-#include "homeserver/runtime/task.hpp"
+#include "schema/async/task.hpp"
 
 namespace causeway::http {
 

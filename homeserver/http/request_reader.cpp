@@ -1,6 +1,5 @@
 #include "homeserver/http/request_reader.hpp"
 
-#include <boost/asio/redirect_error.hpp>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -92,8 +91,7 @@ RequestReader::~RequestReader() = default;
 Task<error_code> RequestReader::read_header(Request& request) {
   error_code error = parser_->take(buffer_);
   if (error == beast_http::error::need_more)
-    co_await beast_http::async_read_header(stream_, buffer_, *parser_,
-                                           asio::redirect_error(asio::use_awaitable, error));
+    co_await beast_http::async_read_header(stream_, buffer_, *parser_, into(error));
   if (error) co_return error;
   const auto& message = parser_->get();
   // Copied now: the trailers of a chunked body are later added to the same fields, and must not count.
@@ -130,7 +128,7 @@ error_code RequestReader::limit_body(std::size_t bytes) {
 Task<error_code> RequestReader::read_some_body() {
   error_code error = parser_->take(buffer_);
   if (error == beast_http::error::need_more)
-    co_await beast_http::async_read_some(stream_, buffer_, *parser_, asio::redirect_error(asio::use_awaitable, error));
+    co_await beast_http::async_read_some(stream_, buffer_, *parser_, into(error));
   co_return error;
 }
 

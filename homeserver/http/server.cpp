@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/ip/v6_only.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <csignal>
 #include <stdexcept>
 
@@ -64,7 +63,7 @@ Task<> Server::Impl::accept(std::shared_ptr<Listener> listener) {
   asio::steady_timer pause(executor);
   while (listener->acceptor.is_open()) {
     error_code error;
-    auto socket = co_await listener->acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
+    auto socket = co_await listener->acceptor.async_accept(into(error));
     if (!error) {
       admit(std::move(socket), listener->tls);
     } else if (error != asio::error::operation_aborted && error != asio::error::connection_aborted) {
@@ -72,7 +71,7 @@ Task<> Server::Impl::accept(std::shared_ptr<Listener> listener) {
       spdlog::warn("accepting a connection failed: {}", error.message());
       if (core->connections.close_oldest_idle()) continue;
       pause.expires_after(accept_pause);
-      co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
+      co_await pause.async_wait(into(error));
     }
   }
 }
@@ -93,7 +92,7 @@ void Server::Impl::admit(tcp::socket socket, const ClientStream::TlsContext& tls
   }
   auto connection = std::make_shared<Connection>(core, std::move(socket), tls);
   connections.add(*connection);
-  asio::co_spawn(executor, run_connection(std::move(connection)), asio::detached);
+  spawn(executor, run_connection(std::move(connection)), asio::detached);
 }
 
 // Without waiting for anything: there is no room for this connection.
@@ -137,7 +136,7 @@ std::vector<std::uint16_t> Server::listen() {
   for (const auto& settings : impl_->core->settings.listeners)
     ports.push_back(impl_->open(settings));
   for (const auto& listener : impl_->listeners)
-    asio::co_spawn(impl_->executor, impl_->accept(listener), asio::detached);
+    spawn(impl_->executor, impl_->accept(listener), asio::detached);
   return ports;
 }
 
@@ -160,8 +159,7 @@ Task<> Server::drain(std::chrono::milliseconds grace) {
   if (connections.size() > 0) {
     asio::steady_timer empty(impl->executor, grace);
     connections.when_empty([&empty] { empty.cancel(); });
-    error_code ignored;
-    co_await empty.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    co_await expiry(empty);
     connections.when_empty(nullptr);
   }
   connections.close_all();

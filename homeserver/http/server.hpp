@@ -16,7 +16,7 @@
 #include "homeserver/runtime/clock.hpp"
 #include "homeserver/runtime/cpu_pool.hpp"
 #include "homeserver/runtime/metrics.hpp"
-#include "homeserver/runtime/task.hpp"
+#include "schema/async/task.hpp"
 
 namespace causeway::http {
 

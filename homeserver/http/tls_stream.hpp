@@ -15,7 +15,7 @@
 #include <memory>
 #include <stdexcept>
 
-#include "homeserver/runtime/task.hpp"
+#include "schema/async/task.hpp"
 
 namespace causeway::http {
 

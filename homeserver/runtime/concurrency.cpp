@@ -2,12 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
 namespace causeway {
 
 namespace {
@@ -54,8 +48,7 @@ Task<Gate::Place> Gate::enter() {
   auto executor = co_await asio::this_coro::executor;
   auto woken = std::make_shared<asio::steady_timer>(executor, asio::steady_timer::time_point::max());
   waiting_.push_back(woken);
-  boost::system::error_code ignored;
-  co_await woken->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  co_await expiry(*woken);
   co_return Place(this);
 }
 
@@ -82,7 +75,7 @@ Task<> for_each_concurrently(std::size_t count, std::size_t at_once, std::functi
   round->running = std::min(count, at_once);
   const std::size_t workers = round->running;
   for (std::size_t i = 0; i < workers; ++i)
-    asio::co_spawn(executor, take_jobs(round), asio::detached);
+    spawn(executor, take_jobs(round), asio::detached);
   co_await round->done.wait();
 }
 

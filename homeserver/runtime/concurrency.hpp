@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "homeserver/runtime/signal.hpp"
-#include "homeserver/runtime/task.hpp"
+#include "schema/async/task.hpp"
 
 namespace causeway {
 

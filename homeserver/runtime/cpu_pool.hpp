@@ -2,17 +2,13 @@
 // Work takes values and returns values.
 #pragma once
 
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <exception>
 #include <memory>
 #include <optional>
 #include <type_traits>
 
-#include "homeserver/runtime/task.hpp"
+#include "schema/async/task.hpp"
 
 namespace causeway {
 
@@ -32,11 +28,8 @@ class CpuPool {
       std::conditional_t<std::is_void_v<R>, char, std::optional<R>> value{};
     };
     auto shared = std::make_shared<Shared>(std::move(work));
-    auto executor = co_await asio::this_coro::executor;
-    // The hop back is explicit: co_await post(pool, use_awaitable) would run the work on the reactor.
-    auto initiate = [this, shared, executor](auto handler) {
-      auto held = std::make_shared<decltype(handler)>(std::move(handler));
-      asio::post(pool_, [shared, executor, held] {
+    auto start = [this, shared](async::Resumption caller) {
+      asio::post(pool_, [shared, caller = std::move(caller)] {
         try {
           if constexpr (std::is_void_v<R>)
             shared->work();
@@ -45,10 +38,10 @@ class CpuPool {
         } catch (...) {
           shared->error = std::current_exception();
         }
-        asio::post(executor, [held] { (std::move(*held))(); });
+        caller.post();
       });
     };
-    co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(std::move(initiate), asio::use_awaitable);
+    co_await suspend(std::move(start));
     if (shared->error) std::rethrow_exception(shared->error);
     if constexpr (!std::is_void_v<R>) co_return std::move(*shared->value);
   }

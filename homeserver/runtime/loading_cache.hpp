@@ -4,10 +4,7 @@
 // makes the load repeat, so that nothing older than the change is kept. The least recently used values go first.
 #pragma once
 
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <deque>
 #include <functional>
 #include <list>
@@ -17,7 +14,7 @@
 #include <vector>
 
 #include "homeserver/runtime/memory_use.hpp"
-#include "homeserver/runtime/task.hpp"
+#include "schema/async/task.hpp"
 
 namespace causeway {
 
@@ -42,8 +39,7 @@ class LoadingCache {
       const auto flying = flights_.find(key);
       if (flying == flights_.end()) co_return co_await load(std::move(key));
       const std::shared_ptr<Flight> flight = flying->second;
-      boost::system::error_code ignored;
-      co_await flight->landed.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+      co_await expiry(flight->landed);
       // What landed may have changed since, before this went on; what was dropped since is loaded again.
       if (Pointer held = find(key)) co_return held;
       if (flight->succeeded && !flight->kept) co_return flight->value;

@@ -1,12 +1,9 @@
 // Long work on the reactor, in slices.
 #pragma once
 
-#include <boost/asio/post.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 
-#include "homeserver/runtime/task.hpp"
+#include "schema/async/task.hpp"
 
 namespace causeway {
 
@@ -16,8 +13,7 @@ class TimeSlice {
   Task<> give_way() {
     constexpr std::chrono::microseconds slice{1'000};
     if (std::chrono::steady_clock::now() - begun_ < slice) co_return;
-    auto executor = co_await asio::this_coro::executor;
-    co_await asio::post(executor, asio::use_awaitable);
+    co_await yield_once();
     begun_ = std::chrono::steady_clock::now();
   }
 

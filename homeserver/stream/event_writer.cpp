@@ -45,7 +45,7 @@ struct Waiting {
   SteadyTime deadline;
   std::size_t weight;
   Written outcome;
-  std::function<void()> resume;
+  async::Resumption caller;
 
   bool is_stale() const { return is_broken(*unit) || (unit->made_with && is_broken(*unit->made_with)); }
   void fail(WriteFailure failure) {
@@ -199,10 +199,10 @@ struct EventWriter::Impl : std::enable_shared_from_this<Impl> {
 
   void resume(const std::vector<WaitingPtr>& ended) {
     for (const WaitingPtr& waiting : ended)
-      waiting->resume();
+      waiting->caller.now();
     if (!in_flight.empty() || !queue.empty()) return;
     for (auto& wake : std::exchange(until_idle, {}))
-      wake();
+      wake.now();
   }
 
   // Nobody may be left waiting for a thread that is gone.
@@ -216,10 +216,10 @@ struct EventWriter::Impl : std::enable_shared_from_this<Impl> {
     queued_bytes = 0;
     for (const WaitingPtr& waiting : left) {
       waiting->fail(WriteFailure::unavailable);
-      asio::post(reactor, [waiting] { waiting->resume(); });
+      waiting->caller.post();
     }
     for (auto& wake : std::exchange(until_idle, {}))
-      asio::post(reactor, std::move(wake));
+      wake.post();
   }
 
   asio::any_io_executor reactor;
@@ -233,7 +233,7 @@ struct EventWriter::Impl : std::enable_shared_from_this<Impl> {
   std::deque<WaitingPtr> queue;
   std::size_t queued_bytes = 0;
   std::vector<WaitingPtr> in_flight;
-  std::vector<std::function<void()>> until_idle;
+  std::vector<async::Resumption> until_idle;
   bool closed = false;
 
   std::mutex mutex;
@@ -242,20 +242,6 @@ struct EventWriter::Impl : std::enable_shared_from_this<Impl> {
   BatchCommitter committer;    // the thread's
   std::jthread thread;
 };
-
-namespace {
-
-// Suspends the caller; `keep` gets the function that resumes it.
-template <class Keep>
-Task<> suspend(Keep keep) {
-  auto initiate = [keep = std::move(keep)](auto handler) mutable {
-    auto held = std::make_shared<decltype(handler)>(std::move(handler));
-    keep([held] { (std::move(*held))(); });
-  };
-  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(std::move(initiate), asio::use_awaitable);
-}
-
-}  // namespace
 
 EventWriter::EventWriter(asio::any_io_executor reactor, std::string database_url, WriterSettings settings,
                          CommitSink& sink, Metrics& metrics)
@@ -279,8 +265,8 @@ Task<Written> EventWriter::commit(WriteUnitPtr unit) {
     impl->fail(*waiting, *failure);
     co_return waiting->outcome;
   }
-  auto queue = [impl, waiting](std::function<void()> resume) {
-    waiting->resume = std::move(resume);
+  auto queue = [impl, waiting](async::Resumption caller) {
+    waiting->caller = std::move(caller);
     impl->enqueue(waiting);
   };
   co_await suspend(std::move(queue));
@@ -300,8 +286,8 @@ std::uint64_t EventWriter::round_trips() const {
 Task<> EventWriter::drain() {
   auto impl = impl_;
   while (!impl->queue.empty() || !impl->in_flight.empty()) {
-    auto wait = [impl](std::function<void()> resume) { impl->until_idle.push_back(std::move(resume)); };
-    co_await suspend(std::move(wait));
+    auto until_idle = [impl](async::Resumption caller) { impl->until_idle.push_back(std::move(caller)); };
+    co_await suspend(std::move(until_idle));
   }
 }
 

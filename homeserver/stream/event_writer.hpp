@@ -11,9 +11,9 @@
 
 #include "homeserver/runtime/clock.hpp"
 #include "homeserver/runtime/metrics.hpp"
-#include "homeserver/runtime/task.hpp"
 #include "homeserver/stream/write_unit.hpp"
 #include "homeserver/stream/written.hpp"
+#include "schema/async/task.hpp"
 #include "schema/db/database.hpp"
 #include "schema/db/tables/writer.hpp"
 

@@ -12,8 +12,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "homeserver/runtime/task.hpp"
 #include "homeserver/stream/event_writer.hpp"
+#include "schema/async/task.hpp"
 
 namespace causeway {
 

@@ -1,7 +1,5 @@
 #include "homeserver/sync/notifier.hpp"
 
-#include <boost/asio/redirect_error.hpp>
-
 namespace causeway {
 
 namespace {
@@ -76,8 +74,7 @@ Task<bool> Notifier::wait(UserNid user, Ticket ticket, std::chrono::steady_clock
   if (impl_->draining) co_return false;
   if (impl_->woken_since(user, ticket)) co_return true;
   Impl::Waiter waiter(*impl_, user, until);
-  boost::system::error_code ignored;
-  co_await waiter.timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  co_await expiry(waiter.timer);
   co_return !impl_->draining && impl_->woken_since(user, ticket);
 }
 

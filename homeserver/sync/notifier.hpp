@@ -4,7 +4,7 @@
 #include <chrono>
 #include <memory>
 
-#include "homeserver/runtime/task.hpp"
+#include "schema/async/task.hpp"
 #include "schema/matrix/ids.hpp"
 
 namespace causeway {

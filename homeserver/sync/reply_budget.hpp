@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "homeserver/runtime/concurrency.hpp"
-#include "homeserver/runtime/task.hpp"
+#include "schema/async/task.hpp"
 
 namespace causeway {
 

@@ -94,7 +94,7 @@ Task<> SyncBuilder::fix_now() {
       newest = std::max(newest, membership.position);
     if (newest <= s_.hub.position()) break;
     moment.expires_after(std::chrono::milliseconds(1));
-    co_await moment.async_wait(asio::use_awaitable);
+    co_await expiry(moment);
   }
   until_.position = s_.hub.position();
   until_.epoch = s_.typing.epoch();

@@ -256,11 +256,11 @@ TEST_F(AccountDataTest, the_commit_itself_refuses_what_no_service_checked_and_it
   int left = 0;
   const auto write = [&](const char* type, UserNid user, std::size_t bytes) {
     ++left;
-    asio::co_spawn(kit.reactor, kit.writer.commit(unit(user, type, bytes)),
-                   [&outcome, &left, type](std::exception_ptr, Written written) {
-                     outcome[type] = written.failure();
-                     --left;
-                   });
+    spawn(kit.reactor, kit.writer.commit(unit(user, type, bytes)),
+          [&outcome, &left, type](std::exception_ptr, Written written) {
+            outcome[type] = written.failure();
+            --left;
+          });
   };
   write("first", anna, 100);
   write("large", anna, 9'000);

@@ -3,8 +3,6 @@
 
 #include <gmock/gmock.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 
 namespace causeway::http {
@@ -39,7 +37,7 @@ class AdmissionTest : public testing::Test {
   // Waits, and writes into the log how that ended: "name" or "name: status".
   std::uint64_t key(std::string_view who) { return admission().key_of(who); }
   void wait(const std::string& who) {
-    asio::co_spawn(reactor_, wait_and_log(who), asio::detached);
+    spawn(reactor_, wait_and_log(who), asio::detached);
     settle();
   }
   // Lets everything happen that can.
@@ -171,7 +169,7 @@ TEST_F(AdmissionTest, refusals_say_when_to_come_back) {
     auto outcome = co_await admission().wait(work, key(who));
     refused.emplace(std::move(outcome));
   };
-  asio::co_spawn(reactor, ask(), asio::detached);
+  spawn(reactor, ask(), asio::detached);
   reactor.poll();
   ASSERT_TRUE(refused && !*refused);
   EXPECT_EQ(refused->error().code, ErrorCode::limit_exceeded);
@@ -246,7 +244,7 @@ TEST_F(AdmissionTest, who_gave_the_place_away_to_wait_gets_one_again_however_ful
     log.emplace_back("p");
   };
   asio::io_context reactor;
-  asio::co_spawn(reactor, again(), asio::detached);
+  spawn(reactor, again(), asio::detached);
   reactor.poll();
   running.leave();
   settle();

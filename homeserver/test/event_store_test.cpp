@@ -200,7 +200,7 @@ struct EventStoreRaceTest : EventStoreTest {
     std::vector<StoredEventPtr> loaded;
     const auto done = [&](std::exception_ptr, std::vector<StoredEventPtr> events) { loaded = std::move(events); };
     std::vector<EventNid> nids(1, nid);
-    asio::co_spawn(reactor, restarted.by_nid(std::move(nids)), done);
+    spawn(reactor, restarted.by_nid(std::move(nids)), done);
     reactor.poll();
     hub.committed(1, {unit});
     holding.abort();

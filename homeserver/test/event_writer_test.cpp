@@ -375,8 +375,8 @@ TEST_F(EventWriterTest, drain_ends_after_everything_queued_is_written) {
   ASSERT_TRUE(kit.commit(unit_with_room(stored_message(1, 1))));
   int answered = 0;
   for (std::int64_t nid = 2; nid <= 20; ++nid)
-    asio::co_spawn(kit.reactor, kit.writer.commit(unit_of(stored_message(nid, 1))),
-                   [&](std::exception_ptr, Written result) { answered += static_cast<bool>(result); });
+    spawn(kit.reactor, kit.writer.commit(unit_of(stored_message(nid, 1))),
+          [&](std::exception_ptr, Written result) { answered += static_cast<bool>(result); });
   test::run_task(kit.reactor, kit.writer.drain());
   EXPECT_EQ(answered, 19);
   EXPECT_EQ(stored(), 20);

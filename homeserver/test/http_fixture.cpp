@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <boost/algorithm/string/case_conv.hpp>
-#include <boost/asio/redirect_error.hpp>
 
 namespace causeway::http::test {
 
@@ -146,8 +145,7 @@ Certificate make_certificate(const std::string& common_name) {
 
 Task<> Gate::wait() {
   if (!std::exchange(was_reached_, true)) reached_.set_value();
-  boost::system::error_code ignored;
-  co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  co_await expiry(timer_);
 }
 
 void Gate::open() {

@@ -38,7 +38,7 @@ class HttpLifetimeTest : public HttpTest {
     auto done = std::make_shared<std::promise<void>>();
     auto future = done->get_future();
     auto finished = [done](std::exception_ptr) { done->set_value(); };
-    on_reactor([&] { asio::co_spawn(executor(), server().drain(grace), finished); });
+    on_reactor([&] { spawn(executor(), server().drain(grace), finished); });
     return future;
   }
 };

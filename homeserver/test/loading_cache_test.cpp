@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/asio/detached.hpp>
-
 #include "homeserver/test/support/run_task.hpp"
 
 namespace causeway {
@@ -17,7 +15,7 @@ class LoadingCacheTest : public ::testing::Test {
   Task<std::shared_ptr<std::string>> load(int) {
     ++loads_;
     if (on_load_) on_load_();
-    co_await asio::post(reactor_, asio::use_awaitable);
+    co_await yield_once();
     if (fail_) throw std::runtime_error("the database is gone");
     if (value_.empty()) co_return nullptr;
     co_return std::make_shared<std::string>(value_);
@@ -44,8 +42,7 @@ TEST_F(LoadingCacheTest, loads_once) {
 TEST_F(LoadingCacheTest, those_who_ask_at_once_share_a_load) {
   int answered = 0;
   for (int i = 0; i < 5; ++i)
-    asio::co_spawn(reactor_, cache_.get(1),
-                   [&](std::exception_ptr, Cache::Pointer value) { answered += *value == "old"; });
+    spawn(reactor_, cache_.get(1), [&](std::exception_ptr, Cache::Pointer value) { answered += *value == "old"; });
   reactor_.run();
   EXPECT_EQ(answered, 5);
   EXPECT_EQ(loads_, 1);
@@ -86,8 +83,7 @@ TEST_F(LoadingCacheTest, those_who_share_a_load_see_what_changed_since_it_ended)
   };
   std::vector<std::string> answers;
   for (int i = 0; i < 2; ++i)
-    asio::co_spawn(reactor_, cache_.get(1),
-                   [&](std::exception_ptr, Cache::Pointer value) { answers.push_back(*value); });
+    spawn(reactor_, cache_.get(1), [&](std::exception_ptr, Cache::Pointer value) { answers.push_back(*value); });
   reactor_.run();
   EXPECT_EQ(changes, 1);
   EXPECT_EQ(answers, (std::vector<std::string>{"old", "new"}));
@@ -105,8 +101,7 @@ TEST_F(LoadingCacheTest, those_who_share_a_load_load_again_what_was_dropped_sinc
   };
   std::vector<std::string> answers;
   for (int i = 0; i < 2; ++i)
-    asio::co_spawn(reactor_, cache_.get(1),
-                   [&](std::exception_ptr, Cache::Pointer value) { answers.push_back(*value); });
+    spawn(reactor_, cache_.get(1), [&](std::exception_ptr, Cache::Pointer value) { answers.push_back(*value); });
   reactor_.run();
   EXPECT_EQ(answers, (std::vector<std::string>{"old", "new"}));
 }

@@ -124,13 +124,13 @@ TEST_F(MembershipRaceTest, who_joins_while_the_room_is_being_forgotten_is_in_it)
     ASSERT_TRUE(here.join(carol, room));
     ASSERT_TRUE(here.change(Kind::leave, carol, carol.user, room));
     std::optional<Result<>> joined, forgotten;
-    asio::co_spawn(reactor, here.rooms->change_membership(request(Kind::join, carol)),
-                   [&](std::exception_ptr, Result<> result) { joined = std::move(result); });
+    spawn(reactor, here.rooms->change_membership(request(Kind::join, carol)),
+          [&](std::exception_ptr, Result<> result) { joined = std::move(result); });
     reactor.restart();
     for (int step = 0; step < steps && !joined; ++step)
       reactor.run_one();
-    asio::co_spawn(reactor, here.rooms->forget(carol, room),
-                   [&](std::exception_ptr, Result<> result) { forgotten = std::move(result); });
+    spawn(reactor, here.rooms->forget(carol, room),
+          [&](std::exception_ptr, Result<> result) { forgotten = std::move(result); });
     reactor.restart();
     reactor.run();
     ASSERT_TRUE(joined && forgotten);

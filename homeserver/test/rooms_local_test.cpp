@@ -121,7 +121,7 @@ TEST_F(RoomsTest, rooms_made_alike_in_the_same_millisecond_are_different_rooms) 
   for (int i = 0; i < 3; ++i) {
     CreateRoom request;
     request.creator = alice;
-    asio::co_spawn(reactor, kit.rooms->create_room(std::move(request)), [&](std::exception_ptr, Result<RoomId> made) {
+    spawn(reactor, kit.rooms->create_room(std::move(request)), [&](std::exception_ptr, Result<RoomId> made) {
       ASSERT_TRUE(made);
       ids.insert(made->str());
     });
@@ -143,7 +143,7 @@ TEST_F(RoomsTest, concurrent_sends_in_one_room_make_one_linear_graph) {
     request.type = "m.room.message";
     request.content["body"] = std::to_string(i);
     request.transaction_path = "/send/" + std::to_string(i);
-    asio::co_spawn(reactor, kit.rooms->send(std::move(request)), [&](std::exception_ptr, Result<EventId> sent) {
+    spawn(reactor, kit.rooms->send(std::move(request)), [&](std::exception_ptr, Result<EventId> sent) {
       ASSERT_TRUE(sent);
       ids.insert(sent->str());
     });
@@ -169,7 +169,7 @@ TEST_F(RoomsTest, send_with_same_transaction_returns_same_event_even_while_the_f
     request.room = room;
     request.type = "m.room.message";
     request.transaction_path = "/send/txn";
-    asio::co_spawn(reactor, kit.rooms->send(std::move(request)), [&](std::exception_ptr, Result<EventId> sent) {
+    spawn(reactor, kit.rooms->send(std::move(request)), [&](std::exception_ptr, Result<EventId> sent) {
       ASSERT_TRUE(sent);
       ids.push_back(*sent);
     });

@@ -78,7 +78,7 @@ TEST_F(RoomsUpgradeTest, a_message_sent_meanwhile_is_before_the_end_or_after_it)
     message.room = room;
     message.type = "m.room.message";
     message.content["body"] = std::to_string(i);
-    asio::co_spawn(reactor, kit.rooms->send(std::move(message)), [&](std::exception_ptr, Result<EventId> sent) {
+    spawn(reactor, kit.rooms->send(std::move(message)), [&](std::exception_ptr, Result<EventId> sent) {
       EXPECT_TRUE(sent);
       ++ended;
     });
@@ -107,11 +107,11 @@ Task<> write_between(RoomsKit& kit, Sender user, RoomId room, object direct) {
   join.target = user.user;
   join.room = room;
   join.membership = db::Membership::join;
-  asio::co_spawn(kit.reactor, kit.rooms->change_membership(std::move(join)),
-                 [joined](std::exception_ptr, Result<>) { *joined = true; });
+  spawn(kit.reactor, kit.rooms->change_membership(std::move(join)),
+        [joined](std::exception_ptr, Result<>) { *joined = true; });
   const auto info = co_await kit.reader->room(room);
   for (std::optional<RoomMembership> now; !now || now->membership != db::Membership::join;) {
-    co_await asio::post(kit.reactor, asio::use_awaitable);  // the reader answers from memory, without letting others in
+    co_await yield_once();  // the reader answers from memory, without letting others in
     now = co_await kit.reader->membership(user.nid, info->nid);
   }
   co_await set_account_data(*kit.writer, user.nid, "m.direct", std::move(direct));

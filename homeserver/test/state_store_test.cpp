@@ -223,7 +223,7 @@ TEST_F(StateStoreTest, who_asks_at_the_same_time_shares_one_read) {
   const auto before = database_.round_trips();
   int answered = 0;
   for (int i = 0; i < 10; ++i)
-    asio::co_spawn(reactor_, store.at(RoomNid{1}, {0, 1}), [&](std::exception_ptr error, StateMapPtr state) {
+    spawn(reactor_, store.at(RoomNid{1}, {0, 1}), [&](std::exception_ptr error, StateMapPtr state) {
       EXPECT_FALSE(error);
       answered += state && state->size() == 1;
     });

@@ -1,8 +1,6 @@
 // The parts of /sync that live in memory: tokens, waiters, typing, versions of state, members told.
 #include <gtest/gtest.h>
 
-#include <boost/asio/detached.hpp>
-
 #include "homeserver/sync/notifier.hpp"
 #include "homeserver/sync/sent_members.hpp"
 #include "homeserver/sync/state_versions.hpp"
@@ -53,8 +51,7 @@ class NotifierTest : public testing::Test {
                       std::shared_ptr<std::optional<bool>> result) -> Task<> {
       *result = co_await n.wait(u, t, until);
     };
-    asio::co_spawn(reactor, waiting(notifier, user, ticket, std::chrono::steady_clock::now() + timeout, woken),
-                   asio::detached);
+    spawn(reactor, waiting(notifier, user, ticket, std::chrono::steady_clock::now() + timeout, woken), asio::detached);
     reactor.poll();
     return woken;
   }

@@ -6,11 +6,6 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <cstdint>
 #include <exception>
@@ -26,6 +21,8 @@
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include "schema/async/task.hpp"
 
 namespace causeway::db {
 
@@ -170,7 +167,7 @@ class Database {
   //   auto load = [nid](db::Connection& c) { return db::load_room(c, nid); };
   //   auto room = co_await database.run(std::move(load));
   template <class Work>
-  boost::asio::awaitable<std::invoke_result_t<Work&, Connection&>> run(Work work);
+  Task<std::invoke_result_t<Work&, Connection&>> run(Work work);
 
   // The same, blocking the calling thread: start-up, command line and tests.
   template <class Work>
@@ -226,7 +223,7 @@ R take(Outcome<R>& outcome) {
 }  // namespace detail
 
 template <class Work>
-boost::asio::awaitable<std::invoke_result_t<Work&, Connection&>> Database::run(Work work) {
+Task<std::invoke_result_t<Work&, Connection&>> Database::run(Work work) {
   using R = std::invoke_result_t<Work&, Connection&>;
   // Shared with the database thread, which may outlive an abandoned coroutine frame.
   struct Shared {
@@ -235,16 +232,13 @@ boost::asio::awaitable<std::invoke_result_t<Work&, Connection&>> Database::run(W
     detail::Outcome<R> outcome;
   };
   auto shared = std::make_shared<Shared>(std::move(work));
-  auto executor = co_await boost::asio::this_coro::executor;
-  auto initiate = [this, shared, executor](auto handler) {
-    auto held = std::make_shared<decltype(handler)>(std::move(handler));
-    submit([shared, executor, held](Connection* connection, std::exception_ptr unavailable) {
+  auto start = [this, shared](async::Resumption caller) {
+    submit([shared, caller = std::move(caller)](Connection* connection, std::exception_ptr unavailable) {
       detail::run_into(shared->outcome, shared->work, connection, unavailable);
-      boost::asio::post(executor, [held] { (std::move(*held))(); });
+      caller.post();
     });
   };
-  co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>&, void()>(std::move(initiate),
-                                                                                      boost::asio::use_awaitable);
+  co_await suspend(std::move(start));
   co_return detail::take(shared->outcome);
 }
 

@@ -1,8 +1,6 @@
 // Who gets the connections where more is asked of the database than it does at a time.
 #include <gtest/gtest.h>
 
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <condition_variable>
@@ -19,18 +17,17 @@ namespace asio = boost::asio;
 
 class DatabaseShareTest : public testing::Test {
  protected:
-  static asio::awaitable<void> stand_still(DatabaseShareTest& test, Share share) {
+  static Task<void> stand_still(DatabaseShareTest& test, Share share) {
     auto work = [&test, share](Connection&) { test.block(share); };
     co_await test.database.run(std::move(work));
   }
   // As many statements of the share that go on when everything may.
   void start(Share share, int count) {
     for (int i = 0; i < count; ++i)
-      asio::co_spawn(with_share(reactor.get_executor(), share), stand_still(*this, share),
-                     [this](std::exception_ptr error) {
-                       EXPECT_FALSE(error);
-                       ++ended;
-                     });
+      spawn(with_share(reactor.get_executor(), share), stand_still(*this, share), [this](std::exception_ptr error) {
+        EXPECT_FALSE(error);
+        ++ended;
+      });
     reactor.restart();
     reactor.poll();
   }
@@ -88,15 +85,15 @@ TEST_F(DatabaseShareTest, heavy_work_gets_half_of_the_connections_and_all_of_it_
   finish(16);
 }
 
-asio::awaitable<std::vector<Share>> shares_on_the_way(Database& database) {
+Task<std::vector<Share>> shares_on_the_way(Database& database) {
   std::vector<Share> seen(1, current_share());
   auto work = [](Connection& c) { c.exec("select 1"); };
   co_await database.run(std::move(work));
   seen.push_back(current_share());
   asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::milliseconds(1));
-  co_await timer.async_wait(asio::use_awaitable);
+  co_await expiry(timer);
   seen.push_back(current_share());
-  co_await asio::post(timer.get_executor(), asio::use_awaitable);
+  co_await yield_once();
   seen.push_back(current_share());
   co_return seen;
 }
@@ -106,7 +103,7 @@ TEST_F(DatabaseShareTest, the_share_goes_with_the_executor_through_all_that_is_a
     const asio::any_io_executor plain = reactor.get_executor();
     const auto executor = share == Share::common ? plain : with_share(plain, share);
     std::vector<Share> seen;
-    asio::co_spawn(executor, shares_on_the_way(database), [&](std::exception_ptr, std::vector<Share> all) {
+    spawn(executor, shares_on_the_way(database), [&](std::exception_ptr, std::vector<Share> all) {
       seen = std::move(all);
       ++ended;
     });

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "homeserver/rooms/auth/auth_graph.hpp"
-#include "homeserver/runtime/task.hpp"
+#include "schema/async/task.hpp"
 #include "schema/db/database.hpp"
 
 namespace causeway {

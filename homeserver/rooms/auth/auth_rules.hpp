@@ -11,17 +11,11 @@
 #include <string_view>
 #include <vector>
 
+#include "homeserver/events/state_map.hpp"
 #include "homeserver/rooms/auth/auth_rule.hpp"
 #include "schema/events/event.hpp"
 
 namespace causeway {
-
-// A key of a state map in words. Inside, StateKeyNid stands for it.
-struct StateKey {
-  std::string type;
-  std::string state_key;
-  friend auto operator<=>(const StateKey&, const StateKey&) = default;
-};
 
 // The state an event is judged by. For room version 12 `m.room.create` is found here too although it is never among the
 // auth_events.

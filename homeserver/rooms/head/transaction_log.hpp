@@ -11,7 +11,7 @@
 #include <unordered_map>
 
 #include "homeserver/runtime/signal.hpp"
-#include "homeserver/runtime/task.hpp"
+#include "schema/async/task.hpp"
 #include "schema/db/database.hpp"
 #include "schema/db/tables/transactions.hpp"
 

@@ -3,8 +3,8 @@
 
 #include <vector>
 
+#include "homeserver/events/stored_event.hpp"
 #include "homeserver/rooms/auth/auth_rules.hpp"
-#include "homeserver/stream/write_unit.hpp"
 
 namespace causeway {
 

@@ -1,14 +1,13 @@
 // Runs a coroutine to its end on a reactor of its own, from a test.
 #pragma once
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <exception>
 #include <optional>
 #include <stdexcept>
 #include <utility>
 
-#include "homeserver/runtime/task.hpp"
+#include "schema/async/task.hpp"
 
 namespace causeway::test {
 
@@ -17,7 +16,7 @@ template <class T>
 T run_task(asio::io_context& reactor, Task<T> task) {
   std::optional<T> result;
   std::exception_ptr error;
-  asio::co_spawn(reactor, std::move(task), [&](std::exception_ptr e, T value) {
+  spawn(reactor, std::move(task), [&](std::exception_ptr e, T value) {
     error = e;
     if (!e) result.emplace(std::move(value));
   });
@@ -30,7 +29,7 @@ T run_task(asio::io_context& reactor, Task<T> task) {
 
 inline void run_task(asio::io_context& reactor, Task<> task) {
   std::exception_ptr error;
-  asio::co_spawn(reactor, std::move(task), [&](std::exception_ptr e) { error = e; });
+  spawn(reactor, std::move(task), [&](std::exception_ptr e) { error = e; });
   reactor.restart();
   reactor.run();
   if (error) std::rethrow_exception(error);

@@ -60,7 +60,7 @@ class SyncKit : public AccountsKit {
   template <class T>
   std::shared_ptr<Running<T>> start(Task<T> task) {
     auto running = std::make_shared<Running<T>>();
-    asio::co_spawn(reactor, std::move(task), [running](std::exception_ptr error, T value) {
+    spawn(reactor, std::move(task), [running](std::exception_ptr error, T value) {
       running->error = error;
       if (!error) running->value.emplace(std::move(value));
     });

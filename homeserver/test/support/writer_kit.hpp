@@ -25,7 +25,7 @@ class WriterKit {
   std::vector<Written> commit(const std::vector<WriteUnitPtr>& units) {
     std::vector<std::optional<Written>> results(units.size());
     for (std::size_t i = 0; i < units.size(); ++i)
-      asio::co_spawn(reactor, writer.commit(units[i]), [&results, i](std::exception_ptr error, Written result) {
+      spawn(reactor, writer.commit(units[i]), [&results, i](std::exception_ptr error, Written result) {
         if (error) std::rethrow_exception(error);
         results[i] = std::move(result);
       });
