@@ -8,13 +8,15 @@ using namespace http;
 
 // spec: client-server-api#post_matrixclientv3logout
 Task<Result<Response>> logout(ClientApi& api, Request& request) {
-  co_await api.accounts.log_out(*request.requester);
+  auto ended = co_await api.accounts.log_out(*request.requester);
+  if (!ended) co_return ended.error();
   co_return Response::empty_object();
 }
 
 // spec: client-server-api#post_matrixclientv3logoutall
 Task<Result<Response>> logout_all(ClientApi& api, Request& request) {
-  co_await api.accounts.log_out_all(request.requester->user_nid);
+  auto ended = co_await api.accounts.log_out_all(request.requester->user_nid);
+  if (!ended) co_return ended.error();
   co_return Response::empty_object();
 }
 

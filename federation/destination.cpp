@@ -1,6 +1,7 @@
 #include "federation/destination.hpp"
 
-#include "schema/json/canonical.hpp"
+#include "federation/edus/receipts.hpp"
+#include "federation/edus/typing.hpp"
 #include "schema/json/json.hpp"
 
 namespace causeway::federation {
@@ -13,41 +14,6 @@ constexpr StreamPosition max_reach = std::numeric_limits<StreamPosition>::max() 
 constexpr std::size_t max_held_edus = 2 * max_edus;
 // A transaction is repeated as it was while failures are this young; then its memory is given back.
 constexpr std::int64_t keep_transaction_ms = 60'000;
-
-std::string edu(std::string_view type, boost::json::object content) {
-  boost::json::object out;
-  out["content"] = std::move(content);
-  out["edu_type"] = type;
-  return json::canonical(out);
-}
-
-// spec: server-server-api#receipts
-std::string receipt_edu(const ReceiptChange& receipt) {
-  boost::json::object data;
-  data["ts"] = receipt.ts;
-  if (!receipt.thread_id.empty()) data["thread_id"] = receipt.thread_id;
-  boost::json::array event_ids;
-  event_ids.emplace_back(receipt.event_id.str());
-  boost::json::object of_user;
-  of_user["data"] = std::move(data);
-  of_user["event_ids"] = std::move(event_ids);
-  boost::json::object users;
-  users[receipt.user_id.str()] = std::move(of_user);
-  boost::json::object types;
-  types[receipt.receipt_type] = std::move(users);
-  boost::json::object content;
-  content[receipt.room_id.str()] = std::move(types);
-  return edu("m.receipt", std::move(content));
-}
-
-// spec: server-server-api#typing-notifications
-std::string typing_edu(const RoomId& room, const UserId& user, bool typing) {
-  boost::json::object content;
-  content["room_id"] = room.str();
-  content["typing"] = typing;
-  content["user_id"] = user.str();
-  return edu("m.typing", std::move(content));
-}
 
 void append_array(std::string& out, const std::vector<std::string>& elements) {
   out += '[';
@@ -102,7 +68,7 @@ void Destination::fall_behind(StreamPosition up_to) {
   receipts_behind_ = true;
 }
 
-void Destination::offer(StreamPosition position, const ReceiptChange& receipt) {
+void Destination::offer(StreamPosition position, const db::ReceiptChange& receipt) {
   if (receipts_behind_ || position <= receipts_read_up_to_) return;
   if (receipts_.size() >= max_held_edus) {
     receipts_behind_ = true;
@@ -112,14 +78,14 @@ void Destination::offer(StreamPosition position, const ReceiptChange& receipt) {
   receipts_read_up_to_ = position;
 }
 
-void Destination::hold(StreamPosition position, const ReceiptChange& receipt) {
+void Destination::hold(StreamPosition position, const db::ReceiptChange& receipt) {
   HeldReceipt held{position, receipt_edu(receipt)};
   receipts_.insert_or_assign({receipt.room_id, receipt.user_id, receipt.thread_id}, std::move(held));
 }
 
 void Destination::take_rows(Span span, const std::vector<db::OwedReceipt>& rows, bool full) {
   for (const auto& row : rows) {
-    ReceiptChange receipt;
+    db::ReceiptChange receipt;
     receipt.room_id = row.room;
     receipt.user_id = row.user;
     receipt.receipt_type = "m.read";
@@ -207,7 +173,7 @@ void Destination::succeeded(const Transaction& transaction) {
   row_.retry_at_ts = 0;
 }
 
-void Destination::failed(Timestamp now, const Backoff& backoff, double chance) {
+void Destination::failed(Timestamp now, const outbound::Backoff& backoff, double chance) {
   row_.retry_interval_ms = backoff.next_ms(row_.retry_interval_ms);
   row_.retry_at_ts = backoff.retry_at(now, row_.retry_interval_ms, chance);
   last_attempt_ = now;
@@ -221,7 +187,7 @@ void Destination::failed(Timestamp now, const Backoff& backoff, double chance) {
   receipts_read_up_to_ = row_.cursor;
 }
 
-bool Destination::encourage(Timestamp now, const Backoff& backoff) {
+bool Destination::encourage(Timestamp now, const outbound::Backoff& backoff) {
   if (healthy() || row_.retry_at_ts <= now || now - last_attempt_ < backoff.first.count()) return false;
   row_.retry_at_ts = now;
   row_.retry_interval_ms = backoff.first.count();

@@ -9,7 +9,7 @@
 #include <tuple>
 #include <vector>
 
-#include "federation/backoff.hpp"
+#include "homeserver/outbound/backoff.hpp"
 #include "homeserver/stream/write_unit.hpp"
 #include "schema/async/task.hpp"
 #include "schema/db/tables/destinations.hpp"
@@ -43,7 +43,7 @@ class Destination {
   // A committed event it is owed. Beyond what memory may hold it falls behind and reads the database later.
   void offer(StreamPosition position, const EventPtr& event);
   // A committed receipt, or one that was read. Beyond what memory may hold the database is read later here too.
-  void offer(StreamPosition position, const ReceiptChange& receipt);
+  void offer(StreamPosition position, const db::ReceiptChange& receipt);
   void offer_typing(const RoomId& room, const UserId& user, bool typing);
   void fall_behind(StreamPosition up_to);  // what it was offered up to here may not be all
 
@@ -71,9 +71,9 @@ class Destination {
   void take_edus(Transaction& transaction);
 
   void succeeded(const Transaction& transaction);
-  void failed(Timestamp now, const Backoff& backoff, double chance);
+  void failed(Timestamp now, const outbound::Backoff& backoff, double chance);
   // A reason to try again at once. False when it is healthy, or was tried a moment ago.
-  bool encourage(Timestamp now, const Backoff& backoff);
+  bool encourage(Timestamp now, const outbound::Backoff& backoff);
   Timestamp retry_at() const { return row_.retry_at_ts; }
   bool healthy() const { return row_.retry_interval_ms == 0; }
 
@@ -94,7 +94,7 @@ class Destination {
     StreamPosition position;
     std::string edu;
   };
-  void hold(StreamPosition position, const ReceiptChange& receipt);
+  void hold(StreamPosition position, const db::ReceiptChange& receipt);
   StreamPosition receipts_sent_up_to() const;
 
   ServerName name_;

@@ -7,19 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "federation/dns.hpp"
+#include "homeserver/outbound/connection.hpp"
+#include "homeserver/outbound/dns.hpp"
 #include "schema/async/task.hpp"
 #include "schema/matrix/ids.hpp"
 
 namespace causeway::federation {
-
-// One place to connect to.
-struct Target {
-  std::string host;  // DNS name or IP literal (IPv6 without brackets) to resolve and connect to
-  std::uint16_t port = 0;
-  std::string host_header;
-  std::string tls_name;  // what the certificate must be for: DNS name, or IP literal (then no SNI)
-};
 
 // Where delegation comes from: a seam, so that the steps can be tested without a network.
 class WellKnown {
@@ -31,14 +24,14 @@ class WellKnown {
 
 class Discovery {
  public:
-  Discovery(Dns& dns, WellKnown& well_known) : dns_(dns), well_known_(well_known) {}
+  Discovery(outbound::Dns& dns, WellKnown& well_known) : dns_(dns), well_known_(well_known) {}
 
   // In the order to be tried; never empty, at most 8. Names may turn out not to resolve when connected to.
-  Task<std::vector<Target>> resolve(ServerName server);
+  Task<std::vector<outbound::Target>> resolve(ServerName server);
 
  private:
-  Task<std::vector<Target>> by_srv(std::string host, std::string host_header);
-  Dns& dns_;
+  Task<std::vector<outbound::Target>> by_srv(std::string host, std::string host_header);
+  outbound::Dns& dns_;
   WellKnown& well_known_;
 };
 

@@ -53,8 +53,8 @@ class KeysOverHttps final : public KeySource {
 struct Federation::Impl {
   Impl(Services s, Settings given)
       : settings(std::move(given)),
-        connector(dns, AddressPolicy(settings.allowed_ranges, settings.allow_all_addresses),
-                  make_tls_context(settings.extra_ca_pem)),
+        connector(dns, outbound::AddressPolicy(settings.allowed_ranges, settings.allow_all_addresses),
+                  outbound::make_tls_context(settings.extra_ca_pem)),
         well_known(connector, s.clock),
         discovery(dns, well_known),
         http(s.reactor, discovery, connector),
@@ -64,7 +64,7 @@ struct Federation::Impl {
         checker(keys, s.cpu, s.metrics),
         remote({client, checker, s.clock, s.self, s.metrics}, settings.request_timeout, settings.max_response_bytes),
         sender({s.reactor, s.database, s.hub, s.interner, s.reader, s.typing, client, s.clock, s.metrics, s.self},
-               Backoff{settings.first_retry, settings.max_retry}, settings.request_timeout),
+               outbound::Backoff{settings.first_retry, settings.max_retry}, settings.request_timeout),
         auth(keys, s.cpu, s.self, s.metrics, [this](const ServerName& server) { sender.encourage(server); }),
         gaps({s.reactor, s.database, s.events, s.reader, s.rooms, remote, checker, s.clock, s.metrics, s.self}),
         edus(s.reader, s.receipts, s.typing, s.metrics),
@@ -72,8 +72,8 @@ struct Federation::Impl {
         api{s.events, s.reader, s.rooms, s.accounts, keys, checker, intake, s.cpu, s.clock, s.self} {}
 
   const Settings settings;
-  CaresDns dns;
-  Connector connector;
+  outbound::CaresDns dns;
+  outbound::Connector connector;
   WellKnownClient well_known;
   Discovery discovery;
   HttpClient http;

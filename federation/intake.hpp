@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "federation/edus.hpp"
+#include "federation/edus/edus.hpp"
 #include "federation/gap_filler.hpp"
 
 namespace causeway::federation {

@@ -2,8 +2,8 @@
 
 #include <prometheus/counter.h>
 
-#include "federation/https_connection.hpp"
 #include "federation/x_matrix.hpp"
+#include "homeserver/outbound/connection.hpp"
 #include "schema/json/foreign.hpp"
 
 namespace causeway::federation {
@@ -59,7 +59,7 @@ Task<Result<ServerName>> RequestAuth::authenticate_origin(const http::Request& r
     if (!key) continue;
     has_key = true;
     SignatureCheck check;
-    check.method = std::string(to_string(request.verb));
+    check.method = std::string(outbound::to_string(request.verb));
     check.uri = request.target;
     check.body = request.body;
     check.public_key = std::move(*key);

@@ -4,12 +4,12 @@
 #include <spdlog/spdlog.h>
 
 #include <random>
-#include <variant>
 
 #include "federation/destination.hpp"
 #include "federation/request_target.hpp"
 #include "federation/servers_in_rooms.hpp"
 #include "homeserver/runtime/concurrency.hpp"
+#include "homeserver/stream/consumer.hpp"
 #include "schema/json/json.hpp"
 
 namespace causeway::federation {
@@ -18,51 +18,27 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t max_inbox = 65'536;
+constexpr std::size_t max_typing_news = 4'096;
 constexpr std::size_t max_transactions_at_once = 128;
 // Destinations that fail wait for their time-outs among themselves.
 constexpr std::size_t max_retries_at_once = 16;
 constexpr std::size_t max_idle_destinations = 5'000;
 constexpr std::size_t owed_page = 10'000;
-constexpr std::chrono::milliseconds recovery_pause = 1s;
 constexpr std::chrono::milliseconds save_interval = 500ms;
 constexpr std::chrono::milliseconds drain_time = 3s;
 
-// What the stream and typing tell, in their order.
-struct OwedEvent {
-  RoomNid room;
-  StreamPosition position;
-  EventPtr event;
-  bool to_room;                  // to the servers in the room
-  std::vector<ServerNid> extra;  // owed it although not in the room
-};
-struct ServerJoined {
-  RoomNid room;
-  ServerNid server;
-  StreamPosition position;
-};
-struct ServerLeft {
-  RoomNid room;
-  ServerNid server;
-  StreamPosition position;
-};
-struct NewReceipt {
-  ReceiptChange receipt;
-  StreamPosition position;
-};
 struct NewTyping {
   RoomNid room;
   UserId user;
   bool typing;
 };
-using News = std::variant<OwedEvent, ServerJoined, ServerLeft, NewReceipt, NewTyping>;
 
 }  // namespace
 
 struct Sender::Impl : std::enable_shared_from_this<Impl> {
   using DestinationPtr = std::shared_ptr<Destination>;
 
-  Impl(Services given, Backoff b, std::chrono::milliseconds timeout)
+  Impl(Services given, outbound::Backoff b, std::chrono::milliseconds timeout)
       : services(given),
         backoff(b),
         request_timeout(timeout),
@@ -78,111 +54,91 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
 
   // --- from the stream --------------------------------------------------------------------------------------------
 
-  void committed(const std::vector<WriteUnitPtr>& units) {
-    for (const auto& unit : units) {
-      for (std::size_t i = 0; i < unit->events.size(); ++i) {
-        take_event(*unit, i);
-        take_servers(*unit, i);
-      }
-      for (std::size_t i = 0; i < unit->receipts.size(); ++i) {
-        const auto& receipt = unit->receipts[i];
-        if (receipt.local && receipt.receipt_type == "m.read") tell(NewReceipt{receipt, unit->receipt_positions.at(i)});
-      }
+  static Consumer::Work work(std::weak_ptr<Impl> weak) {
+    return {[weak](CommittedPtr facts) -> Task<> {
+              if (const auto self = weak.lock()) co_await self->take(std::move(facts));
+            },
+            [weak](StreamPosition, StreamPosition) -> Task<> {
+              if (const auto self = weak.lock()) co_await self->recover();
+            }};
+  }
+
+  // Where what happens is in the order of the positions, the event comes first: it still goes to those it removes, not
+  // to those it brings.
+  Task<> take(CommittedPtr facts) {
+    for (const CommittedEvent& event : facts->events) {
+      const StreamPosition position = event.stored->position();
+      co_await hand_on_event(facts, event.stored);
+      for (const CommittedServer& server : facts->servers)
+        if (server.position == position) note_server(facts->room, server);
+    }
+    for (const CommittedServer& server : facts->servers)
+      if (server.position == facts->after) note_server(facts->room, server);
+    for (const Change& change : facts->changes) {
+      const auto* receipt = std::get_if<db::ReceiptChange>(&change);
+      if (receipt && receipt->local && receipt->receipt_type == "m.read") co_await hand_on_receipt(*receipt);
     }
   }
 
-  void take_event(const WriteUnit& unit, std::size_t index) {
+  void note_server(RoomNid room, const CommittedServer& change) {
+    if (change.joined)
+      servers_in_rooms.joined(room, change.server, change.position);
+    else
+      servers_in_rooms.left(room, change.server, change.position);
+  }
+
+  Task<> hand_on_event(CommittedPtr facts, StoredEventPtr event) {
     constexpr auto not_sent = db::EventFlags::rejected | db::EventFlags::soft_failed;
-    const auto& stored = *unit.events[index].stored;
-    if (!stored.is_live() || stored.has(not_sent)) return;
-    std::vector<ServerNid> extra;
-    for (const auto& [server, at] : unit.outbox_extra)
-      if (at == index) extra.push_back(server);
-    if (stored.has(db::EventFlags::local) || !extra.empty())
-      tell(
-          OwedEvent{stored.room, stored.position(), stored.event, stored.has(db::EventFlags::local), std::move(extra)});
-  }
-
-  // After the event that brought them about: it still goes to those it removes, not to those it brings.
-  void take_servers(const WriteUnit& unit, std::size_t index) {
-    const auto position = unit.events[index].stored->position();
-    for (const auto& change : unit.servers) {
-      if (change.event_index != index) continue;
-      if (change.joined)
-        tell(ServerJoined{unit.room, change.server, position});
-      else
-        tell(ServerLeft{unit.room, change.server, position});
-    }
-  }
-
-  void tell(News news) {
-    if (stopping) return;
-    if (inbox.size() >= max_inbox) {
-      inbox.clear();
-      lost_news = true;
-    }
-    inbox.push_back(std::move(news));
-    wake_dispatcher();
-  }
-
-  void wake_dispatcher() {
-    if (!std::exchange(dispatching, true)) spawn(services.reactor, dispatch(shared_from_this()), asio::detached);
-  }
-
-  static Task<> dispatch(std::shared_ptr<Impl> self) {
-    while ((self->lost_news || !self->inbox.empty()) && !self->stopping) {
-      bool failed = false;
-      try {
-        if (std::exchange(self->lost_news, false)) co_await self->recover();
-        if (self->inbox.empty()) continue;
-        News news = std::move(self->inbox.front());
-        self->inbox.pop_front();
-        co_await self->hand_on(std::move(news));
-      } catch (const std::exception& error) {
-        // What was being handed on is in the database; everyone reads it there.
-        spdlog::error("federation: the outbox could not be read: {}", error.what());
-        self->lost_news = failed = true;
-      }
-      if (failed && !self->stopping) co_await self->pause();
-    }
-    self->dispatching = false;
-  }
-
-  Task<> pause() {
-    recovery_timer.expires_after(recovery_pause);
-    co_await expiry(recovery_timer);
-  }
-
-  Task<> hand_on(News news) {
-    if (auto* event = std::get_if<OwedEvent>(&news)) {
-      co_await hand_on_event(std::move(*event));
-    } else if (auto* joined = std::get_if<ServerJoined>(&news)) {
-      servers_in_rooms.joined(joined->room, joined->server, joined->position);
-    } else if (auto* left = std::get_if<ServerLeft>(&news)) {
-      servers_in_rooms.left(left->room, left->server, left->position);
-    } else if (auto* read = std::get_if<NewReceipt>(&news)) {
-      auto to = co_await destinations_in(read->receipt.room);
-      for (const auto& destination : to)
-        destination->offer(read->position, read->receipt);
-      wake(to);
-    } else if (auto* typing = std::get_if<NewTyping>(&news)) {
-      auto to = co_await destinations_in(typing->room);
-      auto room = co_await services.reader.room(typing->room);
-      if (!room) co_return;
-      for (const auto& destination : to)
-        destination->offer_typing(room->id, typing->user, typing->typing);
-      wake(to);
-    }
-  }
-
-  Task<> hand_on_event(OwedEvent news) {
-    handed_on = news.position;
+    if (!event->is_live() || event->has(not_sent)) co_return;
     std::vector<ServerNid> servers;
-    if (news.to_room) servers = co_await servers_in_rooms.at(news.room, news.position, handed_on);
-    servers.insert(servers.end(), news.extra.begin(), news.extra.end());
+    const StreamPosition position = event->position();
+    if (event->has(db::EventFlags::local)) {
+      handed_on = position;
+      servers = co_await servers_in_rooms.at(event->room, position, handed_on);
+    }
+    for (const CommittedDebt& debt : facts->debts)
+      if (debt.position == position) servers.push_back(debt.server);
+    if (servers.empty()) co_return;
+    handed_on = position;
     auto to = co_await load(std::move(servers));
     for (const auto& destination : to)
-      destination->offer(news.position, news.event);
+      destination->offer(position, event->event);
+    wake(to);
+  }
+
+  Task<> hand_on_receipt(db::ReceiptChange receipt) {
+    auto to = co_await destinations_in(receipt.room);
+    for (const auto& destination : to)
+      destination->offer(receipt.position, receipt);
+    wake(to);
+  }
+
+  // Typing has no place in the stream, and is not owed to anybody who is not there.
+  void tell(NewTyping news) {
+    if (stopping || typing_news.size() >= max_typing_news) return;
+    typing_news.push_back(std::move(news));
+    if (!std::exchange(telling, true)) spawn(services.reactor, tell_typing(shared_from_this()), asio::detached);
+  }
+
+  static Task<> tell_typing(std::shared_ptr<Impl> self) {
+    while (!self->typing_news.empty() && !self->stopping) {
+      NewTyping news = std::move(self->typing_news.front());
+      self->typing_news.pop_front();
+      try {
+        co_await self->hand_on_typing(std::move(news));
+      } catch (const std::exception& error) {
+        spdlog::warn("federation: who types was not told: {}", error.what());
+      }
+    }
+    self->telling = false;
+  }
+
+  Task<> hand_on_typing(NewTyping news) {
+    auto to = co_await destinations_in(news.room);
+    auto room = co_await services.reader.room(news.room);
+    if (!room) co_return;
+    for (const auto& destination : to)
+      destination->offer_typing(room->id, news.user, news.typing);
     wake(to);
   }
 
@@ -403,7 +359,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
   Task<> drain() {
     stopping = true;
     save_timer.cancel();
-    recovery_timer.cancel();
+    co_await consumer->drain();
     for (auto& [nid, destination] : destinations)
       if (destination->backoff_wait) destination->backoff_wait->cancel();
     if (running > 0) {
@@ -414,12 +370,11 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
   }
 
   Services services;
-  const Backoff backoff;
+  const outbound::Backoff backoff;
   const std::chrono::milliseconds request_timeout;
   ServersInRooms servers_in_rooms;
   Gate gate, retry_gate;
   asio::steady_timer save_timer;
-  asio::steady_timer recovery_timer{services.reactor};
   asio::steady_timer all_ended{services.reactor};
   const Timestamp epoch;
   prometheus::Counter& sent;
@@ -427,23 +382,22 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
   ServerNid self_nid{};
   std::unordered_map<ServerNid, DestinationPtr> destinations;
   std::unordered_map<ServerName, DestinationPtr> by_name;
-  std::deque<News> inbox;
+  std::deque<NewTyping> typing_news;
   StreamPosition handed_on = 0;  // the last event's
-  bool lost_news = false;
-  bool dispatching = false;
+  bool telling = false;
   bool saving = false;
   bool stopping = false;
   std::size_t running = 0;
   std::uint64_t transactions = 0;
   std::mt19937 random{std::random_device{}()};
+  std::optional<Consumer> consumer;
 };
 
-Sender::Sender(Services services, Backoff backoff, std::chrono::milliseconds request_timeout)
+Sender::Sender(Services services, outbound::Backoff backoff, std::chrono::milliseconds request_timeout)
     : impl_(std::make_shared<Impl>(services, backoff, request_timeout)) {
   std::weak_ptr<Impl> weak = impl_;
-  services.hub.add_listener([weak](StreamPosition, const std::vector<WriteUnitPtr>& units) {
-    if (auto impl = weak.lock()) impl->committed(units);
-  });
+  // Each destination has a cursor of its own.
+  impl_->consumer.emplace(services.reactor, services.hub, services.database, Consumer::Settings{}, Impl::work(weak));
   services.typing.add_listener([weak](RoomNid room, const UserId& user, bool typing, bool local) {
     if (auto impl = weak.lock(); impl && local) impl->tell(NewTyping{room, user, typing});
   });
@@ -456,8 +410,7 @@ Task<> Sender::start() {
   names.push_back(impl_->services.self.name);
   auto nids = co_await impl_->services.interner.servers(std::move(names));
   impl_->self_nid = nids.front();
-  impl_->lost_news = true;
-  impl_->wake_dispatcher();
+  co_await impl_->consumer->start();
 }
 
 void Sender::encourage(const ServerName& server) {

@@ -7,9 +7,10 @@
 
 #include <memory>
 
-#include "federation/backoff.hpp"
 #include "federation/signed_client.hpp"
+#include "homeserver/outbound/backoff.hpp"
 #include "homeserver/rooms/reader/room_reader.hpp"
+#include "homeserver/stream/stream_hub.hpp"
 #include "homeserver/sync/typing.hpp"
 
 namespace causeway::federation {
@@ -29,7 +30,7 @@ class Sender {
     const LocalServer& self;
   };
   // Listens to the hub and to typing.
-  Sender(Services services, Backoff backoff, std::chrono::milliseconds request_timeout);
+  Sender(Services services, outbound::Backoff backoff, std::chrono::milliseconds request_timeout);
   ~Sender();
 
   // Begins to take up every destination that is owed something.

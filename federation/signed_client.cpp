@@ -84,7 +84,7 @@ Task<Result<boost::json::object>> SignedClient::parse_reply(std::string body) {
 }
 
 Task<Result<std::string>> SignedClient::exchange(Call call, bool sign) {
-  OutboundRequest request;
+  outbound::Request request;
   request.verb = call.verb;
   request.target = call.target;
   request.timeout = call.timeout;
@@ -92,7 +92,7 @@ Task<Result<std::string>> SignedClient::exchange(Call call, bool sign) {
   if (sign) {
     const std::string destination = call.server.str();
     const auto bytes =
-        signed_request_bytes(to_string(call.verb), call.target, self_.name.str(), destination, call.body);
+        signed_request_bytes(outbound::to_string(call.verb), call.target, self_.name.str(), destination, call.body);
     const XMatrix credentials{self_.name.str(), destination, self_.key.key_id(), crypto::base64(self_.key.sign(bytes))};
     request.headers.emplace_back("Authorization", format_x_matrix(credentials));
   }

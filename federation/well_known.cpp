@@ -23,7 +23,7 @@ bool is_redirect(unsigned status) {
   return status >= 301 && status <= 308 && status != 304;
 }
 
-Result<ServerName> read_delegation(const Result<OutboundResponse>& reply) {
+Result<ServerName> read_delegation(const Result<outbound::Response>& reply) {
   if (!reply) return reply.error();
   if (reply->status != 200) return make_error(ErrorCode::not_found, "status " + std::to_string(reply->status));
   auto object = json::parse_object(reply->body);
@@ -79,15 +79,15 @@ Task<std::optional<ServerName>> WellKnownClient::delegation(std::string host) {
   co_return remember(host, std::move(reply)).delegated;
 }
 
-Task<Result<OutboundResponse>> WellKnownClient::fetch(std::string host) {
+Task<Result<outbound::Response>> WellKnownClient::fetch(std::string host) {
   const auto deadline = std::chrono::steady_clock::now() + request_timeout;
   HttpsUrl url{ServerName::trusted(host), path};
   for (std::size_t hop = 0; hop <= max_redirects; ++hop) {
     std::string name(url.authority.host());
-    Target target{name, url.authority.port().value_or(https_port), url.authority.str(), name};
+    outbound::Target target{name, url.authority.port().value_or(https_port), url.authority.str(), name};
     auto connection = co_await connector_.connect(std::move(target), deadline);
     if (!connection) co_return connection.error();
-    OutboundRequest request;
+    outbound::Request request;
     request.target = url.target;
     request.max_response_bytes = max_reply_bytes;
     auto reply = co_await (*connection)->exchange(std::move(request), deadline);
@@ -100,7 +100,7 @@ Task<Result<OutboundResponse>> WellKnownClient::fetch(std::string host) {
   co_return make_error(ErrorCode::unknown, 502, "too many redirects");
 }
 
-WellKnownClient::Entry& WellKnownClient::remember(const std::string& host, Result<OutboundResponse> reply) {
+WellKnownClient::Entry& WellKnownClient::remember(const std::string& host, Result<outbound::Response> reply) {
   const auto now = clock_.steady();
   if (entries_.size() >= max_entries && !entries_.contains(host)) make_room();
   auto& entry = entries_[host];

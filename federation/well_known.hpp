@@ -23,7 +23,7 @@ std::optional<HttpsUrl> follow(const HttpsUrl& base, std::string_view location);
 
 class WellKnownClient final : public WellKnown {
  public:
-  WellKnownClient(Connector& connector, const Clock& clock) : connector_(connector), clock_(clock) {}
+  WellKnownClient(outbound::Connector& connector, const Clock& clock) : connector_(connector), clock_(clock) {}
   Task<std::optional<ServerName>> delegation(std::string host) override;
 
  private:
@@ -32,11 +32,11 @@ class WellKnownClient final : public WellKnown {
     std::chrono::steady_clock::time_point until;
     unsigned failures = 0;
   };
-  Task<Result<OutboundResponse>> fetch(std::string host);
-  Entry& remember(const std::string& host, Result<OutboundResponse> reply);
+  Task<Result<outbound::Response>> fetch(std::string host);
+  Entry& remember(const std::string& host, Result<outbound::Response> reply);
   void make_room();
 
-  Connector& connector_;
+  outbound::Connector& connector_;
   const Clock& clock_;
   std::unordered_map<std::string, Entry> entries_;
 };

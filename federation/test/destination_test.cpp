@@ -35,7 +35,7 @@ Destination caught_up() {
 }
 
 TEST(Backoff, doubles_from_first_to_most) {
-  const Backoff backoff{2s, 10s};
+  const outbound::Backoff backoff{2s, 10s};
   EXPECT_EQ(backoff.next_ms(0), 2'000);
   EXPECT_EQ(backoff.next_ms(2'000), 4'000);
   EXPECT_EQ(backoff.next_ms(8'000), 10'000);
@@ -155,7 +155,7 @@ TEST(Destination, looks_further_ahead_the_less_it_finds) {
 }
 
 TEST(Destination, given_up_for_long_reads_the_database_from_its_cursor) {
-  const Backoff backoff{1h, 1h};
+  const outbound::Backoff backoff{1h, 1h};
   auto destination = caught_up();
   destination.offer(11, event_by("@u:a", "$1"));
   destination.failed(0, backoff, 0);
@@ -164,7 +164,7 @@ TEST(Destination, given_up_for_long_reads_the_database_from_its_cursor) {
 }
 
 TEST(Destination, failure_backs_off_and_success_forgets_it) {
-  const Backoff backoff{2s, 1h};
+  const outbound::Backoff backoff{2s, 1h};
   auto destination = caught_up();
   destination.offer(11, event_by("@u:a", "$1"));
   destination.failed(1'000, backoff, 0);
@@ -177,7 +177,7 @@ TEST(Destination, failure_backs_off_and_success_forgets_it) {
 }
 
 TEST(Destination, a_sign_of_life_ends_the_wait_but_not_at_every_request) {
-  const Backoff backoff{2s, 1h};
+  const outbound::Backoff backoff{2s, 1h};
   auto destination = caught_up();
   for (int i = 0; i < 5; ++i)
     destination.failed(1'000, backoff, 0);
@@ -186,8 +186,8 @@ TEST(Destination, a_sign_of_life_ends_the_wait_but_not_at_every_request) {
   EXPECT_EQ(destination.retry_at(), 10'000);
 }
 
-ReceiptChange receipt_of(int user) {
-  ReceiptChange receipt;
+db::ReceiptChange receipt_of(int user) {
+  db::ReceiptChange receipt;
   receipt.room_id = RoomId::trusted("!r:a");
   receipt.user_id = UserId::trusted("@u" + std::to_string(user) + ":a");
   receipt.receipt_type = "m.read";
@@ -197,9 +197,9 @@ ReceiptChange receipt_of(int user) {
 }
 
 TEST(Destination, typing_is_dropped_while_it_fails_and_receipts_are_kept) {
-  const Backoff backoff{2s, 1h};
+  const outbound::Backoff backoff{2s, 1h};
   auto destination = caught_up();
-  const ReceiptChange receipt = receipt_of(1);
+  const db::ReceiptChange receipt = receipt_of(1);
   destination.offer(11, receipt);
   destination.offer_typing(receipt.room_id, receipt.user_id, true);
   destination.failed(0, backoff, 0);
@@ -214,7 +214,7 @@ void read_receipts(Destination& destination, int last) {
   const auto span = destination.next_receipts(last);
   std::vector<db::OwedReceipt> rows;
   for (auto at = span.after + 1; at <= span.up_to && rows.size() < max_edus; ++at) {
-    const ReceiptChange receipt = receipt_of(static_cast<int>(at));
+    const db::ReceiptChange receipt = receipt_of(static_cast<int>(at));
     rows.push_back({at, receipt.room_id, receipt.user_id, "", receipt.event_id, receipt.ts});
   }
   destination.take_rows(span, rows, rows.size() == max_edus);
@@ -244,7 +244,7 @@ TEST(Destination, that_lags_is_sent_every_receipt_however_many_there_are) {
 }
 
 TEST(Destination, given_up_for_long_is_sent_the_receipts_of_the_transaction_that_was_given_up) {
-  const Backoff backoff{2min, 1h};
+  const outbound::Backoff backoff{2min, 1h};
   auto destination = caught_up();
   for (int user = 11; user <= 150; ++user)
     destination.offer(user, receipt_of(user));

@@ -14,9 +14,11 @@ class NoDelegation : public WellKnown {
   Task<std::optional<ServerName>> delegation(std::string) override { co_return std::nullopt; }
 };
 
-class LoopbackDns : public Dns {
+class LoopbackDns : public outbound::Dns {
  public:
-  Task<Result<std::vector<SrvRecord>>> srv(std::string) override { co_return std::vector<SrvRecord>(); }
+  Task<Result<std::vector<outbound::SrvRecord>>> srv(std::string) override {
+    co_return std::vector<outbound::SrvRecord>();
+  }
   Task<Result<std::vector<asio::ip::address>>> addresses(std::string) override {
     co_return std::vector<asio::ip::address>(1, asio::ip::make_address("127.0.0.1"));
   }
@@ -35,16 +37,16 @@ struct HttpsTest : http::test::HttpTest {
   }
 
   // Sends them one after another over one client.
-  std::vector<Result<OutboundResponse>> send(std::vector<OutboundRequest> requests,
-                                             const std::string& host = "peer.test") {
+  std::vector<Result<outbound::Response>> send(std::vector<outbound::Request> requests,
+                                               const std::string& host = "peer.test") {
     asio::io_context reactor;
     LoopbackDns dns;
     NoDelegation well_known;
-    Connector connector(dns, AddressPolicy({}, allow_loopback), make_tls_context(ca));
+    outbound::Connector connector(dns, outbound::AddressPolicy({}, allow_loopback), outbound::make_tls_context(ca));
     Discovery discovery(dns, well_known);
     HttpClient client(reactor.get_executor(), discovery, connector);
-    auto work = [&]() -> Task<std::vector<Result<OutboundResponse>>> {
-      std::vector<Result<OutboundResponse>> replies;
+    auto work = [&]() -> Task<std::vector<Result<outbound::Response>>> {
+      std::vector<Result<outbound::Response>> replies;
       for (auto& request : requests) {
         auto server = ServerName::parse(host + ":" + std::to_string(port())).value();
         replies.push_back(co_await client.request(server, std::move(request)));
@@ -56,8 +58,8 @@ struct HttpsTest : http::test::HttpTest {
     return run_task(reactor, work());
   }
 
-  static OutboundRequest put() {
-    OutboundRequest request;
+  static outbound::Request put() {
+    outbound::Request request;
     request.verb = http::Verb::put;
     request.target = "/echo";
     request.json = R"({"a":1})";
@@ -104,7 +106,7 @@ TEST_F(HttpsTest, private_addresses_are_not_connected_to_unless_configured) {
 }
 
 TEST_F(HttpsTest, a_reply_that_is_too_large_is_refused) {
-  OutboundRequest request;
+  outbound::Request request;
   request.target = "/big";
   request.max_response_bytes = 1'000;
   EXPECT_FALSE(send({request}).front().has_value());
@@ -113,7 +115,7 @@ TEST_F(HttpsTest, a_reply_that_is_too_large_is_refused) {
 }
 
 TEST_F(HttpsTest, a_server_that_does_not_answer_in_time_is_an_error) {
-  OutboundRequest request = put();
+  outbound::Request request = put();
   request.timeout = 0ms;
   EXPECT_EQ(send({request}).front().error().status / 100, 5u);
 }

@@ -70,26 +70,24 @@ Task<Result<>> AccountService::set_account_data(UserNid user, RoomNid room, std:
   if (auto fits = co_await impl_->reserve(growth, std::move(key), bytes); !fits) co_return fits;
   // The unit concerns no room's head, so WriteUnit::room stays 0 for a room's data too.
   auto unit = std::make_shared<WriteUnit>();
-  unit->account_data.push_back(AccountDataChange{user, room, std::move(type), std::move(text)});
+  unit->changes.emplace_back(db::AccountDataChange{user, room, std::move(type), std::move(text)});
   const Written written = co_await impl_->writer.commit(std::move(unit));
   // There is nothing else that it can be refused for.
   if (written.failure() == WriteFailure::refused) co_return full();
   co_return written;
 }
 
-void AccountService::Impl::take_over_account_data(const std::vector<AccountDataChange>& changes) {
-  for (const AccountDataChange& change : changes) {
-    const AccountDataKey key{change.user, change.room, change.type};
-    const auto held = account_data.find(key);
-    if (held) {
-      const auto bytes = static_cast<std::int64_t>(db::account_data_bytes(change.type, change.content_json));
-      const auto before = static_cast<std::int64_t>(*held ? db::account_data_bytes(change.type, **held) : 0);
-      account_data_uses.change(change.user, [&](std::int64_t& use) { use += bytes - before; });
-    } else {
-      account_data_uses.drop(change.user);
-    }
-    account_data.put(key, std::make_shared<AccountData>(change.content_json));
+void AccountService::Impl::take_over(const db::AccountDataChange& change) {
+  const AccountDataKey key{change.user, change.room, change.type};
+  const auto held = account_data.find(key);
+  if (held) {
+    const auto bytes = static_cast<std::int64_t>(db::account_data_bytes(change.type, change.content_json));
+    const auto before = static_cast<std::int64_t>(*held ? db::account_data_bytes(change.type, **held) : 0);
+    account_data_uses.change(change.user, [&](std::int64_t& use) { use += bytes - before; });
+  } else {
+    account_data_uses.drop(change.user);
   }
+  account_data.put(key, std::make_shared<AccountData>(change.content_json));
 }
 
 }  // namespace causeway

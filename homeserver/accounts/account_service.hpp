@@ -79,10 +79,10 @@ class AccountService final : public http::AccessTokenAuthenticator {
   // Makes or takes over the device; tokens it had are invalid from now on.
   Task<Result<Login>> log_in(UserId user, std::optional<std::string> device_id,
                              std::optional<std::string> display_name);
-  Task<> log_out(http::Requester requester);
-  Task<> log_out_all(UserNid user);
-  // `listener` is called whenever access tokens of a user have become invalid, so that what still waits on their behalf
-  // looks again.
+  Task<Result<>> log_out(http::Requester requester);
+  Task<Result<>> log_out_all(UserNid user);
+  // `listener` is called whenever access tokens of a user may have become invalid, so that what still waits on their
+  // behalf looks again.
   void on_sessions_ended(std::function<void(UserNid user)> listener);
 
   Task<std::optional<Profile>> profile(UserId local_user);  // none: no such account

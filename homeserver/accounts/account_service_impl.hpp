@@ -1,12 +1,11 @@
 // What the parts of AccountService share. For homeserver/accounts/*.cpp alone.
 #pragma once
 
-#include <cstring>
-
 #include "homeserver/accounts/account_service.hpp"
 #include "homeserver/accounts/password_hasher.hpp"
-#include "homeserver/runtime/bounded_cache.hpp"
+#include "homeserver/accounts/sessions/token_cache.hpp"
 #include "homeserver/runtime/loading_cache.hpp"
+#include "homeserver/stream/committed.hpp"
 
 namespace causeway {
 
@@ -19,15 +18,6 @@ class RegistrationTokenStage final : public UiaStage {
 
  private:
   AccountService& accounts_;
-};
-
-// A hash is as random as it gets: its first bytes do.
-struct TokenHashHash {
-  std::size_t operator()(const crypto::Sha256& hash) const noexcept {
-    std::size_t first = 0;
-    std::memcpy(&first, hash.data(), sizeof first);
-    return first;
-  }
 };
 
 struct AccountDataKey {
@@ -74,7 +64,6 @@ class AccountDataGrowth {
 struct AccountService::Impl {
   static constexpr std::size_t max_cached_account_data_bytes = 64 << 20;
   static constexpr std::size_t max_cached_use_bytes = 4 << 20;
-  static constexpr std::size_t max_cached_token_bytes = 32 << 20;
 
   Impl(AccountService& self, db::Database& d, EventWriter& w, Interner& i, CpuPool& cpu, const Clock& c, UserLanes& l,
        AccountSettings s)
@@ -93,14 +82,15 @@ struct AccountService::Impl {
   Result<UserId> local_user(std::string localpart) const;
   // Whom a login's `user` means: a user ID of this server or a localpart. Any error: nobody.
   Result<UserId> identified_user(const std::string& identifier) const;
-  void end_sessions(UserNid user, const std::vector<crypto::Sha256>& tokens_ended);
+  Task<Result<>> change_profile(UserNid user, db::ProfileChange::Field field, std::optional<std::string> value);
   using AccountData = std::optional<std::string>;  // the content; none: not set
   Task<std::shared_ptr<AccountData>> load_account_data(AccountDataKey key);
   Task<std::shared_ptr<std::int64_t>> load_account_data_use(UserNid user);
   // `growth` holds what is still being written on top of what is stored.
   Task<Result<>> reserve(AccountDataGrowth& growth, AccountDataKey key, std::size_t new_bytes);
   // Brings the cache up to what was committed.
-  void take_over_account_data(const std::vector<AccountDataChange>& changes);
+  void committed(const Committed& facts);
+  void take_over(const db::AccountDataChange& change);
 
   db::Database& database;
   EventWriter& writer;
@@ -114,10 +104,7 @@ struct AccountService::Impl {
   RegistrationTokenStage token_stage;
   UiaSessions uia;
   SharedSecretRegistration shared_secret;
-  BoundedCache<crypto::Sha256, http::Requester, TokenHashHash> tokens{
-      max_cached_token_bytes, [](const crypto::Sha256&, const http::Requester& requester) {
-        return heap_bytes(requester.user.str()) + heap_bytes(requester.device_id);
-      }};
+  TokenCache tokens;
   std::function<void(UserNid)> sessions_ended;
   LoadingCache<AccountDataKey, AccountData, AccountDataKeyHash> account_data{
       max_cached_account_data_bytes, [this](AccountDataKey key) { return load_account_data(std::move(key)); },

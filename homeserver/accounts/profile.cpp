@@ -27,17 +27,19 @@ Task<Result<UserLanes::Turn>> AccountService::profile_turn(UserNid user) {
 }
 
 Task<Result<>> AccountService::set_display_name(UserNid user, std::optional<std::string> value) {
-  if (const auto checked = check_field(value); checked.has_error()) co_return checked.error();
-  auto update = [user, value = std::move(value)](db::Connection& c) { db::update_display_name(c, user, value); };
-  co_await impl_->database.run(std::move(update));
-  co_return Result<>();
+  return impl_->change_profile(user, db::ProfileChange::Field::display_name, std::move(value));
 }
 
 Task<Result<>> AccountService::set_avatar_url(UserNid user, std::optional<std::string> value) {
+  return impl_->change_profile(user, db::ProfileChange::Field::avatar_url, std::move(value));
+}
+
+Task<Result<>> AccountService::Impl::change_profile(UserNid user, db::ProfileChange::Field field,
+                                                    std::optional<std::string> value) {
   if (const auto checked = check_field(value); checked.has_error()) co_return checked.error();
-  auto update = [user, value = std::move(value)](db::Connection& c) { db::update_avatar_url(c, user, value); };
-  co_await impl_->database.run(std::move(update));
-  co_return Result<>();
+  auto unit = std::make_shared<WriteUnit>();
+  unit->changes.emplace_back(db::ProfileChange{user, field, std::move(value)});
+  co_return co_await writer.commit(std::move(unit));
 }
 
 }  // namespace causeway

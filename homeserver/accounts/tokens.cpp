@@ -1,5 +1,4 @@
 #include "homeserver/accounts/account_service_impl.hpp"
-#include "schema/db/tables/access_tokens.hpp"
 #include "schema/db/tables/accounts.hpp"
 #include "schema/db/tables/devices.hpp"
 
@@ -19,33 +18,6 @@ MatrixError deactivated() {
   return make_error(ErrorCode::user_deactivated, 403, "This account has been deactivated.");
 }
 
-// What opening a device's session came to.
-struct OpenedDevice {
-  enum class Outcome { opened, no_account, deactivated } outcome = Outcome::no_account;
-  UserNid user{};
-  std::vector<crypto::Sha256> closed_tokens;
-};
-
-// The device's row is locked first, so that of two logins at once the later one sees the earlier one's token.
-OpenedDevice open_device(db::Connection& connection, const UserId& user, const std::string& device_id,
-                         const std::optional<std::string>& display_name, const crypto::Sha256& token_hash,
-                         Timestamp now) {
-  OpenedDevice opened;
-  connection.transaction([&](db::Connection& c) {
-    opened = OpenedDevice();
-    const auto account = db::find_account(c, user);
-    if (!account) return;
-    opened.outcome = OpenedDevice::Outcome::deactivated;
-    if (account->deactivated) return;
-    opened.outcome = OpenedDevice::Outcome::opened;
-    opened.user = account->user;
-    const DeviceNid device = db::upsert_device(c, account->user, device_id, display_name, now);
-    opened.closed_tokens = db::delete_tokens_of_device(c, device);
-    db::insert_access_token(c, token_hash, device, account->user, now);
-  });
-  return opened;
-}
-
 }  // namespace
 
 Result<UserId> AccountService::Impl::identified_user(const std::string& identifier) const {
@@ -54,12 +26,6 @@ Result<UserId> AccountService::Impl::identified_user(const std::string& identifi
   if (!user) return user.error();
   if (user->server() != settings.server_name.str()) return wrong_credentials();
   return local_user(std::string(user->localpart()));
-}
-
-void AccountService::Impl::end_sessions(UserNid user, const std::vector<crypto::Sha256>& tokens_ended) {
-  for (const crypto::Sha256& hash : tokens_ended)
-    tokens.erase(hash);
-  if (!tokens_ended.empty() && sessions_ended) sessions_ended(user);
 }
 
 void AccountService::on_sessions_ended(std::function<void(UserNid user)> listener) {
@@ -104,42 +70,35 @@ Task<Result<Login>> AccountService::log_in(UserId user, std::optional<std::strin
   if (display_name && display_name->size() > max_device_display_name_bytes)
     co_return make_error(ErrorCode::invalid_param, "A device's display name has at most 255 bytes.");
   const std::string token = crypto::random_token(token_length);
-  auto open = [user, device, name = std::move(display_name), hash = crypto::sha256(token), now = impl_->clock.now_ms()](
-                  db::Connection& c) { return open_device(c, user, device, name, hash, now); };
-  const auto opened = co_await impl_->database.run(std::move(open));
-  if (opened.outcome == OpenedDevice::Outcome::no_account) co_return wrong_credentials();
-  if (opened.outcome == OpenedDevice::Outcome::deactivated) co_return deactivated();
-  // spec: client-server-api#relationship-between-access-tokens-and-devices
-  impl_->end_sessions(opened.user, opened.closed_tokens);
-  co_return Login{opened.user, user, token, device};
+  auto find = [user](db::Connection& c) { return db::find_account(c, user); };
+  const auto account = co_await impl_->database.run(std::move(find));
+  if (!account) co_return wrong_credentials();
+  if (account->deactivated) co_return deactivated();
+  // spec: client-server-api#relationship-between-access-tokens-and-devices: the tokens that the device had end with it.
+  db::Login login;
+  login.user = account->user;
+  login.device_id = device;
+  login.display_name = std::move(display_name);
+  login.token_hash = crypto::sha256(token);
+  login.ts = impl_->clock.now_ms();
+  auto unit = std::make_shared<WriteUnit>();
+  unit->changes.emplace_back(std::move(login));
+  const Written written = co_await impl_->writer.commit(std::move(unit));
+  if (!written) co_return written.error();
+  co_return Login{account->user, user, token, device};
 }
 
-// spec: client-server-api#post_matrixclientv3logout: the device goes with its tokens. Its row goes first, so that a
-// login that takes it over at the same moment comes before all of this or after it.
-Task<> AccountService::log_out(http::Requester requester) {
-  auto close = [device = requester.device_nid](db::Connection& connection) {
-    std::vector<crypto::Sha256> closed;
-    connection.transaction([&](db::Connection& c) {
-      db::delete_device(c, device);
-      closed = db::delete_tokens_of_device(c, device);
-    });
-    return closed;
-  };
-  const auto closed = co_await impl_->database.run(std::move(close));
-  impl_->end_sessions(requester.user_nid, closed);
+// spec: client-server-api#post_matrixclientv3logout: the device goes with its tokens.
+Task<Result<>> AccountService::log_out(http::Requester requester) {
+  auto unit = std::make_shared<WriteUnit>();
+  unit->changes.emplace_back(db::Logout{requester.user_nid, requester.device_nid});
+  co_return co_await impl_->writer.commit(std::move(unit));
 }
 
-Task<> AccountService::log_out_all(UserNid user) {
-  auto close = [user](db::Connection& connection) {
-    std::vector<crypto::Sha256> closed;
-    connection.transaction([&](db::Connection& c) {
-      db::delete_devices_of(c, user);
-      closed = db::delete_tokens_of_user(c, user);
-    });
-    return closed;
-  };
-  const auto closed = co_await impl_->database.run(std::move(close));
-  impl_->end_sessions(user, closed);
+Task<Result<>> AccountService::log_out_all(UserNid user) {
+  auto unit = std::make_shared<WriteUnit>();
+  unit->changes.emplace_back(db::Logout{user, std::nullopt});
+  co_return co_await impl_->writer.commit(std::move(unit));
 }
 
 }  // namespace causeway

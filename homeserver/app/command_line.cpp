@@ -106,7 +106,7 @@ std::string ask_for_password(bool from_input) {
 }
 
 struct IgnoreCommits final : CommitSink {
-  void committed(StreamPosition, const std::vector<WriteUnitPtr>&) override {}
+  void committed(const std::vector<CommittedPtr>&) override {}
 };
 
 int create_user(const Options& options) {

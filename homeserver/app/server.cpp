@@ -147,7 +147,7 @@ struct ObjectGraph {
         cpu(std::max(1u, std::thread::hardware_concurrency())),
         writer(reactor.get_executor(), database_url, writer_settings([this] { another_took_over(); }), hub, metrics),
         interner(database),
-        events(database, hub),
+        events(database, hub.recent()),
         states(database),
         reader(database, hub, interner, events, states),
         rooms({database, writer, interner, events, states, reader, cpu, clock, metrics, self, account_data_lanes}),
@@ -176,6 +176,7 @@ struct ObjectGraph {
                    client_api_settings(config)},
         server(reactor.get_executor(), http_settings(config, files), router, accounts, federation.authenticator(), cpu,
                clock, metrics) {
+    hub.feed(events);
     rooms.set_remote(federation.remote());
     accounts.on_sessions_ended([this](UserNid user) { notifier.wake(user); });
     client_api::add_endpoints(router, client_api);

@@ -108,7 +108,7 @@ class ChangesMeanwhile {
 struct EventStore::Impl {
   static constexpr std::size_t no_bound = std::numeric_limits<std::size_t>::max();
 
-  Impl(db::Database& d, StreamHub& h, Limits l) : database(d), hub(h), limits(l), cache(l.cache_bytes) {}
+  Impl(db::Database& d, const RecentEvents& r, Limits l) : database(d), recent(r), limits(l), cache(l.cache_bytes) {}
 
   // Runs a query for events. What was committed while it ran is newer than what it saw.
   template <class Query>
@@ -136,24 +136,13 @@ struct EventStore::Impl {
     changes.note(event->nid, event);
   }
 
-  void committed(const std::vector<WriteUnitPtr>& units) {
-    for (const WriteUnitPtr& unit : units) {
-      for (const NewEvent& event : unit->events)
-        keep(event.stored);
-      for (const RedactionRecord& record : unit->redactions)
-        if (record.applied) applied_redactions.put(record.target, record.redaction);
-      for (const ReplacedEvent& replaced : unit->replaced)
-        keep(replaced.stored);
-    }
-  }
-
   // The newest shown events of the span, ascending, if the ring can tell.
   std::optional<Range> range_from_ring(RoomNid room, StreamPosition since, StreamPosition until, std::size_t limit,
                                        std::size_t max_bytes = no_bound) const {
-    const StreamPosition reach = std::max(since, hub.recent().complete_after());
+    const StreamPosition reach = std::max(since, recent.complete_after());
     Range range;
     std::size_t bytes = 0;
-    hub.recent().newest_in_room(room, reach, until, [&](const StoredEventPtr& event) {
+    recent.newest_in_room(room, reach, until, [&](const StoredEventPtr& event) {
       if (!event->is_shown()) return true;
       bytes += event->event->json().size();
       range.more_before = range.events.size() == limit || bytes > max_bytes;
@@ -191,7 +180,7 @@ struct EventStore::Impl {
   }
 
   db::Database& database;
-  StreamHub& hub;
+  const RecentEvents& recent;
   const Limits limits;
   EventCache cache;
   ChangesMeanwhile changes;
@@ -200,11 +189,9 @@ struct EventStore::Impl {
       max_known_redaction_bytes, [](const EventId& target, EventNid) { return heap_bytes(target.str()); }};
 };
 
-EventStore::EventStore(db::Database& database, StreamHub& hub) : EventStore(database, hub, Limits{}) {}
-EventStore::EventStore(db::Database& database, StreamHub& hub, Limits limits)
-    : impl_(std::make_unique<Impl>(database, hub, limits)) {
-  hub.add_listener([this](StreamPosition, const std::vector<WriteUnitPtr>& units) { impl_->committed(units); });
-}
+EventStore::EventStore(db::Database& database, const RecentEvents& recent) : EventStore(database, recent, Limits{}) {}
+EventStore::EventStore(db::Database& database, const RecentEvents& recent, Limits limits)
+    : impl_(std::make_unique<Impl>(database, recent, limits)) {}
 EventStore::~EventStore() = default;
 
 Task<std::vector<StoredEventPtr>> EventStore::by_nid(std::vector<EventNid> nids) {
@@ -311,7 +298,7 @@ Task<std::vector<StoredEventPtr>> EventStore::page(RoomNid room, OrderKey from, 
 }
 
 Task<StoredEventPtr> EventStore::last_at(RoomNid room, StreamPosition position) {
-  const RecentEvents& recent = impl_->hub.recent();
+  const RecentEvents& recent = impl_->recent;
   StoredEventPtr last;
   recent.newest_in_room(room, recent.complete_after(), position, [&](const StoredEventPtr& event) {
     last = event;
@@ -379,6 +366,14 @@ Task<std::vector<StoredEventPtr>> EventStore::redactions_of(std::vector<EventId>
     }
   }
   co_return co_await by_nid(std::move(nids));
+}
+
+void EventStore::keep(const StoredEventPtr& event) {
+  impl_->keep(event);
+}
+
+void EventStore::note_redaction(const EventId& target, EventNid redaction) {
+  impl_->applied_redactions.put(target, redaction);
 }
 
 void EventStore::forget(const std::vector<EventNid>& nids) {

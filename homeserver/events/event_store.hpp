@@ -5,8 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "homeserver/stream/stream_hub.hpp"
-#include "homeserver/stream/write_unit.hpp"
+#include "homeserver/events/recent_events.hpp"
 #include "schema/async/task.hpp"
 #include "schema/db/database.hpp"
 
@@ -16,13 +15,13 @@ enum class Direction { forward, backward };
 
 class EventStore {
  public:
-  // Listens to the hub, so that what was just committed is cached and redactions replace what is cached.
   struct Limits {
     std::size_t cache_bytes = 48u << 20;
     std::size_t chain_events = 100'000;  // of an auth chain
   };
-  EventStore(db::Database& database, StreamHub& hub);
-  EventStore(db::Database& database, StreamHub& hub, Limits limits);
+  // `recent` must be fed before this is.
+  EventStore(db::Database& database, const RecentEvents& recent);
+  EventStore(db::Database& database, const RecentEvents& recent, Limits limits);
   ~EventStore();
 
   // In the order asked; nullptr for what is not there. One round trip for all that are not cached.
@@ -66,6 +65,9 @@ class EventStore {
   Task<std::vector<StoredEventPtr>> redactions_of(std::vector<EventId> targets);
   Task<StoredEventPtr> redaction_of(EventId target);
 
+  // What was just committed: an event, or a new form of one; and a redaction that was applied.
+  void keep(const StoredEventPtr& event);
+  void note_redaction(const EventId& target, EventNid redaction);
   // They were deleted from the database.
   void forget(const std::vector<EventNid>& nids);
 

@@ -42,6 +42,13 @@ class BoundedCache {
     drop(key);
   }
 
+  void clear() {
+    ++version_;
+    old_.clear();
+    young_.clear();
+    bytes_ = 0;
+  }
+
   // What was read from the database may be older than a put or an erase that came while it was read. So take the
   // version before reading; what was overtaken is not kept.
   std::uint64_t version() const { return version_; }

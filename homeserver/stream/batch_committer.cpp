@@ -112,7 +112,7 @@ std::optional<StreamPosition> BatchCommitter::write(db::WriteBatch& batch, bool&
   }
   if (fenced_) return std::nullopt;
   in_doubt = true;
-  const StreamPosition base = db::write_batch(*connection_, stream_.generation, batch);
+  const StreamPosition base = db::write_batch(*connection_, statements_, stream_.generation, batch);
   in_doubt = false;
   ++stream_.batch;
   stream_.position = base + batch.positions;
@@ -132,14 +132,13 @@ BatchCommitter::Attempt BatchCommitter::attempt(const std::vector<WriteUnitPtr>&
       in_doubt = false;
       result.why = cause(error);
       const db::WriteRefusal refusal = db::why_refused(error);
-      if (refusal == db::WriteRefusal::fenced) {
-        give_way();
-        return result;
-      }
       if (refusal != db::WriteRefusal::transient) {
         result.failure = to_failure(refusal);
         return result;
       }
+    } catch (const db::Fenced& error) {
+      give_way();
+      return result;
     } catch (const std::exception& error) {
       result.why = cause(error);
     }

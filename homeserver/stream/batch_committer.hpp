@@ -63,6 +63,7 @@ class BatchCommitter {
   std::function<void()> waiting_;
   db::WriterId id_{};
   std::unique_ptr<db::Connection> connection_;
+  db::WriteStatements statements_;
   db::StreamState stream_;  // as of our last commit
   std::atomic<bool> fenced_{false};
   std::atomic<std::uint64_t> round_trips_{0};

@@ -159,9 +159,7 @@ struct EventWriter::Impl : std::enable_shared_from_this<Impl> {
     launch();
     for (BatchOutcome::Run& run : outcome.runs) {
       batch_units.Observe(static_cast<double>(run.units.size()));
-      add_those_made(run.units);
-      const StreamPosition last = assign_positions(run.units, run.base);
-      sink.committed(last, run.units);
+      sink.committed(into_facts(run.units, run.base));
     }
     resume(ended);
   }

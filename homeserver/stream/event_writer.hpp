@@ -1,8 +1,8 @@
 // Group commit: while one transaction is in flight the next batch gathers units from all rooms and users.
 //
 // One batch is one round trip (one statement in autocommit, schema/db/tables/writer.hpp) that locks the stream's row,
-// so positions become visible in order, also with several processes. After a commit the units go to CommitSink in
-// order, then the callers resume: nothing is answered, pushed or federated before its commit.
+// so positions become visible in order, also with several processes. After a commit its facts go to CommitSink
+// in order, then the callers resume: nothing is answered, pushed or federated before its commit.
 #pragma once
 
 #include <chrono>
@@ -11,7 +11,7 @@
 
 #include "homeserver/runtime/clock.hpp"
 #include "homeserver/runtime/metrics.hpp"
-#include "homeserver/stream/write_unit.hpp"
+#include "homeserver/stream/committed.hpp"
 #include "homeserver/stream/written.hpp"
 #include "schema/async/task.hpp"
 #include "schema/db/database.hpp"
@@ -23,8 +23,8 @@ namespace causeway {
 class CommitSink {
  public:
   virtual ~CommitSink() = default;
-  // `position` is the last position of the batch: everything up to it is committed.
-  virtual void committed(StreamPosition position, const std::vector<WriteUnitPtr>& units) = 0;
+  // In their order, without a gap.
+  virtual void committed(const std::vector<CommittedPtr>& commits) = 0;
 };
 
 struct WriterSettings {

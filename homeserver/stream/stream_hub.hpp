@@ -1,86 +1,43 @@
-// Where committed data goes, in the one fixed order: recent events, position, then listeners (caches first, waiters
-// last).
+// Where committed facts go, in the one fixed order: recent events, position, then listeners stage by stage.
 #pragma once
 
-#include <algorithm>
-#include <deque>
+#include <array>
 #include <functional>
-#include <memory>
-#include <optional>
-#include <span>
-#include <string>
-#include <unordered_map>
 #include <vector>
 
+#include "homeserver/events/event_store.hpp"
+#include "homeserver/events/recent_events.hpp"
 #include "homeserver/stream/event_writer.hpp"
-#include "schema/async/task.hpp"
 
 namespace causeway {
 
-// The last events of the stream, in memory, bounded by count and bytes. Reactor thread only.
-class RecentEvents {
- public:
-  explicit RecentEvents(std::size_t max_events = 65'536, std::size_t max_bytes = 24u << 20)
-      : max_events_(max_events), max_bytes_(max_bytes) {}
-
-  // The ring answers for every position in (complete_after(), now]: no event of that span is missing from it.
-  StreamPosition complete_after() const { return complete_after_; }
-  void start_at(StreamPosition position) { complete_after_ = position; }
-
-  // Live events of the room with since < position <= until, ascending. Precondition: since >= complete_after().
-  std::vector<StoredEventPtr> in_room(RoomNid room, StreamPosition since, StreamPosition until) const;
-  // The same one by one, newest first, until `visit` returns false.
-  template <class Visit>
-  void newest_in_room(RoomNid room, StreamPosition since, StreamPosition until, Visit visit) const;
-  // The same over all rooms.
-  std::span<const StoredEventPtr> all() const;  // ascending by position; contiguous view
-  // Rooms with a live event in (since, until].
-  std::vector<RoomNid> rooms_changed(StreamPosition since, StreamPosition until) const;
-  StreamPosition last_in_room(RoomNid room) const;  // 0: none in the ring
-
-  void append(StoredEventPtr event);
-  void replace(const StoredEventPtr& redacted);  // same position and nid, if still here
-
- private:
-  void drop_oldest();
-
-  std::vector<StoredEventPtr> events_;  // trimmed from the front in chunks so that all() is contiguous
-  std::size_t begin_ = 0;
-  std::size_t bytes_ = 0;
-  std::size_t max_events_, max_bytes_;
-  StreamPosition complete_after_ = 0;
-  std::unordered_map<RoomNid, std::deque<StoredEventPtr>> by_room_;
+// Who hears of a commit before whom.
+enum class Stage {
+  caches,   // what is known of what is stored
+  derived,  // what follows from it, and is asked for by those after
+  wake,     // those who wait for it
+  deliver,  // those who carry it out of this process
 };
 
-template <class Visit>
-void RecentEvents::newest_in_room(RoomNid room, StreamPosition since, StreamPosition until, Visit visit) const {
-  auto found = by_room_.find(room);
-  if (found == by_room_.end()) return;
-  const auto& events = found->second;
-  auto end = std::upper_bound(events.begin(), events.end(), until,
-                              [](StreamPosition at, const StoredEventPtr& event) { return at < event->position(); });
-  for (auto at = end; at != events.begin();) {
-    --at;
-    if ((*at)->position() <= since || !visit(*at)) return;
-  }
-}
-
-// Listeners are called in the order they were added, on the reactor, for every committed batch; they must not suspend.
+// Listeners of a stage are called in the order they were added, on the reactor, for every committed batch; they must
+// not suspend.
 class StreamHub final : public CommitSink {
  public:
-  using Listener = std::function<void(StreamPosition position, const std::vector<WriteUnitPtr>& units)>;
+  using Listener = std::function<void(const std::vector<CommittedPtr>& commits)>;
 
   void start_at(StreamPosition position);
   StreamPosition position() const { return position_; }  // all up to it is committed and in `recent()`
   const RecentEvents& recent() const { return recent_; }
 
-  void add_listener(Listener listener) { listeners_.push_back(std::move(listener)); }
-  void committed(StreamPosition position, const std::vector<WriteUnitPtr>& units) override;
+  void add_listener(Stage stage, Listener listener);
+  // Keeps the store up with what is committed, redactions too.
+  void feed(EventStore& events);
+  void committed(const std::vector<CommittedPtr>& commits) override;
 
  private:
   StreamPosition position_ = 0;
   RecentEvents recent_;
-  std::vector<Listener> listeners_;
+  std::array<std::vector<Listener>, 4> listeners_;  // by stage
 };
 
 }  // namespace causeway

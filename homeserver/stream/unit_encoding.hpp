@@ -1,21 +1,21 @@
-// Write units as the rows of a batch, and the positions they get.
+// Write units as the rows of a batch, and as facts once they are committed.
 #pragma once
 
 #include <span>
+#include <vector>
 
+#include "homeserver/stream/committed.hpp"
 #include "homeserver/stream/write_unit.hpp"
-#include "schema/db/tables/writer.hpp"
+#include "schema/db/write_batch.hpp"
 
 namespace causeway {
 
 // With those that are made with them.
 db::WriteBatch encode(std::span<const WriteUnitPtr> units);
 
-// Puts each unit that another is made with behind it, as they were committed.
-void add_those_made(std::vector<WriteUnitPtr>& units);
-
-// Fills in what these units were given when they were committed after `base`, in this order. Returns the last position.
-StreamPosition assign_positions(std::span<const WriteUnitPtr> units, StreamPosition base);
+// What these units wrote, committed after `base` in this order; each followed by what was made with it. Live events get
+// their order. The units keep their events and nothing else.
+std::vector<CommittedPtr> into_facts(std::span<const WriteUnitPtr> units, StreamPosition base);
 
 // What a unit weighs in a batch, roughly.
 std::size_t weight_bytes(const WriteUnit& unit);

@@ -1,4 +1,5 @@
-// What the one writer writes: everything durable that a client can observe. A unit is committed whole or not at all.
+// What the one writer is asked to write: everything durable that a client can observe. A unit is committed whole or not
+// at all; then it is facts (committed.hpp).
 #pragma once
 
 #include <array>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "homeserver/events/stored_event.hpp"
+#include "homeserver/stream/change.hpp"
 #include "schema/db/tables/enums.hpp"
 #include "schema/events/event.hpp"
 
@@ -58,6 +60,7 @@ struct MembershipChange {
   EventNid event{};
   std::optional<std::string> stripped_state;  // JSON array: invites and knocks of rooms we are not in
   bool forgotten = false;
+  StreamPosition position = 0;  // once committed: that of the event, or one of its own
 };
 
 // A server that came into the room or left it with the event at `event_index` of this unit.
@@ -84,23 +87,10 @@ struct TransactionRecord {
   std::string transaction_id = {};  // the client's own, for unsigned.transaction_id
 };
 
-struct ReceiptChange {
-  RoomNid room{};
-  UserNid user{};
-  UserId user_id;
-  RoomId room_id;
-  std::string receipt_type;
-  std::string thread_id;  // "" for unthreaded
-  EventId event_id;
-  Timestamp ts = 0;
-  bool local = true;  // of one of our users: goes out over federation
-};
-
-struct AccountDataChange {
-  UserNid user{};
-  RoomNid room{};  // 0: global
-  std::string type;
-  std::string content_json;
+// Live events of the unit that came late: /messages shows them, in this order, before that place.
+struct LatePlaces {
+  OrderKey before;
+  std::vector<EventNid> events;
 };
 
 // The uncommitted head that units are built on, one after another. The writer marks it broken in the moment a unit of
@@ -110,8 +100,8 @@ struct HeadLineage {
   bool broken = false;
 };
 
-// Positions are given in this order: live events; memberships whose event is not a live one of this unit; receipts;
-// account data.
+// Positions are given in this order: live events; memberships whose event is not a live one of this unit; changes.
+// commit() takes all of it but `room` and `events`.
 struct WriteUnit {
   RoomNid room{};                        // 0 when the unit concerns no single room
   std::shared_ptr<HeadLineage> lineage;  // none: not built on a head
@@ -127,19 +117,12 @@ struct WriteUnit {
   std::vector<std::pair<EventId, EventNid>> new_gaps;  // missing event, event that names it
   std::vector<EventId> closed_gaps;                    // no longer missing
   std::optional<TransactionRecord> transaction;
-  std::vector<std::pair<RoomAlias, UserNid>> new_aliases;
-  std::optional<bool> published;
-  std::optional<RoomNid> aliases_of;                            // whose aliases become this room's
   std::vector<std::pair<ServerNid, std::size_t>> outbox_extra;  // owed to a server outside the room: event_index
   std::vector<EventId> unstaged;                                // staged PDUs this unit settles
-  std::vector<ReceiptChange> receipts;
-  std::vector<AccountDataChange> account_data;
+  std::vector<LatePlaces> late;
+  std::vector<Change> changes;
   // Of a room that is made by it and that nobody else knows yet: committed right behind this one, or neither is.
   std::shared_ptr<WriteUnit> made_with;
-
-  // Filled in by the writer on commit: the position of each, in the order of the vectors above. That of a membership
-  // whose event is a live one of this unit is the event's.
-  std::vector<StreamPosition> membership_positions, receipt_positions, account_data_positions;
 };
 using WriteUnitPtr = std::shared_ptr<WriteUnit>;
 

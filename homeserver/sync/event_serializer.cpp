@@ -214,9 +214,9 @@ void EventSerializer::Impl::append_redaction(std::string& out, const StoredEvent
 EventSerializer::EventSerializer(StreamHub& hub, EventStore& events, StateStore& states, RoomReader& reader,
                                  const Clock& clock)
     : impl_(std::make_unique<Impl>(events, states, reader, clock)) {
-  hub.add_listener([impl = impl_.get()](StreamPosition, const std::vector<WriteUnitPtr>& units) {
-    for (const WriteUnitPtr& unit : units)
-      if (unit->transaction) impl->transactions.add(*unit->transaction);
+  hub.add_listener(Stage::caches, [impl = impl_.get()](const std::vector<CommittedPtr>& commits) {
+    for (const CommittedPtr& facts : commits)
+      if (facts->transaction) impl->transactions.add(*facts->transaction);
   });
 }
 

@@ -10,6 +10,7 @@
 #include "homeserver/http/message.hpp"
 #include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/runtime/clock.hpp"
+#include "homeserver/stream/stream_hub.hpp"
 #include "schema/events/client_event.hpp"
 
 namespace causeway {

@@ -39,10 +39,10 @@ Task<std::vector<bool>> NamedRooms::are_named(std::vector<RoomNid> rooms) {
   co_return out;
 }
 
-void NamedRooms::committed(const WriteUnit& unit) {
-  for (const StateChange& change : unit.state)
-    if (change.line == 0 && may_name(change.key)) rooms_.drop(unit.room);
-  for (const ReplacedEvent& replaced : unit.replaced)
+void NamedRooms::committed(const Committed& facts) {
+  for (const CommittedState& change : facts.state)
+    if (change.line == 0 && may_name(change.key)) rooms_.drop(facts.room);
+  for (const ReplacedEvent& replaced : facts.replaced)
     if (replaced.stored->key && may_name(*replaced.stored->key)) rooms_.drop(replaced.stored->room);
 }
 

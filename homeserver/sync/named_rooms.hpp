@@ -7,7 +7,7 @@
 
 #include "homeserver/events/interner.hpp"
 #include "homeserver/runtime/loading_cache.hpp"
-#include "homeserver/stream/write_unit.hpp"
+#include "homeserver/stream/committed.hpp"
 #include "schema/db/database.hpp"
 
 namespace causeway {
@@ -20,7 +20,7 @@ class NamedRooms {
   // In the order asked: whether m.room.name or m.room.canonical_alias says something. One round trip for all that are
   // not cached.
   Task<std::vector<bool>> are_named(std::vector<RoomNid> rooms);
-  void committed(const WriteUnit& unit);
+  void committed(const Committed& facts);
 
   // Of one of the two events.
   static bool says_something(const Event& event);

@@ -112,13 +112,13 @@ struct ReceiptService::Impl {
     const StoredEventPtr standing = co_await standing_at(user, room->nid, marker);
     if (goes_back(standing, event)) co_return Result<>{};
     if (marker.type == fully_read) {
-      AccountDataChange change{user, room->nid, marker.type, fully_read_content(marker.event)};
-      unit->account_data.push_back(std::move(change));
+      db::AccountDataChange change{user, room->nid, marker.type, fully_read_content(marker.event)};
+      unit->changes.emplace_back(std::move(change));
     } else {
-      ReceiptChange change{
+      db::ReceiptChange change{
           room->nid,       user, user_id, room->id, marker.type, marker.thread_id.value_or(""), marker.event,
           s.clock.now_ms()};
-      unit->receipts.push_back(std::move(change));
+      unit->changes.emplace_back(std::move(change));
     }
     co_return Result<>{};
   }
@@ -128,9 +128,9 @@ struct ReceiptService::Impl {
 };
 
 ReceiptService::ReceiptService(Services services) : impl_(std::make_unique<Impl>(services)) {
-  services.hub.add_listener([impl = impl_.get()](StreamPosition, const std::vector<WriteUnitPtr>& units) {
-    for (const auto& unit : units)
-      impl->recent.append(*unit);
+  services.hub.add_listener(Stage::caches, [impl = impl_.get()](const std::vector<CommittedPtr>& commits) {
+    for (const CommittedPtr& facts : commits)
+      impl->recent.append(*facts);
   });
 }
 ReceiptService::~ReceiptService() = default;
@@ -144,7 +144,7 @@ Task<Result<>> ReceiptService::set(UserNid user, UserId user_id, RoomInfoPtr roo
     auto added = co_await impl_->add(unit, user, user_id, room, std::move(marker));
     if (!added) co_return added;
   }
-  if (unit->receipts.empty() && unit->account_data.empty()) co_return Result<>{};
+  if (unit->changes.empty()) co_return Result<>{};
   co_return co_await impl_->s.writer.commit(unit);
 }
 
@@ -167,9 +167,9 @@ Task<> ReceiptService::receive(std::vector<Received> receipts) {
   auto unit = std::make_shared<WriteUnit>();
   for (std::size_t i = 0; i < receipts.size(); ++i) {
     Received& receipt = receipts[i];
-    unit->receipts.push_back(ReceiptChange{receipt.room->nid, nids[i], std::move(receipt.user), receipt.room->id,
-                                           std::string(read), receipt.thread_id.value_or(""), std::move(receipt.event),
-                                           receipt.ts, false});
+    unit->changes.emplace_back(db::ReceiptChange{receipt.room->nid, nids[i], std::move(receipt.user), receipt.room->id,
+                                                 std::string(read), receipt.thread_id.value_or(""),
+                                                 std::move(receipt.event), receipt.ts, false});
   }
   auto committed = co_await impl_->s.writer.commit(unit);
   if (!committed) spdlog::warn("receipts from another server were lost: {}", committed.error().message);

@@ -8,6 +8,7 @@
 #include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/runtime/clock.hpp"
 #include "homeserver/stream/event_writer.hpp"
+#include "homeserver/stream/stream_hub.hpp"
 
 namespace causeway {
 

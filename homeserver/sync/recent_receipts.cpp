@@ -4,10 +4,9 @@
 
 namespace causeway {
 
-void RecentReceipts::append(const WriteUnit& committed) {
+void RecentReceipts::append(const Committed& facts) {
   if (!complete_after_) complete_after_ = hub_.recent().complete_after();
-  for (std::size_t i = 0; i < committed.receipts.size(); ++i) {
-    const ReceiptChange& change = committed.receipts[i];
+  for_each_change<db::ReceiptChange>(facts, [&](const auto& change) {
     Entry& entry = rooms_[change.room].emplace_back();
     entry.user = change.user;
     entry.receipt.user = change.user_id;
@@ -15,10 +14,10 @@ void RecentReceipts::append(const WriteUnit& committed) {
     entry.receipt.thread_id = change.thread_id;
     entry.receipt.event = change.event_id;
     entry.receipt.ts = change.ts;
-    entry.receipt.position = committed.receipt_positions.at(i);
+    entry.receipt.position = change.position;
     bytes_ += bytes_of(entry);
     order_.push_back(change.room);
-  }
+  });
   while (bytes_ + rooms_.size() * (node_bytes + deque_bytes) > max_bytes_ && !order_.empty())
     forget_oldest();
 }

@@ -14,7 +14,7 @@ class RecentReceipts {
  public:
   explicit RecentReceipts(const StreamHub& hub, std::size_t max_bytes = 32 << 20) : hub_(hub), max_bytes_(max_bytes) {}
 
-  void append(const WriteUnit& committed);
+  void append(const Committed& facts);
 
   // No receipt with a greater position is missing here.
   StreamPosition complete_after() const { return complete_after_.value_or(hub_.recent().complete_after()); }

@@ -5,22 +5,22 @@ namespace causeway {
 namespace {
 
 // The main line's version before the unit: its changes start right behind it.
-std::int32_t version_before(const WriteUnit& unit) {
-  std::int32_t before = unit.head->state_version;
-  for (const auto& change : unit.state)
+std::int32_t version_before(const Committed& facts) {
+  std::int32_t before = facts.head->state_version;
+  for (const auto& change : facts.state)
     if (change.line == 0) before = std::min(before, change.from_version - 1);
   return before;
 }
 
 }  // namespace
 
-void StateVersions::append(StreamPosition position, const WriteUnit& committed) {
+void StateVersions::append(const Committed& facts) {
   if (!complete_after_) complete_after_ = hub_.recent().complete_after();
-  if (!committed.head) return;
-  const Step step{position, version_before(committed), committed.head->state_version};
+  if (!facts.head) return;
+  const Step step{facts.until, version_before(facts), facts.head->state_version};
   if (step.before == step.after) return;
-  rooms_[committed.room].push_back(step);
-  order_.push_back(committed.room);
+  rooms_[facts.room].push_back(step);
+  order_.push_back(facts.room);
   while (bytes() > max_bytes_)
     forget_oldest();
 }

@@ -16,7 +16,7 @@ class StateVersions {
   explicit StateVersions(const StreamHub& hub, std::size_t max_bytes = 16 << 20) : hub_(hub), max_bytes_(max_bytes) {}
 
   // `position`: the last of the batch that the unit was committed with.
-  void append(StreamPosition position, const WriteUnit& committed);
+  void append(const Committed& facts);
 
   struct Answer {
     bool known = false;                   // false: before this process's memory

@@ -86,26 +86,30 @@ struct SyncService::Impl {
 
 namespace {
 
-void stop_typing_of_who_left(TypingService& typing, const WriteUnit& unit) {
-  for (const NewEvent& added : unit.events) {
+void stop_typing_of_who_left(TypingService& typing, const Committed& facts) {
+  for (const CommittedEvent& added : facts.events) {
     const Event& event = *added.stored->event;
     if (added.placement != Placement::live || !event.is("m.room.member") || event.membership() == "join") continue;
     if (auto user = UserId::parse(event.state_key().value_or("")))
-      typing.set(unit.room, std::move(*user), false, {}, false);
+      typing.set(facts.room, std::move(*user), false, {}, false);
   }
 }
 
 }  // namespace
 
 SyncService::SyncService(Services services) : impl_(std::make_unique<Impl>(services)) {
-  services.hub.add_listener([impl = impl_.get()](StreamPosition position, const std::vector<WriteUnitPtr>& units) {
-    for (const auto& unit : units) {
-      impl->versions.append(position, *unit);
-      impl->named_rooms.committed(*unit);
-      stop_typing_of_who_left(impl->s.typing, *unit);
+  services.hub.add_listener(Stage::caches, [impl = impl_.get()](const std::vector<CommittedPtr>& commits) {
+    for (const CommittedPtr& facts : commits) {
+      impl->versions.append(*facts);
+      impl->named_rooms.committed(*facts);
     }
-    impl->users.committed(position, units);
   });
+  services.hub.add_listener(Stage::derived, [impl = impl_.get()](const std::vector<CommittedPtr>& commits) {
+    for (const CommittedPtr& facts : commits)
+      stop_typing_of_who_left(impl->s.typing, *facts);
+  });
+  services.hub.add_listener(
+      Stage::wake, [impl = impl_.get()](const std::vector<CommittedPtr>& commits) { impl->users.committed(commits); });
   services.typing.add_listener(
       [impl = impl_.get()](RoomNid room, const UserId&, bool, bool) { impl->users.typing_changed(room); });
 }

@@ -10,6 +10,7 @@
 
 #include "homeserver/accounts/account_service.hpp"
 #include "homeserver/rooms/reader/room_reader.hpp"
+#include "homeserver/stream/stream_hub.hpp"
 #include "homeserver/sync/event_serializer.hpp"
 #include "homeserver/sync/notifier.hpp"
 #include "homeserver/sync/receipts.hpp"

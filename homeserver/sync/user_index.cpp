@@ -124,18 +124,18 @@ void UserIndex::forget_unused() {
   }
 }
 
-void UserIndex::committed(StreamPosition position, const std::vector<WriteUnitPtr>& units) {
+void UserIndex::committed(const std::vector<CommittedPtr>& commits) {
   std::unordered_set<User*> concerned;
-  for (const auto& unit : units) {
-    const bool live = std::any_of(unit->events.begin(), unit->events.end(),
+  for (const CommittedPtr& facts : commits) {
+    const bool live = std::any_of(facts->events.begin(), facts->events.end(),
                                   [](const auto& event) { return event.placement == Placement::live; });
-    if (live) in_room(unit->room, concerned);
-    note_receipts(*unit, concerned);
-    note_memberships(*unit, concerned);
-    note_account_data(*unit, concerned);
+    if (live) in_room(facts->room, concerned);
+    note_receipts(*facts, concerned);
+    note_memberships(*facts, concerned);
+    note_account_data(*facts, concerned);
   }
   for (User* user : concerned) {
-    user->last_change = position;
+    user->last_change = commits.back()->until;
     notifier_.wake(user->nid);
   }
 }
@@ -156,21 +156,20 @@ void UserIndex::in_room(RoomNid room, std::unordered_set<User*>& concerned) cons
   if (found != rooms_.end()) concerned.insert(found->second.begin(), found->second.end());
 }
 
-void UserIndex::note_receipts(const WriteUnit& unit, std::unordered_set<User*>& concerned) {
-  for (const auto& receipt : unit.receipts) {
+void UserIndex::note_receipts(const Committed& facts, std::unordered_set<User*>& concerned) {
+  for_each_change<db::ReceiptChange>(facts, [&](const auto& receipt) {
     if (receipt.receipt_type != "m.read.private")
       in_room(receipt.room, concerned);
     else if (const Held user = find(receipt.user))
       concerned.insert(user.get());
-  }
+  });
 }
 
-void UserIndex::note_memberships(const WriteUnit& unit, std::unordered_set<User*>& concerned) {
-  for (std::size_t i = 0; i < unit.memberships.size(); ++i) {
-    const auto& change = unit.memberships[i];
+void UserIndex::note_memberships(const Committed& facts, std::unordered_set<User*>& concerned) {
+  for (const MembershipChange& change : facts.memberships) {
     const Held user = find(change.user);
     if (!user) continue;
-    if (change.forgotten) user->last_forgotten = unit.membership_positions.at(i);
+    if (change.forgotten) user->last_forgotten = change.position;
     if (change.membership == db::Membership::join)
       join(*user, change.room);
     else
@@ -179,12 +178,11 @@ void UserIndex::note_memberships(const WriteUnit& unit, std::unordered_set<User*
   }
 }
 
-void UserIndex::note_account_data(const WriteUnit& unit, std::unordered_set<User*>& concerned) {
-  for (std::size_t i = 0; i < unit.account_data.size(); ++i) {
-    const auto& change = unit.account_data[i];
+void UserIndex::note_account_data(const Committed& facts, std::unordered_set<User*>& concerned) {
+  for_each_change<db::AccountDataChange>(facts, [&](const auto& change) {
     const Held user = find(change.user);
-    if (!user) continue;
-    user->last_account_data = unit.account_data_positions.at(i);
+    if (!user) return;
+    user->last_account_data = change.position;
     if (change.room == RoomNid{} && change.type == ignored_user_list_type) {
       set_ignored(*user, ignored_users(change.content_json, user->id));
       user->ignored_is_current = true;
@@ -194,7 +192,7 @@ void UserIndex::note_account_data(const WriteUnit& unit, std::unordered_set<User
       user->invite_permission_is_current = true;
     }
     concerned.insert(user.get());
-  }
+  });
 }
 
 }  // namespace causeway

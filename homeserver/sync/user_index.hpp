@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "homeserver/rooms/reader/room_reader.hpp"
+#include "homeserver/stream/committed.hpp"
+#include "homeserver/stream/stream_hub.hpp"
 #include "homeserver/sync/notifier.hpp"
 #include "homeserver/sync/typing.hpp"
 #include "schema/matrix/account_data.hpp"
@@ -50,7 +52,7 @@ class UserIndex {
   // From memory, but for a user who was not here lately. Stays in the index while it is held.
   Task<UserPtr> get(UserNid nid, UserId id);
 
-  void committed(StreamPosition position, const std::vector<WriteUnitPtr>& units);
+  void committed(const std::vector<CommittedPtr>& commits);
   void typing_changed(RoomNid room);
 
  private:
@@ -62,9 +64,9 @@ class UserIndex {
   void set_ignored(User& user, IgnoredUsers ignored);
   void forget_unused();
   void in_room(RoomNid room, std::unordered_set<User*>& concerned) const;
-  void note_receipts(const WriteUnit& unit, std::unordered_set<User*>& concerned);
-  void note_memberships(const WriteUnit& unit, std::unordered_set<User*>& concerned);
-  void note_account_data(const WriteUnit& unit, std::unordered_set<User*>& concerned);
+  void note_receipts(const Committed& facts, std::unordered_set<User*>& concerned);
+  void note_memberships(const Committed& facts, std::unordered_set<User*>& concerned);
+  void note_account_data(const Committed& facts, std::unordered_set<User*>& concerned);
 
   db::Database& database_;
   StreamHub& hub_;

@@ -131,7 +131,7 @@ TEST_F(AccountsTest, logging_out_ends_the_token_and_deletes_the_device) {
   const UserId anna = register_user("anna");
   const Login phone = log_in(anna, "PHONE");
   const Login laptop = log_in(anna, "LAPTOP");
-  run(accounts.log_out(authenticate(phone.access_token).value()));
+  ASSERT_TRUE(run(accounts.log_out(authenticate(phone.access_token).value())));
   EXPECT_EQ(authenticate(phone.access_token).error().code, ErrorCode::unknown_token);
   EXPECT_TRUE(authenticate(laptop.access_token).has_value());
   EXPECT_EQ(count("select count(*) from devices"), 1);
@@ -145,7 +145,7 @@ TEST_F(AccountsTest, logging_out_everywhere_leaves_other_users_alone) {
   const Login berta = log_in(register_user("berta"));
   const UserNid nid = authenticate(laptop.access_token)->user_nid;
   authenticate(phone.access_token).value();
-  run(accounts.log_out_all(nid));
+  ASSERT_TRUE(run(accounts.log_out_all(nid)));
   EXPECT_EQ(authenticate(phone.access_token).error().code, ErrorCode::unknown_token);
   EXPECT_EQ(authenticate(laptop.access_token).error().code, ErrorCode::unknown_token);
   EXPECT_TRUE(authenticate(berta.access_token).has_value());
@@ -249,7 +249,7 @@ TEST_F(AccountDataTest, many_small_types_count_too) {
 TEST_F(AccountDataTest, the_commit_itself_refuses_what_no_service_checked_and_its_batch_goes_on) {
   auto unit = [this](UserNid user, const char* type, std::size_t bytes) {
     auto made = std::make_shared<WriteUnit>();
-    made->account_data.push_back({user, RoomNid{}, type, "\"" + std::string(bytes, 'x') + "\""});
+    made->changes.emplace_back(db::AccountDataChange{user, RoomNid{}, type, "\"" + std::string(bytes, 'x') + "\""});
     return made;
   };
   std::map<std::string, std::optional<WriteFailure>> outcome;

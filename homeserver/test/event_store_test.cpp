@@ -19,7 +19,9 @@ constexpr RoomNid room{1};
 
 class EventStoreTest : public ::testing::Test {
  protected:
-  EventStoreTest() : kit(database_url_.url()), database(settings()), store(database, kit.hub) {}
+  EventStoreTest() : kit(database_url_.url()), database(settings()), store(database, kit.hub.recent()) {
+    kit.hub.feed(store);
+  }
 
   db::Settings settings() {
     db::Settings s;
@@ -46,7 +48,8 @@ class EventStoreTest : public ::testing::Test {
   }
   // The same database read by a process that has just started: nothing in memory.
   struct Restarted {
-    explicit Restarted(EventStoreTest& test) : database(test.settings()), store(database, hub) {
+    explicit Restarted(EventStoreTest& test) : database(test.settings()), store(database, hub.recent()) {
+      hub.feed(store);
       hub.start_at(test.kit.hub.position());
     }
     asio::io_context reactor;
@@ -178,7 +181,7 @@ TEST_F(EventStoreTest, an_auth_chain_beyond_the_limit_is_refused_from_the_cache_
     commit(spec.nid == 1 ? unit_with_room(stored_event(spec)) : unit_of(stored_event(spec)));
     spec.auth = {spec.nid};
   }
-  EventStore bounded(database, kit.hub, {.cache_bytes = 1 << 20, .chain_events = 3});
+  EventStore bounded(database, kit.hub.recent(), {.cache_bytes = 1 << 20, .chain_events = 3});
   for (int from_cache = 0; from_cache < 2; ++from_cache) {
     EXPECT_EQ(run_task(kit.reactor, bounded.auth_chain({EventNid{3}})).value().size(), 3u);
     EXPECT_EQ(run_task(kit.reactor, bounded.auth_chain({EventNid{4}})).error().code,
@@ -192,7 +195,8 @@ struct EventStoreRaceTest : EventStoreTest {
   // the query runs.
   StoredEventPtr load_during(const WriteUnitPtr& unit, EventNid nid) {
     StreamHub hub;
-    EventStore restarted(database, hub);
+    EventStore restarted(database, hub.recent());
+    hub.feed(restarted);
     pqxx::connection other(database_url_.url());
     pqxx::work holding(other);
     holding.exec("lock table events in access exclusive mode");
@@ -202,7 +206,12 @@ struct EventStoreRaceTest : EventStoreTest {
     std::vector<EventNid> nids(1, nid);
     spawn(reactor, restarted.by_nid(std::move(nids)), done);
     reactor.poll();
-    hub.committed(1, {unit});
+    auto facts = std::make_shared<Committed>();
+    facts->until = 1;
+    for (const NewEvent& event : unit->events)
+      facts->events.push_back({event.stored, event.placement});
+    facts->replaced = unit->replaced;
+    hub.committed({facts});
     holding.abort();
     reactor.run();
     EXPECT_EQ(loaded.size(), 1u);

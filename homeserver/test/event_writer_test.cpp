@@ -70,18 +70,19 @@ TEST_F(EventWriterTest, positions_are_contiguous_and_in_the_order_of_the_calls) 
     units.push_back(unit_with_room(stored_message(room, room)));
   for (std::int64_t nid = 4; nid <= 600; ++nid) {
     units.push_back(unit_of(stored_message(nid, nid % 3 + 1)));
-    AccountDataChange data;
+    db::AccountDataChange data;
     data.user = UserNid{nid % 5};
     data.type = "t";
     data.content_json = "{}";
-    units.back()->account_data.push_back(std::move(data));
+    units.back()->changes.emplace_back(std::move(data));
   }
   expect_all_committed(kit.commit(units));
   StreamPosition expected = 0;
-  for (const WriteUnitPtr& unit : units) {
-    EXPECT_EQ(unit->events[0].stored->position(), ++expected);
-    for (StreamPosition position : unit->account_data_positions)
-      EXPECT_EQ(position, ++expected);
+  for (const CommittedPtr& facts : kit.facts) {
+    EXPECT_EQ(facts->after, expected);
+    EXPECT_EQ(facts->events[0].stored->position(), ++expected);
+    for_each_change<db::AccountDataChange>(*facts, [&](const auto& data) { EXPECT_EQ(data.position, ++expected); });
+    EXPECT_EQ(facts->until, expected);
   }
   EXPECT_EQ(kit.hub.position(), expected);
   EXPECT_EQ(ask_here("select position from stream"), expected);
@@ -333,15 +334,19 @@ TEST_F(EventWriterTest, memberships_servers_and_receipts_follow_their_events) {
   join->memberships = {{UserNid{5}, RoomNid{1}, db::Membership::join, EventNid{1}, std::nullopt, false},
                        {UserNid{6}, RoomNid{2}, db::Membership::invite, EventNid{99}, "[]", false}};
   join->servers = {{ServerNid{3}, 0, true}};
-  ReceiptChange receipt;
+  db::ReceiptChange receipt;
   receipt.room = RoomNid{1};
   receipt.user = UserNid{5};
   receipt.receipt_type = "m.read";
   receipt.event_id = EventId::trusted("$1");
-  join->receipts = {receipt, receipt};
+  join->changes = {receipt, receipt};
   ASSERT_TRUE(kit.commit(join));
-  EXPECT_EQ(join->membership_positions, (std::vector<StreamPosition>{1, 2}));
-  EXPECT_EQ(join->receipt_positions, (std::vector<StreamPosition>{3, 4}));
+  const Committed& joined = *kit.facts.back();
+  EXPECT_EQ(joined.memberships[0].position, 1);
+  EXPECT_EQ(joined.memberships[1].position, 2);
+  EXPECT_EQ(joined.servers[0].position, 1);
+  EXPECT_EQ(std::get<db::ReceiptChange>(joined.changes[0]).position, 3);
+  EXPECT_EQ(std::get<db::ReceiptChange>(joined.changes[1]).position, 4);
   EXPECT_EQ(ask_here("select position from memberships where user_nid = 6 and stripped_state is not null"), 2);
   EXPECT_EQ(ask_here("select position from receipts"), 4);
   auto leave = unit_of(stored_message(2, 1));
@@ -360,11 +365,12 @@ TEST_F(EventWriterTest, memberships_servers_and_receipts_follow_their_events) {
 TEST_F(EventWriterTest, an_alias_that_is_taken_is_said_to_be_in_use) {
   test::WriterKit kit(database_.url());
   auto first = unit_with_room(stored_message(1, 1));
-  first->new_aliases.emplace_back(RoomAlias::trusted("#a:s"), UserNid{1});
+  const auto alias = db::AliasChange::added(RoomAlias::trusted("#a:s"), RoomNid{1}, UserNid{1});
+  first->changes.emplace_back(alias);
   ASSERT_TRUE(kit.commit(first));
   auto second = std::make_shared<WriteUnit>();
   second->room = RoomNid{1};
-  second->new_aliases = first->new_aliases;
+  second->changes.emplace_back(alias);
   auto result = kit.commit(second);
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, ErrorCode::room_in_use);

@@ -7,9 +7,10 @@ RoomStory::RoomStory(const std::string& id)
       database(database_settings(test_database_.url())),
       writer(reactor.get_executor(), test_database_.url(), WriterSettings(), hub, metrics),
       interner(database),
-      events(database, hub),
+      events(database, hub.recent()),
       states(database),
       reader(database, hub, interner, events, states) {
+  hub.feed(events);
   hub.start_at(writer.take_over());
 }
 

@@ -24,7 +24,8 @@ void RoomsKit::start() {
   writer = std::make_unique<EventWriter>(reactor.get_executor(), database_.url(), WriterSettings(), *hub, metrics);
   hub->start_at(writer->take_over());
   interner = std::make_unique<Interner>(*database);
-  events = std::make_unique<EventStore>(*database, *hub, event_limits_);
+  events = std::make_unique<EventStore>(*database, hub->recent(), event_limits_);
+  hub->feed(*events);
   states = std::make_unique<StateStore>(*database);
   reader = std::make_unique<RoomReader>(*database, *hub, *interner, *events, *states);
   const RoomService::Services services{*database, *writer, *interner, *events, *states,    *reader,

@@ -35,20 +35,20 @@ struct PurgingTest : FederatedRoomsTest {
   void write_extras() {
     const RoomNid nid = there.room(room)->nid;
     auto unit = std::make_shared<WriteUnit>();
-    AccountDataChange data;
+    db::AccountDataChange data;
     data.user = bob.nid;
     data.room = nid;
     data.type = "m.tag";
     data.content_json = "{}";
-    unit->account_data.push_back(data);
-    ReceiptChange receipt;
+    unit->changes.emplace_back(data);
+    db::ReceiptChange receipt;
     receipt.room = nid;
     receipt.room_id = room;
     receipt.user = bob.nid;
     receipt.user_id = bob.user;
     receipt.receipt_type = "m.read";
     receipt.event_id = there.timeline(room).back()->event->id();
-    unit->receipts.push_back(receipt);
+    unit->changes.emplace_back(receipt);
     ASSERT_TRUE(there.run(there.writer->commit(unit)));
     auto stage = [room = room](db::Connection& c) {
       c.exec("insert into staged_pdus (event_id, room_id, origin, json, received_ts) values ('x', $1, 'o', '{}', 0)",

@@ -92,7 +92,7 @@ TEST_F(RoomsUpgradeTest, a_message_sent_meanwhile_is_before_the_end_or_after_it)
 
 Task<> set_account_data(EventWriter& writer, UserNid user, std::string type, object content) {
   auto unit = std::make_shared<WriteUnit>();
-  unit->account_data.push_back({user, RoomNid{}, std::move(type), boost::json::serialize(content)});
+  unit->changes.emplace_back(db::AccountDataChange{user, RoomNid{}, std::move(type), boost::json::serialize(content)});
   const auto written = co_await writer.commit(std::move(unit));
   EXPECT_TRUE(written);
 }

@@ -73,15 +73,15 @@ TEST(StreamHub, listeners_see_ring_and_position_of_the_batch) {
   StreamHub hub;
   hub.start_at(7);
   StreamPosition seen = 0;
-  hub.add_listener([&](StreamPosition position, const std::vector<WriteUnitPtr>&) {
-    EXPECT_EQ(hub.position(), position);
+  hub.add_listener(Stage::wake, [&](const std::vector<CommittedPtr>& commits) {
+    EXPECT_EQ(hub.position(), commits.back()->until);
     seen = hub.recent().last_in_room(RoomNid{1});
   });
-  auto unit = std::make_shared<WriteUnit>();
-  NewEvent event;
-  event.stored = std::make_shared<StoredEvent>(*message(1, 1, 8));
-  unit->events.push_back(event);
-  hub.committed(8, {unit});
+  auto facts = std::make_shared<Committed>();
+  facts->after = 7;
+  facts->until = 8;
+  facts->events.push_back({message(1, 1, 8)});
+  hub.committed({facts});
   EXPECT_EQ(seen, 8);
   EXPECT_EQ(hub.recent().complete_after(), 7);
 }

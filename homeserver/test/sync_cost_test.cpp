@@ -59,7 +59,8 @@ TEST_F(SyncCostTest, waiter_whose_session_ends_is_told_so_and_others_of_the_user
   auto on_laptop = wait(on_laptop_as, laptop);
   kit.drive_until_waiting(2);
   auto log_out = [this](http::Requester requester) -> Task<bool> {
-    co_await kit.accounts.log_out(std::move(requester));
+    auto ended = co_await kit.accounts.log_out(std::move(requester));
+    EXPECT_TRUE(ended);
     co_return true;
   };
   kit.finish(log_out(on_tablet_as));

@@ -5,7 +5,7 @@
 namespace causeway::test {
 
 SyncKit::Life::Life(SyncKit& kit, StreamHub& hub, std::uint32_t epoch)
-    : events(kit.database, hub),
+    : events(kit.database, hub.recent()),
       states(kit.database),
       reader(kit.database, hub, kit.interner, events, states),
       serializer(hub, events, states, reader, kit.clock),
@@ -13,7 +13,9 @@ SyncKit::Life::Life(SyncKit& kit, StreamHub& hub, std::uint32_t epoch)
       typing(kit.reactor.get_executor(), kit.clock, epoch),
       notifier(kit.reactor.get_executor()),
       sync(SyncService::Services{kit.database, hub, reader, events, states, kit.interner, serializer, kit.accounts,
-                                 receipts, typing, notifier, kit.clock, kit.metrics}) {}
+                                 receipts, typing, notifier, kit.clock, kit.metrics}) {
+  hub.feed(events);
+}
 
 SyncKit::SyncKit() : life(std::make_unique<Life>(*this, hub, 1)) {}
 

@@ -146,14 +146,15 @@ TEST_F(TypingTest, going_on_puts_the_end_off) {
   EXPECT_EQ(typing.in_room(room), std::vector{alice});
 }
 
-WriteUnit state_unit(std::int32_t from_version, std::int32_t version) {
-  WriteUnit unit;
-  unit.room = room;
+Committed state_changed(StreamPosition position, std::int32_t from_version, std::int32_t version) {
+  Committed facts;
+  facts.until = position;
+  facts.room = room;
   for (auto v = from_version; v <= version; ++v)
-    unit.state.push_back(StateChange{0, v, StateKeyNid{v}, EventNid{v}});
-  unit.head.emplace();
-  unit.head->state_version = version;
-  return unit;
+    facts.state.push_back({StateChange{0, v, StateKeyNid{v}, EventNid{v}}, position});
+  facts.head.emplace();
+  facts.head->state_version = version;
+  return facts;
 }
 
 TEST(StateVersions, tell_the_version_in_force_at_any_position_of_this_life) {
@@ -163,8 +164,8 @@ TEST(StateVersions, tell_the_version_in_force_at_any_position_of_this_life) {
   EXPECT_TRUE(versions.at(room, 100).known);
   EXPECT_FALSE(versions.at(room, 100).version) << "unchanged since then";
   EXPECT_FALSE(versions.at(room, 99).known);
-  versions.append(105, state_unit(4, 5));
-  versions.append(110, state_unit(6, 6));
+  versions.append(state_changed(105, 4, 5));
+  versions.append(state_changed(110, 6, 6));
   EXPECT_EQ(versions.at(room, 100).version, 3);
   EXPECT_EQ(versions.at(room, 104).version, 3);
   EXPECT_EQ(versions.at(room, 105).version, 5);
@@ -176,7 +177,7 @@ TEST(StateVersions, forget_the_oldest_when_there_are_too_many) {
   StreamHub hub;
   StateVersions versions(hub, StateVersions::room_bytes + 2 * StateVersions::step_bytes);
   for (int i = 1; i <= 3; ++i)
-    versions.append(i * 10, state_unit(i, i));
+    versions.append(state_changed(i * 10, i, i));
   EXPECT_FALSE(versions.at(room, 9).known);
   EXPECT_EQ(versions.at(room, 10).version, 1);
   EXPECT_EQ(versions.at(room, 25).version, 2);

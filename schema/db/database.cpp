@@ -82,7 +82,7 @@ pqxx::result Connection::exec_parameters(const char* sql, const std::vector<Para
   try {
     auto [it, fresh] = prepared_.try_emplace(sql);
     if (fresh) {
-      it->second = "s" + std::to_string(prepared_.size());
+      it->second = "s" + std::to_string(++prepared_ever_);
       try {
         connection_->prepare(it->second, sql);
       } catch (...) {
@@ -122,6 +122,12 @@ pqxx::result Connection::exec_parameters(const char* sql, const std::vector<Para
     if (!connection_->is_open()) throw OutcomeUnknown(error.what());
     throw;
   }
+}
+
+void Connection::forget_prepared() {
+  for (const auto& [sql, name] : prepared_)
+    connection_->unprepare(name);
+  prepared_.clear();
 }
 
 void Connection::transaction(const std::function<void(Connection&)>& body) {

@@ -88,6 +88,9 @@ class Connection {
   // Text that may hold several statements and has no parameters.
   void exec_script(const std::string& sql);
 
+  // All statements are prepared anew from now on: their texts may go.
+  void forget_prepared();
+
   // From now on a statement that takes longer is ended. Zero: none is.
   void limit_statements(std::chrono::milliseconds time);
 
@@ -118,7 +121,8 @@ class Connection {
   pqxx::result exec_parameters(const char* sql, const std::vector<Parameter>& parameters);
 
   std::unique_ptr<pqxx::connection> connection_;
-  std::unordered_map<const char*, std::string> prepared_;
+  std::unordered_map<const char*, std::string> prepared_;  // names by text
+  std::uint64_t prepared_ever_ = 0;
   std::unique_ptr<pqxx::transaction_base> transaction_;  // inside transaction()
   std::atomic<std::uint64_t>* round_trips_;
 };

@@ -56,6 +56,7 @@ struct Reply {
 class ApiKit : public AccountsKit {
  public:
   explicit ApiKit(AccountSettings accounts_settings = usual_settings()) : AccountsKit(std::move(accounts_settings)) {
+    hub.feed(events);
     rooms.set_remote(remote);
     api.settings.server_name = self.name;
     client_api::add_endpoints(router, api);
@@ -95,7 +96,7 @@ class ApiKit : public AccountsKit {
 
   LocalServer self{ServerName::trusted("example.org"), crypto::SigningKey::generate("ed25519:test")};
   RemoteStandIn remote;
-  EventStore events{database, hub};
+  EventStore events{database, hub.recent()};
   StateStore states{database};
   RoomReader reader{database, hub, interner, events, states};
   RoomService rooms{RoomService::Services{database, writer, interner, events, states, reader, cpu, clock, metrics, self,

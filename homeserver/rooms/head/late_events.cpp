@@ -17,7 +17,7 @@ LateEvents::LateEvents(db::Database& database, EventStore& events, const RoomHea
     tip_.push_back(extremity.id);
 }
 
-Task<> LateEvents::place(const WriteUnit& unit) {
+Task<> LateEvents::place(WriteUnit& unit) {
   std::vector<EventId> beside;  // do not build on all that there was
   for (const NewEvent& added : unit.events) {
     const Event& event = *added.stored->event;
@@ -34,20 +34,13 @@ Task<> LateEvents::place(const WriteUnit& unit) {
   };
   const auto filled = co_await database_.run(std::move(find));
   for (const db::FilledGap& gap : filled) {
-    const OrderKey before{gap.anchor, gap.sub};
-    co_await place(unit, gap.missing, before);
+    LatePlaces places;
+    places.before = OrderKey{gap.anchor, gap.sub};
+    const auto late = co_await past_after(unit, gap.missing, places.before);
+    for (const auto& event : late)
+      places.events.push_back(event->nid);
+    unit.late.push_back(std::move(places));
   }
-}
-
-Task<> LateEvents::place(const WriteUnit& unit, EventId filling, OrderKey before) {
-  const auto late = co_await past_after(unit, std::move(filling), before);
-  std::vector<EventNid> nids;
-  for (const auto& event : late)
-    nids.push_back(event->nid);
-  auto write = [room = room_, before, nids = std::move(nids)](db::Connection& connection) {
-    db::place_late_events(connection, room, before.anchor, before.sub, nids);
-  };
-  co_await database_.run(std::move(write));
 }
 
 // The event and what it builds on, as far as that came after the gap; in the order of arrival.

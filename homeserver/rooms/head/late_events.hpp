@@ -11,17 +11,16 @@
 
 namespace causeway {
 
-// Of the events that one unit appends to a room.
+// Says of the events that one unit appends to a room which of them came late, and where they belong.
 class LateEvents {
  public:
   // `head` as it is before they are appended.
   LateEvents(db::Database& database, EventStore& events, const RoomHead& head);
 
   // In the room's lane, before the commit, which closes the gaps. Nothing is read for events that simply come next.
-  Task<> place(const WriteUnit& unit);
+  Task<> place(WriteUnit& unit);
 
  private:
-  Task<> place(const WriteUnit& unit, EventId filling, OrderKey before);
   Task<std::vector<StoredEventPtr>> past_after(const WriteUnit& unit, EventId filling, OrderKey gap);
 
   db::Database& database_;

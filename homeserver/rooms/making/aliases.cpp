@@ -33,7 +33,7 @@ Task<Result<>> RoomService::Impl::create_alias(Sender user, RoomAlias alias, Roo
     co_return make_error(ErrorCode::forbidden, "You are not in this room.");
   auto unit = std::make_shared<WriteUnit>();
   unit->room = room->nid;
-  unit->new_aliases.emplace_back(std::move(alias), user.nid);
+  unit->changes.emplace_back(db::AliasChange::added(std::move(alias), room->nid, user.nid));
   co_return co_await services.writer.commit(std::move(unit));
 }
 
@@ -58,7 +58,7 @@ Task<Result<>> RoomService::Impl::set_published(Sender user, RoomId room_id, boo
   if (room->published == published) co_return Result<>{};
   auto unit = std::make_shared<WriteUnit>();
   unit->room = room->nid;
-  unit->published = published;
+  unit->changes.emplace_back(db::PublicationChange{room->nid, published});
   co_return co_await services.writer.commit(std::move(unit));
 }
 
@@ -75,9 +75,9 @@ Task<Result<>> RoomService::Impl::delete_alias(Sender user, RoomAlias alias) {
     const bool may = co_await may_set_state(room, user.user, canonical_alias);
     if (!may) co_return make_error(ErrorCode::forbidden, "You may not delete this alias.");
   }
-  auto erase = [alias](db::Connection& connection) { db::delete_alias(connection, alias); };
-  co_await services.database.run(std::move(erase));
-  co_return Result<>{};
+  auto unit = std::make_shared<WriteUnit>();
+  unit->changes.emplace_back(db::AliasChange::deleted(std::move(alias), row->room));
+  co_return co_await services.writer.commit(std::move(unit));
 }
 
 Task<Result<RoomService::ResolvedAlias>> RoomService::Impl::resolve_alias(RoomAlias alias) {

@@ -324,8 +324,8 @@ Task<WriteUnitPtr> RoomService::Impl::first_unit(RoomLock& lock, const RoomPlan&
   unit->new_room->room_id = create->event->room_id();
   unit->new_room->version = plan.version->id;
   unit->new_room->created_ts = services.clock.now_ms();
-  if (plan.alias) unit->new_aliases.emplace_back(*plan.alias, request.creator.nid);
-  if (request.published) unit->published = true;
+  if (plan.alias) unit->changes.emplace_back(db::AliasChange::added(*plan.alias, nid, request.creator.nid));
+  if (request.published) unit->changes.emplace_back(db::PublicationChange{nid, true});
   co_await builder.append(head, *unit, std::move(create));
   co_return unit;
 }

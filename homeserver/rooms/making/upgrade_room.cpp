@@ -152,8 +152,8 @@ Task<Result<RoomService::Impl::BegunRoom>> RoomService::Impl::begin_replacement(
     auto end = co_await append_state(head, unit, request.sender, tombstone, std::move(content));
     if (!end) co_return end.error();
   }
-  begun->unit->aliases_of = room->nid;
-  if (room->published) unit.published = false;
+  begun->unit->changes.emplace_back(db::AliasChange::moved(room->nid, begun->lock.head().nid));
+  if (room->published) unit.changes.emplace_back(db::PublicationChange{room->nid, false});
   // Best effort, as it may take more power than the tombstone: the old room gives its names up and falls silent.
   if (aliases.moved) {
     auto renamed = co_await append_state(head, unit, request.sender, canonical_alias, std::move(aliases.kept));
@@ -281,10 +281,10 @@ Task<> RoomService::Impl::carry_settings_over(Sender user, RoomId into) {
   auto settings = co_await services.database.run(std::move(read));
   auto unit = std::make_shared<WriteUnit>();
   if (settings.old_tags && !settings.new_tags)
-    unit->account_data.push_back({user.nid, room->nid, "m.tag", *settings.old_tags});
+    unit->changes.emplace_back(db::AccountDataChange{user.nid, room->nid, "m.tag", *settings.old_tags});
   if (auto direct = direct_chats_with(settings.direct.value_or("{}"), old_room->id.str(), into.str()))
-    unit->account_data.push_back({user.nid, RoomNid{}, "m.direct", std::move(*direct)});
-  if (unit->account_data.empty()) co_return;
+    unit->changes.emplace_back(db::AccountDataChange{user.nid, RoomNid{}, "m.direct", std::move(*direct)});
+  if (unit->changes.empty()) co_return;
   auto written = co_await services.writer.commit(std::move(unit));
   if (!written) spdlog::info("room {}: settings were not carried over: {}", into.str(), written.error().message);
 }

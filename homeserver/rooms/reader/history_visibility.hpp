@@ -5,6 +5,7 @@
 
 #include "homeserver/rooms/reader/membership_cache.hpp"
 #include "homeserver/rooms/reader/state_timelines.hpp"
+#include "homeserver/stream/committed.hpp"
 
 namespace causeway {
 
@@ -27,7 +28,7 @@ class RoomHistory {
   Task<std::vector<EventPtr>> visible_to_server(ServerName server, RoomInfoPtr room, Events events);
   Task<std::vector<db::Membership>> memberships_at(UserId user, RoomInfoPtr room, Events events);
 
-  void committed(const WriteUnit& unit) { timelines_.committed(unit); }
+  void committed(const Committed& facts) { timelines_.committed(facts); }
 
  private:
   // Whether a server has somebody in a room, asked at several states of it.

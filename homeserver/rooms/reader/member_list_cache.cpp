@@ -14,9 +14,9 @@ constexpr std::size_t max_bytes_held = 96 << 20;  // over all rooms
 constexpr std::size_t members_read_at_once = 100'000;
 constexpr std::string_view member_type = "m.room.member";
 
-const StoredEvent* find_event(const WriteUnit& unit, EventNid nid) {
-  const auto it = std::ranges::find(unit.events, nid, [](const NewEvent& added) { return added.stored->nid; });
-  return it == unit.events.end() ? nullptr : it->stored.get();
+const StoredEvent* find_event(const Committed& facts, EventNid nid) {
+  const auto it = std::ranges::find(facts.events, nid, [](const CommittedEvent& added) { return added.stored->nid; });
+  return it == facts.events.end() ? nullptr : it->stored.get();
 }
 
 }  // namespace
@@ -46,17 +46,17 @@ Task<std::vector<MemberListCache::MembersPtr>> MemberListCache::of_rooms(std::ve
   co_return out;
 }
 
-void MemberListCache::committed(const WriteUnit& unit) {
-  if (unit.room == RoomNid{} || (unit.state.empty() && unit.memberships.empty())) return;
+void MemberListCache::committed(const Committed& facts) {
+  if (facts.room == RoomNid{} || (facts.state.empty() && facts.memberships.empty())) return;
   bool current = true;
-  rooms_.change(unit.room, [&](Indexed& indexed) { current = apply(indexed, unit); });
-  if (!current) rooms_.drop(unit.room);
+  rooms_.change(facts.room, [&](Indexed& indexed) { current = apply(indexed, facts); });
+  if (!current) rooms_.drop(facts.room);
 }
 
-bool MemberListCache::apply(Indexed& indexed, const WriteUnit& unit) const {
-  for (const StateChange& change : unit.state) {
+bool MemberListCache::apply(Indexed& indexed, const Committed& facts) const {
+  for (const CommittedState& change : facts.state) {
     if (change.line != 0 || change.from_version <= indexed.state_version) continue;
-    const StoredEvent* stored = find_event(unit, change.event);
+    const StoredEvent* stored = find_event(facts, change.event);
     if (!stored) {
       // State resolution brought back an older event, or removed the key.
       const StateKey* key = interner_.cached_state_key_name(change.key);
@@ -68,9 +68,9 @@ bool MemberListCache::apply(Indexed& indexed, const WriteUnit& unit) const {
     const auto user = UserId::parse(*stored->event->state_key());
     if (user) indexed.set({*user, membership_of(*stored->event), stored->nid});
   }
-  if (unit.head) indexed.state_version = std::max(indexed.state_version, unit.head->state_version);
-  for (const MembershipChange& change : unit.memberships)
-    if (change.room == unit.room) indexed.set_local(change.user, change.membership == db::Membership::join);
+  if (facts.head) indexed.state_version = std::max(indexed.state_version, facts.head->state_version);
+  for (const MembershipChange& change : facts.memberships)
+    if (change.room == facts.room) indexed.set_local(change.user, change.membership == db::Membership::join);
   return true;
 }
 

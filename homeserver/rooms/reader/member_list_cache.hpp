@@ -5,6 +5,7 @@
 
 #include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/runtime/loading_cache.hpp"
+#include "homeserver/stream/committed.hpp"
 
 namespace causeway {
 
@@ -15,7 +16,7 @@ class MemberListCache {
   using MembersPtr = std::shared_ptr<const RoomReader::Members>;
   Task<MembersPtr> of_room(RoomNid room);
   Task<std::vector<MembersPtr>> of_rooms(std::vector<RoomNid> rooms);
-  void committed(const WriteUnit& unit);
+  void committed(const Committed& facts);
   void forget(RoomNid room) { rooms_.drop(room); }
 
  private:
@@ -39,7 +40,7 @@ class MemberListCache {
   static Loaded read(db::Connection& connection, const std::vector<RoomNid>& rooms);
   Task<std::shared_ptr<Indexed>> load(RoomNid room);
   // False: the list has to be loaded again.
-  bool apply(Indexed& indexed, const WriteUnit& unit) const;
+  bool apply(Indexed& indexed, const Committed& facts) const;
 
   db::Database& database_;
   Interner& interner_;

@@ -17,25 +17,17 @@ std::size_t bytes_of(const MembershipCache::List& list) {
   return bytes;
 }
 
-StreamPosition position_of(const WriteUnit& unit, std::size_t index) {
-  if (index < unit.membership_positions.size() && unit.membership_positions[index] != 0)
-    return unit.membership_positions[index];
-  const EventNid event = unit.memberships[index].event;
-  const auto it = std::ranges::find(unit.events, event, [](const NewEvent& added) { return added.stored->nid; });
-  return it == unit.events.end() ? 0 : it->stored->position();
-}
-
 // What was loaded may be ahead of the hub already; a membership never goes back.
-void apply(MembershipCache::List& list, const MembershipChange& change, StreamPosition position) {
+void apply(MembershipCache::List& list, const MembershipChange& change) {
   auto at = std::ranges::lower_bound(list, change.room, {}, &RoomMembership::room);
   const bool found = at != list.end() && at->room == change.room;
-  if (found && at->position > position) return;
+  if (found && at->position > change.position) return;
   if (change.forgotten) {
     if (found) list.erase(at);
     return;
   }
   if (!found) at = list.emplace(at);
-  *at = RoomMembership{change.room, change.membership, change.event, position, false, change.stripped_state};
+  *at = RoomMembership{change.room, change.membership, change.event, change.position, false, change.stripped_state};
 }
 
 }  // namespace
@@ -57,12 +49,9 @@ Task<std::optional<RoomMembership>> MembershipCache::find(UserNid user, RoomNid 
   co_return *at;
 }
 
-void MembershipCache::committed(const WriteUnit& unit) {
-  for (std::size_t i = 0; i < unit.memberships.size(); ++i) {
-    const MembershipChange& change = unit.memberships[i];
-    const StreamPosition position = position_of(unit, i);
-    users_.change(change.user, [&](List& list) { apply(list, change, position); });
-  }
+void MembershipCache::committed(const Committed& facts) {
+  for (const MembershipChange& change : facts.memberships)
+    users_.change(change.user, [&](List& list) { apply(list, change); });
 }
 
 Task<std::shared_ptr<MembershipCache::List>> MembershipCache::load(UserNid user) {

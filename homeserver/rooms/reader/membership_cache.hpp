@@ -3,6 +3,7 @@
 
 #include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/runtime/loading_cache.hpp"
+#include "homeserver/stream/committed.hpp"
 
 namespace causeway {
 
@@ -14,7 +15,7 @@ class MembershipCache {
 
   Task<std::shared_ptr<const List>> of_user(UserNid user);
   Task<std::optional<RoomMembership>> find(UserNid user, RoomNid room);
-  void committed(const WriteUnit& unit);
+  void committed(const Committed& facts);
   void forget(UserNid user) { users_.drop(user); }
 
  private:

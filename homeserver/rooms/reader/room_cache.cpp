@@ -22,23 +22,23 @@ std::shared_ptr<RoomInfo> to_info(const db::RoomRow& row) {
   return info;
 }
 
-StreamPosition last_live_position(const WriteUnit& unit) {
+StreamPosition last_live_position(const Committed& facts) {
   StreamPosition last = 0;
-  for (const NewEvent& event : unit.events)
+  for (const CommittedEvent& event : facts.events)
     last = std::max(last, event.stored->position());
   return last;
 }
 
 // What was loaded may be ahead of the hub already; a head never goes back.
-void advance(RoomInfo& info, const WriteUnit& unit) {
-  if (unit.published) info.published = *unit.published;
-  const StreamPosition last = last_live_position(unit);
+void advance(RoomInfo& info, const Committed& facts) {
+  for_each_change<db::PublicationChange>(facts, [&](const auto& change) { info.published = change.published; });
+  const StreamPosition last = last_live_position(facts);
   if (last != 0 && last < info.last_position) return;
   info.last_position = std::max(info.last_position, last);
-  if (!unit.head || unit.head->state_version < info.state.version) return;
-  info.state.version = unit.head->state_version;
-  info.extremities = unit.head->extremities;
-  info.resident = unit.head->resident;
+  if (!facts.head || facts.head->state_version < info.state.version) return;
+  info.state.version = facts.head->state_version;
+  info.extremities = facts.head->extremities;
+  info.resident = facts.head->resident;
 }
 
 }  // namespace
@@ -74,17 +74,17 @@ Task<std::vector<RoomInfoPtr>> RoomCache::rooms(std::vector<RoomNid> nids) {
   co_return out;
 }
 
-void RoomCache::committed(const WriteUnit& unit) {
-  if (unit.room == RoomNid{}) return;
-  if (unit.new_room) {
+void RoomCache::committed(const Committed& facts) {
+  if (facts.room == RoomNid{}) return;
+  if (facts.new_room) {
     auto info = std::make_shared<RoomInfo>();
-    info->nid = unit.room;
-    info->id = unit.new_room->room_id;
-    info->version = find_room_version(unit.new_room->version);
-    rooms_.put(unit.room, std::move(info));
-    nids_.put(unit.new_room->room_id, std::make_shared<RoomNid>(unit.room));
+    info->nid = facts.room;
+    info->id = facts.new_room->room_id;
+    info->version = find_room_version(facts.new_room->version);
+    rooms_.put(facts.room, std::move(info));
+    nids_.put(facts.new_room->room_id, std::make_shared<RoomNid>(facts.room));
   }
-  rooms_.change(unit.room, [&unit](RoomInfo& info) { advance(info, unit); });
+  rooms_.change(facts.room, [&facts](RoomInfo& info) { advance(info, facts); });
 }
 
 void RoomCache::forget(const RoomId& id, RoomNid room) {

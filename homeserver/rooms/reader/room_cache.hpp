@@ -3,6 +3,7 @@
 
 #include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/runtime/loading_cache.hpp"
+#include "homeserver/stream/committed.hpp"
 
 namespace causeway {
 
@@ -13,7 +14,7 @@ class RoomCache {
   Task<RoomInfoPtr> room(RoomId id);
   Task<RoomInfoPtr> room(RoomNid nid);
   Task<std::vector<RoomInfoPtr>> rooms(std::vector<RoomNid> nids);
-  void committed(const WriteUnit& unit);
+  void committed(const Committed& facts);
   void forget(const RoomId& id, RoomNid room);
 
  private:

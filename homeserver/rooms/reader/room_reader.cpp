@@ -25,13 +25,13 @@ struct RoomReader::Impl {
         history(db, interner, events, states, memberships),
         acls(rooms, interner, events, states) {}
 
-  void committed(const std::vector<WriteUnitPtr>& units) {
-    for (const WriteUnitPtr& unit : units) {
-      rooms.committed(*unit);
-      memberships.committed(*unit);
-      members.committed(*unit);
-      history.committed(*unit);
-      acls.committed(*unit);
+  void committed(const std::vector<CommittedPtr>& commits) {
+    for (const CommittedPtr& facts : commits) {
+      rooms.committed(*facts);
+      memberships.committed(*facts);
+      members.committed(*facts);
+      history.committed(*facts);
+      acls.committed(*facts);
     }
   }
 
@@ -71,8 +71,8 @@ struct RoomReader::Impl {
 RoomReader::RoomReader(db::Database& database, StreamHub& hub, Interner& interner, EventStore& events,
                        StateStore& states)
     : impl_(std::make_unique<Impl>(database, interner, events, states)) {
-  hub.add_listener(
-      [impl = impl_.get()](StreamPosition, const std::vector<WriteUnitPtr>& units) { impl->committed(units); });
+  hub.add_listener(Stage::caches,
+                   [impl = impl_.get()](const std::vector<CommittedPtr>& commits) { impl->committed(commits); });
 }
 
 RoomReader::~RoomReader() = default;

@@ -9,6 +9,7 @@
 #include "homeserver/events/event_store.hpp"
 #include "homeserver/events/interner.hpp"
 #include "homeserver/events/state_store.hpp"
+#include "homeserver/stream/stream_hub.hpp"
 #include "schema/db/tables/enums.hpp"
 
 namespace causeway {

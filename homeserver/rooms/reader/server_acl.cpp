@@ -72,10 +72,10 @@ Task<bool> ServerAclCache::allows(ServerName server, RoomNid room) {
   co_return !acl || acl->allows(server);
 }
 
-void ServerAclCache::committed(const WriteUnit& unit) {
-  for (const StateChange& change : unit.state)
-    if (change.line == 0 && change.key == key_) acls_.drop(unit.room);
-  for (const ReplacedEvent& replaced : unit.replaced)
+void ServerAclCache::committed(const Committed& facts) {
+  for (const CommittedState& change : facts.state)
+    if (change.line == 0 && change.key == key_) acls_.drop(facts.room);
+  for (const ReplacedEvent& replaced : facts.replaced)
     if (replaced.stored->key == key_) acls_.drop(replaced.stored->room);
 }
 

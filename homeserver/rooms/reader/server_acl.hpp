@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "homeserver/rooms/reader/room_cache.hpp"
+#include "homeserver/stream/committed.hpp"
 
 namespace causeway {
 
@@ -30,7 +31,7 @@ class ServerAclCache {
   ServerAclCache(RoomCache& rooms, Interner& interner, EventStore& events, StateStore& states);
 
   Task<bool> allows(ServerName server, RoomNid room);
-  void committed(const WriteUnit& unit);
+  void committed(const Committed& facts);
 
  private:
   Task<std::shared_ptr<ServerAcl>> load(RoomNid nid);

@@ -47,10 +47,10 @@ StateTimelines::StateTimelines(db::Database& database, Interner& interner, Event
           max_visibility_bytes, [this](RoomNid room) { return load_visibility(room); },
           [](RoomNid, const auto& timeline) { return timeline.size() * sizeof(timeline.front()); }) {}
 
-void StateTimelines::committed(const WriteUnit& unit) {
-  if (unit.new_room) visibility_.drop(unit.room);
-  for (const StateChange& change : unit.state)
-    if (change.line == 0 && change.key == visibility_key_) visibility_.drop(unit.room);
+void StateTimelines::committed(const Committed& facts) {
+  if (facts.new_room) visibility_.drop(facts.room);
+  for (const CommittedState& change : facts.state)
+    if (change.line == 0 && change.key == visibility_key_) visibility_.drop(facts.room);
 }
 
 template <class Value>

@@ -6,6 +6,7 @@
 
 #include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/runtime/loading_cache.hpp"
+#include "homeserver/stream/committed.hpp"
 
 namespace causeway {
 
@@ -30,7 +31,7 @@ class StateTimelines {
 
   Task<HistoryVisibility> visibility_at(RoomNid room, StateRef at);  // on the main line
 
-  void committed(const WriteUnit& unit);
+  void committed(const Committed& facts);
 
  private:
   // A key of the main line: `value` for from <= version < to. Oldest first.

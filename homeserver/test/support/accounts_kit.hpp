@@ -3,6 +3,7 @@
 
 #include "homeserver/accounts/account_service.hpp"
 #include "homeserver/runtime/metrics.hpp"
+#include "homeserver/stream/stream_hub.hpp"
 #include "homeserver/test/support/run_task.hpp"
 #include "schema/test/support/test_database.hpp"
 

@@ -7,6 +7,7 @@
 #include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/runtime/metrics.hpp"
 #include "homeserver/stream/event_writer.hpp"
+#include "homeserver/stream/stream_hub.hpp"
 #include "homeserver/test/support/room_kit.hpp"
 #include "homeserver/test/support/run_task.hpp"
 #include "schema/test/support/test_database.hpp"

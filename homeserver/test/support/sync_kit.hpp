@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "homeserver/stream/stream_hub.hpp"
 #include "homeserver/sync/sync_service.hpp"
 #include "homeserver/test/support/accounts_kit.hpp"
 

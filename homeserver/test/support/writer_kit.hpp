@@ -18,6 +18,9 @@ class WriterKit {
   // `url`: another way to the database, e.g. through a proxy.
   explicit WriterKit(const std::string& url, WriterSettings settings = {})
       : url_(url), writer(reactor.get_executor(), url, settings, hub, metrics) {
+    hub.add_listener(Stage::caches, [this](const std::vector<CommittedPtr>& commits) {
+      facts.insert(facts.end(), commits.begin(), commits.end());
+    });
     hub.start_at(writer.take_over());
   }
 
@@ -44,6 +47,7 @@ class WriterKit {
  public:
   asio::io_context reactor;
   StreamHub hub;
+  std::vector<CommittedPtr> facts;  // of all commits
   Metrics metrics;
   EventWriter writer;
 };

@@ -2,6 +2,11 @@
 
 namespace causeway::db {
 
+void add(WriteBatch& batch, const AccountDataChange& change, StreamPosition offset) {
+  using Rows = TypedRows<IntColumn, IntColumn, BytesColumn, BytesColumn, IntColumn>;
+  batch.rows<Rows>({"write_account_data"}).add(change.user, change.room, change.type, change.content_json, offset);
+}
+
 namespace {
 
 std::vector<AccountData> read_account_data(const pqxx::result& rows) {

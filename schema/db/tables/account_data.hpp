@@ -6,10 +6,23 @@
 #include <string>
 #include <vector>
 
-#include "schema/db/database.hpp"
+#include "schema/db/write_batch.hpp"
 #include "schema/matrix/ids.hpp"
 
 namespace causeway::db {
+
+// A kind of stream data (homeserver/stream/change.hpp). room: RoomNid{0} for global data.
+struct AccountDataChange {
+  UserNid user{};
+  RoomNid room{};
+  std::string type;
+  std::string content_json;
+  StreamPosition position = 0;  // once committed
+};
+void add(WriteBatch& batch, const AccountDataChange& change, StreamPosition offset);
+inline std::size_t weight_bytes(const AccountDataChange& change) {
+  return change.type.size() + change.content_json.size();
+}
 
 // room: RoomNid{0} for global data.
 struct AccountData {

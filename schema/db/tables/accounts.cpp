@@ -4,10 +4,6 @@ namespace causeway::db {
 
 namespace {
 
-std::optional<Bytes> optional_bytes(const std::optional<std::string>& value) {
-  return value ? std::optional<Bytes>(Bytes(*value)) : std::nullopt;
-}
-
 std::optional<std::string> read_optional_bytes(const pqxx::field& field) {
   return field.is_null() ? std::nullopt : std::optional<std::string>(read_bytes(field));
 }
@@ -40,12 +36,9 @@ std::optional<Account> find_account(Connection& connection, const UserId& user) 
   return account;
 }
 
-void update_display_name(Connection& connection, UserNid user, const std::optional<std::string>& value) {
-  connection.exec("update accounts set display_name = $2 where user_nid = $1", user, optional_bytes(value));
-}
-
-void update_avatar_url(Connection& connection, UserNid user, const std::optional<std::string>& value) {
-  connection.exec("update accounts set avatar_url = $2 where user_nid = $1", user, optional_bytes(value));
+void add(WriteBatch& batch, const ProfileChange& change, StreamPosition) {
+  batch.rows<TypedRows<IntColumn, IntColumn, BytesColumn>>({"write_profiles"})
+      .add(change.user, change.field, change.value);
 }
 
 }  // namespace causeway::db

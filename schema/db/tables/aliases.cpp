@@ -2,15 +2,18 @@
 
 namespace causeway::db {
 
+void add(WriteBatch& batch, const AliasChange& change, StreamPosition offset) {
+  using Rows = TypedRows<IntColumn, BytesColumn, IntColumn, IntColumn, IntColumn, IntColumn>;
+  std::optional<std::string> name;
+  if (change.alias) name = change.alias->str();
+  batch.rows<Rows>({"write_aliases"}).add(change.kind, name, change.room, change.from_room, change.creator, offset);
+}
+
 std::optional<AliasRow> find_alias(Connection& connection, const RoomAlias& alias) {
   const auto rows =
       connection.exec("select room_nid, creator_nid from aliases where alias = $1 limit 1", Bytes(alias.str()));
   if (rows.empty()) return std::nullopt;
   return AliasRow{read_int<RoomNid>(rows[0][0]), read_int<UserNid>(rows[0][1])};
-}
-
-void delete_alias(Connection& connection, const RoomAlias& alias) {
-  connection.exec("delete from aliases where alias = $1", Bytes(alias.str()));
 }
 
 std::vector<RoomAlias> aliases_of_room(Connection& connection, RoomNid room) {

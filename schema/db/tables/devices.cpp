@@ -2,24 +2,34 @@
 
 namespace causeway::db {
 
-DeviceNid upsert_device(Connection& connection, UserNid user, const std::string& device_id,
-                        const std::optional<std::string>& display_name, Timestamp now) {
-  std::optional<Bytes> name;
-  if (display_name) name = Bytes(*display_name);
-  // The update changes nothing: it is there for the row's lock and for `returning`.
+namespace {
+
+// user, device, device_id, display name, token hash, time
+using SessionRows = TypedRows<IntColumn, IntColumn, BytesColumn, BytesColumn, BytesColumn, IntColumn>;
+constexpr WriteFunction sessions{"write_sessions"};
+constexpr std::optional<std::string_view> none;
+
+}  // namespace
+
+void add(WriteBatch& batch, const Login& login, StreamPosition) {
+  batch.rows<SessionRows>(sessions).add(login.user, std::optional<DeviceNid>(), login.device_id, login.display_name,
+                                        crypto::as_view(login.token_hash), login.ts);
+}
+
+void add(WriteBatch& batch, const Logout& logout, StreamPosition) {
+  batch.rows<SessionRows>(sessions).add(logout.user, logout.device, none, none, none, 0);
+}
+
+std::optional<TokenOwner> find_token_owner(Connection& connection, const crypto::Sha256& token_hash) {
   const auto rows = connection.exec(
-      "insert into devices (user_nid, device_id, display_name, created_ts) values ($1, $2, $3, $4) "
-      "on conflict (user_nid, device_id) do update set device_id = excluded.device_id returning device_nid",
-      user, Bytes(device_id), name, now);
-  return read_int<DeviceNid>(rows[0][0]);
-}
-
-void delete_device(Connection& connection, DeviceNid device) {
-  connection.exec("delete from devices where device_nid = $1", device);
-}
-
-void delete_devices_of(Connection& connection, UserNid user) {
-  connection.exec("delete from devices where user_nid = $1", user);
+      "select t.user_nid, u.user_id, d.device_nid, d.device_id, a.is_admin "
+      "from access_tokens t join devices d using (device_nid) join users u on u.user_nid = t.user_nid "
+      "join accounts a on a.user_nid = t.user_nid where t.token_hash = $1 and not a.deactivated limit 1",
+      Bytes(crypto::as_view(token_hash)));
+  if (rows.empty()) return std::nullopt;
+  const auto row = rows[0];
+  return TokenOwner{read_int<UserNid>(row[0]), UserId::trusted(read_bytes(row[1])), read_int<DeviceNid>(row[2]),
+                    read_bytes(row[3]), row[4].as<bool>()};
 }
 
 }  // namespace causeway::db

@@ -1,4 +1,4 @@
-// Table late_events: where /messages shows live events that came late.
+// Table late_events: where /messages shows live events that came late. Written with their rooms (room_writes.hpp).
 #pragma once
 
 #include <span>
@@ -16,10 +16,6 @@ struct FilledGap {
   std::int32_t sub = 0;
 };
 std::vector<FilledGap> filled_gaps(Connection& connection, RoomNid room, std::span<const EventId> arriving);
-
-// Gives these events, in their order, places right before that one. Those that have such a place keep it.
-void place_late_events(Connection& connection, RoomNid room, StreamPosition anchor, std::int32_t sub,
-                       std::span<const EventNid> events);
 
 // From which `sub` to count down for `count` places before this one that are nobody's: right before it if they fit.
 std::int32_t free_below(Connection& connection, RoomNid room, StreamPosition anchor, std::int32_t sub,

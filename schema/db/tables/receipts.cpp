@@ -2,6 +2,12 @@
 
 namespace causeway::db {
 
+void add(WriteBatch& batch, const ReceiptChange& change, StreamPosition offset) {
+  using Rows = TypedRows<IntColumn, IntColumn, BytesColumn, BytesColumn, BytesColumn, IntColumn, IntColumn>;
+  batch.rows<Rows>({"write_receipts"})
+      .add(change.room, change.user, change.receipt_type, change.thread_id, change.event_id.to_db(), change.ts, offset);
+}
+
 std::vector<ReceiptRow> receipts_changed(Connection& connection, const std::vector<RoomNid>& rooms,
                                          StreamPosition since, StreamPosition until, UserNid for_user,
                                          std::size_t limit_per_room) {

@@ -5,10 +5,28 @@
 #include <string>
 #include <vector>
 
-#include "schema/db/database.hpp"
+#include "schema/db/write_batch.hpp"
 #include "schema/matrix/ids.hpp"
 
 namespace causeway::db {
+
+// A kind of stream data (homeserver/stream/change.hpp).
+struct ReceiptChange {
+  RoomNid room{};
+  UserNid user{};
+  UserId user_id;
+  RoomId room_id;
+  std::string receipt_type;
+  std::string thread_id;  // "" for unthreaded
+  EventId event_id;
+  Timestamp ts = 0;
+  bool local = true;            // of one of our users: goes out over federation
+  StreamPosition position = 0;  // once committed
+};
+void add(WriteBatch& batch, const ReceiptChange& change, StreamPosition offset);
+inline std::size_t weight_bytes(const ReceiptChange& change) {
+  return change.event_id.str().size() + change.thread_id.size();
+}
 
 struct ReceiptRow {
   RoomNid room{};

@@ -2,6 +2,11 @@
 
 namespace causeway::db {
 
+void add(WriteBatch& batch, const PublicationChange& change, StreamPosition) {
+  batch.rows<TypedRows<IntColumn, IntColumn>>({"publish_rooms", WriteFunction::Turn::of_rooms})
+      .add(change.room, change.published);
+}
+
 namespace {
 
 RoomRow read_room(const pqxx::row& row) {

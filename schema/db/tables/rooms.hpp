@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "schema/db/database.hpp"
+#include "schema/db/write_batch.hpp"
 #include "schema/matrix/ids.hpp"
 
 namespace causeway::db {
@@ -22,6 +22,17 @@ struct RoomRow {
   bool published = false;
   StreamPosition last_position = 0;  // of the newest live event; 0: none
 };
+
+// A kind of stream data (homeserver/stream/change.hpp): whether the room is in this server's directory.
+struct PublicationChange {
+  RoomNid room{};
+  bool published = false;
+  StreamPosition position = 0;  // once committed
+};
+void add(WriteBatch& batch, const PublicationChange& change, StreamPosition offset);
+inline std::size_t weight_bytes(const PublicationChange&) {
+  return 0;
+}
 
 std::optional<RoomRow> find_room(Connection& connection, const RoomId& id);
 std::optional<RoomRow> find_room(Connection& connection, RoomNid nid);

@@ -2,42 +2,11 @@
 
 #include <boost/algorithm/hex.hpp>
 
+#include "schema/db/tables/room_writes.hpp"
+
 namespace causeway::db {
 
 namespace {
-
-constexpr const char* write_batch_sql =
-    "select "
-    "write_batch($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,$25,$26,$27,"
-    "$28,$29,$30,$31,$32,$33,$34,$35,$36,$37,$38,$39,$40,$41,$42,$43,$44,$45,$46,$47,$48,$49,$50,$51,$52,$53,$54,$55,$"
-    "56,"
-    "$57,$58,$59,$60,$61,$62,$63,$64,$65,$66,$67,$68,$69,$70,$71,$72,$73,$74,$75,$76,$77,$78,$79,$80,$81,$82,$83,$84,$"
-    "85,$86), move_aliases($87,$88)";
-
-// What nearly all batches are, in one plain statement: 100 us less than the function for everything, which has five
-// times the parameters and begins each of its statements anew. Nothing is written by another generation. What is there
-// already makes it fail as a whole.
-constexpr const char* write_messages_sql =
-    "with base as materialized ("
-    "  update stream set position = position + $2, batch = batch + 1 where generation = $1"
-    "  returning position - $2 as before"
-    "), new_events as ("
-    "  insert into events (event_nid, room_nid, sender_nid, anchor, state_line, state_version, flags, event_id, json)"
-    "  select n.nid, n.room, n.sender, base.before + n.place, n.line, n.version, n.flags, n.id, n.json"
-    "  from base, unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],"
-    "                    $9::bigint[], $10::bytea[], $11::bytea[])"
-    "    n(nid, room, sender, place, line, version, flags, id, json)"
-    "), heads as ("
-    "  update rooms r set state_version = n.version, next_line = n.next_line, resident = n.resident <> 0,"
-    "                     extremities = ($18::bigint[])[n.first:n.last]"
-    "  from base, unnest($12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[])"
-    "    n(room, version, next_line, resident, first, last)"
-    "  where r.room_nid = n.room"
-    "), new_transactions as ("
-    "  insert into transactions (device_nid, key, event_nid, created_ts)"
-    "  select n.device, encode(n.key, 'hex')::uuid, n.event, extract(epoch from clock_timestamp()) * 1000"
-    "  from base, unnest($19::bigint[], $20::bytea[], $21::bigint[]) n(device, key, event)"
-    ") select before from base";
 
 std::string uuid_text(const WriterId& id) {
   return boost::algorithm::hex(std::string(id.begin(), id.end()));
@@ -49,37 +18,56 @@ std::optional<StreamState> take_over(Connection& connection, const WriterId& me,
   return StreamState{read_int(rows[0][0]), read_int(rows[0][1]), read_int(rows[0][2])};
 }
 
-// `parameters` are the first two of both statements.
-std::optional<StreamPosition> write_messages(Connection& connection, std::vector<Bytes> parameters, WriteBatch& batch) {
-  batch.events.append_columns_to<0, 1, 2, 4, 7, 8, 11, 12>(parameters);
-  batch.event_jsons.append_to(parameters);
-  batch.heads.append_to(parameters);
-  batch.head_extremities.append_to(parameters);
-  batch.transactions.append_to(parameters);
-  try {
-    const auto rows = connection.exec_binary(write_messages_sql, parameters);
-    if (!rows.empty()) return read_int(rows[0][0]);
-  } catch (const pqxx::unique_violation&) {
+bool goes_as_messages(WriteBatch& batch) {
+  if (!batch.only_messages) return false;
+  bool has_events = false;
+  for (const auto& [function, rows] : batch.tables()) {
+    if (!messages::has(function) && function.turn != WriteFunction::Turn::independent) return false;
+    has_events = has_events || messages::has(function);
   }
-  return std::nullopt;
+  return has_events;
 }
 
-StreamPosition write_anything(Connection& connection, std::vector<Bytes> parameters, WriteBatch& batch) {
-  auto append = [&](auto&... tables) { (tables.append_to(parameters), ...); };
-  append(batch.rooms, batch.events, batch.event_auths, batch.event_jsons, batch.heads, batch.head_extremities,
-         batch.transactions, batch.changes, batch.lines, batch.memberships, batch.room_servers, batch.redactions,
-         batch.replaced, batch.gaps, batch.closed_gaps, batch.aliases, batch.published, batch.outbox_extra,
-         batch.unstaged, batch.receipts, batch.account_data, batch.moved_aliases);
-  return read_int(connection.exec_binary(write_batch_sql, parameters)[0][0]);
+// None: another generation.
+std::optional<StreamPosition> write(Connection& connection, WriteStatements& statements, std::int64_t generation,
+                                    WriteBatch& batch, bool as_messages) {
+  const BinaryInt my_generation(generation), positions(batch.positions);
+  std::vector<Bytes> parameters = {my_generation.parameter(), positions.parameter()};
+  if (as_messages) messages::append_to(batch, parameters);
+  const std::size_t first_parameters = parameters.size();
+  std::vector<WriteStatements::Call> calls;
+  for (const auto& [function, rows] : batch.tables())
+    if (!as_messages || !messages::has(function)) calls.push_back({function.name, rows->append_to(parameters)});
+  const char* sql = statements.text(as_messages ? messages::sql : "", first_parameters, calls);
+  const auto rows = connection.exec_binary(sql, parameters);
+  if (rows.empty()) return std::nullopt;
+  return read_int(rows[0][0]);
 }
 
 }  // namespace
 
-bool WriteBatch::only_messages() const {
-  const auto none = [](const auto&... tables) { return ((tables.size() == 0) && ...); };
-  return all_are_messages &&
-         none(rooms, changes, lines, memberships, room_servers, redactions, replaced, gaps, closed_gaps, aliases,
-              published, outbox_extra, unstaged, receipts, account_data, moved_aliases);
+// The functions are called one inside the other, as nothing else gives SQL an order: each returns its first argument.
+const char* WriteStatements::text(std::string_view first, std::size_t first_parameters,
+                                  const std::vector<Call>& calls) {
+  std::string key(first.empty() ? "" : "messages");
+  for (const Call& call : calls)
+    (key += ' ') += call.function;
+  const auto known = by_key_.find(key);
+  if (known != by_key_.end()) return known->second.c_str();
+  std::string call = "before";
+  std::size_t parameter = first_parameters;
+  for (const auto& [function, columns] : calls) {
+    call = std::string(function) + "(" + call;
+    for (std::size_t i = 0; i < columns; ++i)
+      call += ", $" + std::to_string(++parameter);
+    call += ")";
+  }
+  std::string sql =
+      "with base as materialized ("
+      "update stream set position = position + $2, batch = batch + 1 where generation = $1"
+      " returning position - $2 as before)" +
+      std::string(first) + " select " + call + " from base";
+  return by_key_.emplace(std::move(key), std::move(sql)).first->second.c_str();
 }
 
 void prepare_writer_session(Connection& connection) {
@@ -102,18 +90,28 @@ bool is_writer(Connection& connection, const WriterId& me) {
   return !connection.exec("select from stream where writer = $1::uuid", uuid_text(me)).empty();
 }
 
-StreamPosition write_batch(Connection& connection, std::int64_t generation, WriteBatch& batch) {
-  const BinaryInt my_generation(generation), positions(batch.positions);
-  const std::vector<Bytes> first = {my_generation.parameter(), positions.parameter()};
-  if (batch.only_messages()) {
-    if (const auto base = write_messages(connection, first, batch)) return *base;
+StreamPosition write_batch(Connection& connection, WriteStatements& statements, std::int64_t generation,
+                           WriteBatch& batch) {
+  if (statements.full()) {
+    connection.forget_prepared();
+    statements.clear();
   }
-  return write_anything(connection, first, batch);
+  std::optional<StreamPosition> base;
+  if (goes_as_messages(batch)) {
+    try {
+      base = write(connection, statements, generation, batch, true);
+    } catch (const pqxx::unique_violation&) {
+      base = write(connection, statements, generation, batch, false);
+    }
+  } else {
+    base = write(connection, statements, generation, batch, false);
+  }
+  if (!base) throw Fenced("generation " + std::to_string(generation) + " of the stream's writer is over");
+  return *base;
 }
 
 WriteRefusal why_refused(const pqxx::sql_error& error) {
   const std::string& state = error.sqlstate();
-  if (state == "CW001") return WriteRefusal::fenced;
   if (state == "CW002") return WriteRefusal::duplicate_transaction;
   if (state == "CW003") return WriteRefusal::alias_taken;
   // Serialization and deadlock, resources, operator's cancel or timeout, system errors, a standby that is not promoted

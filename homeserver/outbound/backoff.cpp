@@ -1,8 +1,8 @@
-#include "federation/backoff.hpp"
+#include "homeserver/outbound/backoff.hpp"
 
 #include <algorithm>
 
-namespace causeway::federation {
+namespace causeway::outbound {
 
 namespace {
 constexpr double spread = 0.2;
@@ -23,4 +23,4 @@ std::int64_t Backoff::left_ms(Timestamp retry_at, Timestamp now) const {
   return left > longest ? 0 : std::max<Timestamp>(left, 0);
 }
 
-}  // namespace causeway::federation
+}  // namespace causeway::outbound

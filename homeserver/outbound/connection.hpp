@@ -1,4 +1,4 @@
-// One TLS connection to another server: connect, exchange, exchange, ... The only user of Beast in this folder.
+// One TLS connection to somebody else's HTTP server: connect, exchange, exchange, ...
 #pragma once
 
 #include <boost/asio/ip/address.hpp>
@@ -10,16 +10,24 @@
 #include <string>
 #include <vector>
 
-#include "federation/discovery.hpp"
 #include "homeserver/http/message.hpp"
 #include "schema/async/task.hpp"
 #include "schema/matrix/error.hpp"
 
-namespace causeway::federation {
+namespace causeway::outbound {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
-struct OutboundRequest {
+// One place to connect to.
+struct Target {
+  std::string host;  // DNS name or IP literal (IPv6 without brackets) to resolve and connect to
+  std::uint16_t port = 0;
+  std::string host_header;
+  std::string tls_name;  // what the certificate must be for: DNS name, or IP literal (then no SNI)
+  bool operator==(const Target&) const = default;
+};
+
+struct Request {
   http::Verb verb = http::Verb::get;
   std::string target;  // path and query, percent-encoded
   std::vector<std::pair<std::string, std::string>> headers = {};
@@ -28,7 +36,7 @@ struct OutboundRequest {
   std::size_t max_response_bytes = 1 << 20;
 };
 
-struct OutboundResponse {
+struct Response {
   unsigned status = 0;
   std::map<std::string, std::string, std::less<>> headers = {};  // names in lower case
   std::string body;
@@ -43,33 +51,32 @@ std::string_view to_string(http::Verb verb);
 // bad.
 std::shared_ptr<asio::ssl::context> make_tls_context(const std::string& extra_ca_pem);
 
-class HttpsConnection {
+class Connection {
  public:
   // Connects and verifies the certificate for target.tls_name. M_UNKNOWN 502 with the reason.
-  static Task<Result<std::unique_ptr<HttpsConnection>>> connect(std::shared_ptr<asio::ssl::context> tls, Target target,
-                                                                asio::ip::address address, Deadline deadline);
-  ~HttpsConnection();
-  HttpsConnection(const HttpsConnection&) = delete;
-  HttpsConnection& operator=(const HttpsConnection&) = delete;
+  static Task<Result<std::unique_ptr<Connection>>> connect(std::shared_ptr<asio::ssl::context> tls, Target target,
+                                                           asio::ip::address address, Deadline deadline);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
   // What went wrong with an exchange, and whether the peer may have seen the request's end.
   struct Failure {
     std::string reason;
     bool closed_before_reply = false;  // the usual fate of a kept-alive connection: worth one more try on a fresh one
   };
-  using Outcome = boost::system::result<OutboundResponse, Failure>;
-  Task<Outcome> exchange(OutboundRequest request, Deadline deadline);
+  using Outcome = boost::system::result<Response, Failure>;
+  Task<Outcome> exchange(Request request, Deadline deadline);
 
   // False after a failure or when the peer wants it closed.
   bool reusable() const;
 
  private:
   struct Impl;
-  explicit HttpsConnection(std::unique_ptr<Impl> impl);
+  explicit Connection(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 
-[[noreturn]] void throw_exception_from_error(const HttpsConnection::Failure& failure,
-                                             const boost::source_location& where);
+[[noreturn]] void throw_exception_from_error(const Connection::Failure& failure, const boost::source_location& where);
 
-}  // namespace causeway::federation
+}  // namespace causeway::outbound

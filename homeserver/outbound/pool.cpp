@@ -1,8 +1,8 @@
-#include "federation/http_client.hpp"
+#include "homeserver/outbound/pool.hpp"
 
 #include <spdlog/spdlog.h>
 
-namespace causeway::federation {
+namespace causeway::outbound {
 
 namespace {
 
@@ -14,7 +14,7 @@ constexpr std::chrono::seconds sweep_interval{10};
 
 }  // namespace
 
-Task<Result<std::unique_ptr<HttpsConnection>>> Connector::connect(Target target, Deadline deadline) {
+Task<Result<std::unique_ptr<Connection>>> Connector::connect(Target target, Deadline deadline) {
   auto addresses = co_await dns_.addresses(target.host);
   if (!addresses) co_return addresses.error();
   std::erase_if(*addresses, [this](const auto& address) { return !policy_.allows(address); });
@@ -23,7 +23,7 @@ Task<Result<std::unique_ptr<HttpsConnection>>> Connector::connect(Target target,
                          "The address of " + target.host_header + " is not one this server may connect to.");
   for (const auto& address : *addresses) {
     const auto until = std::min(deadline, Steady::now() + connect_timeout);
-    auto connection = co_await HttpsConnection::connect(tls_, target, address, until);
+    auto connection = co_await Connection::connect(tls_, target, address, until);
     if (connection) co_return std::move(connection);
     last = connection.error();
     if (Steady::now() >= deadline) break;
@@ -31,14 +31,14 @@ Task<Result<std::unique_ptr<HttpsConnection>>> Connector::connect(Target target,
   co_return last;
 }
 
-struct HttpClient::Impl : std::enable_shared_from_this<Impl> {
-  using ConnectionPtr = std::unique_ptr<HttpsConnection>;
+struct Pool::Impl : std::enable_shared_from_this<Impl> {
+  using ConnectionPtr = std::unique_ptr<Connection>;
   struct Idle {
     ConnectionPtr connection;
     Steady::time_point since;
   };
-  struct Pool {
-    explicit Pool(std::size_t connections) : gate(connections) {}
+  struct Kept {
+    explicit Kept(std::size_t connections) : gate(connections) {}
     Gate gate;
     std::size_t users = 0;
     std::vector<Idle> idle;  // the most recently used last
@@ -46,26 +46,26 @@ struct HttpClient::Impl : std::enable_shared_from_this<Impl> {
   // Keeps the pool in the map while somebody uses it.
   class Use {
    public:
-    explicit Use(std::shared_ptr<Pool> pool) : pool_(std::move(pool)) { ++pool_->users; }
+    explicit Use(std::shared_ptr<Kept> pool) : pool_(std::move(pool)) { ++pool_->users; }
     Use(const Use&) = delete;
     ~Use() { --pool_->users; }
-    Pool& operator*() const { return *pool_; }
-    Pool* operator->() const { return pool_.get(); }
+    Kept& operator*() const { return *pool_; }
+    Kept* operator->() const { return pool_.get(); }
 
    private:
-    std::shared_ptr<Pool> pool_;
+    std::shared_ptr<Kept> pool_;
   };
 
-  Impl(asio::any_io_executor on, Discovery& d, Connector& c, PoolLimits l)
-      : reactor(std::move(on)), discovery(d), connector(c), limits(l), sweep_timer(reactor) {}
+  Impl(asio::any_io_executor on, Connector& c, PoolLimits l)
+      : reactor(std::move(on)), connector(c), limits(l), sweep_timer(reactor) {}
 
-  std::shared_ptr<Pool> pool_of(const ServerName& server) {
-    auto& pool = pools[server];
-    if (!pool) pool = std::make_shared<Pool>(limits.connections_per_server);
+  std::shared_ptr<Kept> pool_of(const std::string& to) {
+    auto& pool = pools[to];
+    if (!pool) pool = std::make_shared<Kept>(limits.connections_each);
     return pool;
   }
 
-  ConnectionPtr take_idle(Pool& pool) {
+  ConnectionPtr take_idle(Kept& pool) {
     if (pool.idle.empty()) return nullptr;
     auto connection = std::move(pool.idle.back().connection);
     pool.idle.pop_back();
@@ -73,15 +73,15 @@ struct HttpClient::Impl : std::enable_shared_from_this<Impl> {
     return connection;
   }
 
-  void give_back(Pool& pool, ConnectionPtr connection) {
+  void give_back(Kept& pool, ConnectionPtr connection) {
     if (closed || !connection->reusable() || idle_count >= limits.idle_connections) return;
     pool.idle.push_back({std::move(connection), Steady::now()});
     ++idle_count;
   }
 
-  Task<Result<ConnectionPtr>> open(ServerName server, Deadline deadline) {
-    auto targets = co_await discovery.resolve(server);
-    auto last = make_error(ErrorCode::unknown, 504, server.str() + " could not be reached in time.");
+  Task<Result<ConnectionPtr>> open(std::string to, Resolve resolve, Deadline deadline) {
+    auto targets = co_await resolve();
+    auto last = make_error(ErrorCode::unknown, 504, to + " could not be reached in time.");
     for (auto& target : targets) {
       if (Steady::now() >= deadline) break;
       auto connection = co_await connector.connect(target, deadline);
@@ -91,11 +91,11 @@ struct HttpClient::Impl : std::enable_shared_from_this<Impl> {
     co_return last;
   }
 
-  Task<Result<OutboundResponse>> request(ServerName server, OutboundRequest outbound) {
+  Task<Result<Response>> request(std::string to, Resolve resolve, Request outbound) {
     const auto deadline = Steady::now() + outbound.timeout;
-    Use pool(pool_of(server));
-    if (pool->gate.waiting() >= limits.waiting_per_server)
-      co_return make_error(ErrorCode::limit_exceeded, 503, "Too many requests are waiting for " + server.str() + ".");
+    Use pool(pool_of(to));
+    if (pool->gate.waiting() >= limits.waiting_each)
+      co_return make_error(ErrorCode::limit_exceeded, 503, "Too many requests are waiting for " + to + ".");
     auto place = co_await pool->gate.enter();
 
     if (auto kept = take_idle(*pool)) {
@@ -104,21 +104,21 @@ struct HttpClient::Impl : std::enable_shared_from_this<Impl> {
         give_back(*pool, std::move(kept));
         co_return std::move(*outcome);
       }
-      if (!outcome.error().closed_before_reply) co_return no_reply(server, outcome.error().reason);
+      if (!outcome.error().closed_before_reply) co_return no_reply(to, outcome.error().reason);
     }
-    auto fresh = co_await open(server, deadline);
+    auto fresh = co_await open(to, std::move(resolve), deadline);
     if (!fresh) co_return fresh.error();
     auto outcome = co_await (*fresh)->exchange(std::move(outbound), deadline);
-    if (!outcome) co_return no_reply(server, outcome.error().reason);
+    if (!outcome) co_return no_reply(to, outcome.error().reason);
     give_back(*pool, std::move(*fresh));
     co_return std::move(*outcome);
   }
 
-  static MatrixError no_reply(const ServerName& server, const std::string& reason) {
-    return make_error(ErrorCode::unknown, 504, "No reply from " + server.str() + ": " + reason);
+  static MatrixError no_reply(const std::string& to, const std::string& reason) {
+    return make_error(ErrorCode::unknown, 504, "No reply from " + to + ": " + reason);
   }
 
-  // Closes what has been idle for too long, and forgets servers nobody talks to.
+  // Closes what has been idle for too long, and forgets whom nobody talks to.
   void sweep() {
     const auto oldest = Steady::now() - limits.idle_timeout;
     for (auto& [server, pool] : pools)
@@ -135,29 +135,28 @@ struct HttpClient::Impl : std::enable_shared_from_this<Impl> {
   }
 
   asio::any_io_executor reactor;
-  Discovery& discovery;
   Connector& connector;
   const PoolLimits limits;
-  std::unordered_map<ServerName, std::shared_ptr<Pool>> pools;
+  std::unordered_map<std::string, std::shared_ptr<Kept>> pools;
   std::size_t idle_count = 0;
   bool closed = false;
   asio::steady_timer sweep_timer;
 };
 
-HttpClient::HttpClient(asio::any_io_executor reactor, Discovery& discovery, Connector& connector, PoolLimits limits)
-    : impl_(std::make_shared<Impl>(reactor, discovery, connector, limits)) {
+Pool::Pool(asio::any_io_executor reactor, Connector& connector, PoolLimits limits)
+    : impl_(std::make_shared<Impl>(reactor, connector, limits)) {
   spawn(reactor, Impl::sweep_repeatedly(impl_), asio::detached);
 }
 
-HttpClient::~HttpClient() {
+Pool::~Pool() {
   close();
 }
 
-Task<Result<OutboundResponse>> HttpClient::request(ServerName server, OutboundRequest request) {
-  return impl_->request(std::move(server), std::move(request));
+Task<Result<Response>> Pool::request(std::string to, Resolve resolve, Request request) {
+  return impl_->request(std::move(to), std::move(resolve), std::move(request));
 }
 
-void HttpClient::close() {
+void Pool::close() {
   impl_->closed = true;
   impl_->sweep_timer.cancel();
   for (auto& [server, pool] : impl_->pools)
@@ -165,4 +164,4 @@ void HttpClient::close() {
   impl_->idle_count = 0;
 }
 
-}  // namespace causeway::federation
+}  // namespace causeway::outbound

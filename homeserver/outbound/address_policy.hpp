@@ -7,7 +7,7 @@
 
 #include "homeserver/http/address.hpp"
 
-namespace causeway::federation {
+namespace causeway::outbound {
 
 class AddressPolicy {
  public:
@@ -22,4 +22,4 @@ class AddressPolicy {
   bool allow_all_;
 };
 
-}  // namespace causeway::federation
+}  // namespace causeway::outbound

@@ -1,4 +1,4 @@
-#include "federation/https_connection.hpp"
+#include "homeserver/outbound/connection.hpp"
 
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/buffer.hpp>
@@ -14,7 +14,7 @@
 
 #include "schema/matrix/assert.hpp"
 
-namespace causeway::federation {
+namespace causeway::outbound {
 
 namespace {
 
@@ -48,11 +48,11 @@ bhttp::verb to_beast(http::Verb verb) {
     default:
       break;
   }
-  CAUSEWAY_ASSERT(!"a verb that federation sends");
+  CAUSEWAY_ASSERT(!"a verb that is sent");
   return bhttp::verb::unknown;
 }
 
-bhttp::request<bhttp::string_body> to_beast(OutboundRequest& request, const std::string& host) {
+bhttp::request<bhttp::string_body> to_beast(Request& request, const std::string& host) {
   bhttp::request<bhttp::string_body> message(to_beast(request.verb), request.target, 11);
   message.set(bhttp::field::host, host);
   message.set(bhttp::field::user_agent, user_agent);
@@ -67,8 +67,8 @@ bhttp::request<bhttp::string_body> to_beast(OutboundRequest& request, const std:
   return message;
 }
 
-OutboundResponse from_beast(bhttp::response<bhttp::string_body> message) {
-  OutboundResponse response;
+Response from_beast(bhttp::response<bhttp::string_body> message) {
+  Response response;
   response.status = message.result_int();
   for (const auto& field : message) {
     std::string name(field.name_string());
@@ -93,7 +93,7 @@ Task<> handshake(Stream& stream, asio::any_io_executor executor, boost::system::
 
 }  // namespace
 
-std::string_view OutboundResponse::header(std::string_view lower_case_name) const {
+std::string_view Response::header(std::string_view lower_case_name) const {
   const auto found = headers.find(lower_case_name);
   return found == headers.end() ? std::string_view{} : std::string_view(found->second);
 }
@@ -116,7 +116,7 @@ std::shared_ptr<asio::ssl::context> make_tls_context(const std::string& extra_ca
   return tls;
 }
 
-struct HttpsConnection::Impl {
+struct Connection::Impl {
   Impl(const asio::any_io_executor& executor, std::shared_ptr<asio::ssl::context> context, Target to)
       : tls(std::move(context)), target(std::move(to)), stream(executor, *tls) {}
   std::shared_ptr<asio::ssl::context> tls;
@@ -126,17 +126,16 @@ struct HttpsConnection::Impl {
   bool reusable = true;
 };
 
-HttpsConnection::HttpsConnection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 // The socket is closed without TLS's farewell: whoever is still waiting for us has been given its answer.
-HttpsConnection::~HttpsConnection() = default;
+Connection::~Connection() = default;
 
-bool HttpsConnection::reusable() const {
+bool Connection::reusable() const {
   return impl_->reusable;
 }
 
-Task<Result<std::unique_ptr<HttpsConnection>>> HttpsConnection::connect(std::shared_ptr<asio::ssl::context> tls,
-                                                                        Target target, asio::ip::address address,
-                                                                        Deadline deadline) {
+Task<Result<std::unique_ptr<Connection>>> Connection::connect(std::shared_ptr<asio::ssl::context> tls, Target target,
+                                                              asio::ip::address address, Deadline deadline) {
   auto executor = co_await asio::this_coro::executor;
   auto impl = std::make_unique<Impl>(executor, std::move(tls), target);
   auto& tcp = beast::get_lowest_layer(impl->stream);
@@ -152,10 +151,10 @@ Task<Result<std::unique_ptr<HttpsConnection>>> HttpsConnection::connect(std::sha
   impl->stream.set_verify_callback(asio::ssl::host_name_verification(target.tls_name));
   co_await handshake(impl->stream, executor, untrusted);
   if (untrusted) co_return unreachable(target, "TLS: " + untrusted.message());
-  co_return std::unique_ptr<HttpsConnection>(new HttpsConnection(std::move(impl)));
+  co_return std::unique_ptr<Connection>(new Connection(std::move(impl)));
 }
 
-Task<HttpsConnection::Outcome> HttpsConnection::exchange(OutboundRequest request, Deadline deadline) {
+Task<Connection::Outcome> Connection::exchange(Request request, Deadline deadline) {
   Impl& self = *impl_;
   self.reusable = false;
   beast::get_lowest_layer(self.stream).expires_at(deadline);
@@ -176,8 +175,8 @@ Task<HttpsConnection::Outcome> HttpsConnection::exchange(OutboundRequest request
   co_return from_beast(parser.release());
 }
 
-void throw_exception_from_error(const HttpsConnection::Failure& failure, const boost::source_location&) {
+void throw_exception_from_error(const Connection::Failure& failure, const boost::source_location&) {
   throw std::logic_error("an outbound response was used without looking: " + failure.reason);
 }
 
-}  // namespace causeway::federation
+}  // namespace causeway::outbound

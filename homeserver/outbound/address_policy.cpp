@@ -1,6 +1,6 @@
-#include "federation/address_policy.hpp"
+#include "homeserver/outbound/address_policy.hpp"
 
-namespace causeway::federation {
+namespace causeway::outbound {
 
 namespace {
 
@@ -22,4 +22,4 @@ bool AddressPolicy::allows(const boost::asio::ip::address& address) const {
   return allow_all_ || allowed_.contains(address) || !special_.contains(address);
 }
 
-}  // namespace causeway::federation
+}  // namespace causeway::outbound

@@ -6,7 +6,7 @@
 
 #include "schema/matrix/ids.hpp"
 
-namespace causeway::federation {
+namespace causeway::outbound {
 
 struct Backoff {
   std::chrono::milliseconds first{2'000};
@@ -21,4 +21,4 @@ struct Backoff {
   std::int64_t left_ms(Timestamp retry_at, Timestamp now) const;
 };
 
-}  // namespace causeway::federation
+}  // namespace causeway::outbound

@@ -1,4 +1,4 @@
-#include "federation/dns.hpp"
+#include "homeserver/outbound/dns.hpp"
 
 #include <ares.h>
 #include <arpa/nameser.h>
@@ -17,7 +17,7 @@
 #include <stdexcept>
 #include <thread>
 
-namespace causeway::federation {
+namespace causeway::outbound {
 
 namespace {
 
@@ -262,4 +262,4 @@ Records in_order(Records records) {
   return records;
 }
 
-}  // namespace causeway::federation
+}  // namespace causeway::outbound

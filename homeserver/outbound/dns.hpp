@@ -10,7 +10,7 @@
 #include "schema/async/task.hpp"
 #include "schema/matrix/error.hpp"
 
-namespace causeway::federation {
+namespace causeway::outbound {
 
 struct SrvRecord {
   std::uint16_t priority = 0;
@@ -44,4 +44,4 @@ class CaresDns final : public Dns {
 // The order in which to try them: by priority, within one at random by weight. spec: RFC 2782
 std::vector<SrvRecord> in_order(std::vector<SrvRecord> records);
 
-}  // namespace causeway::federation
+}  // namespace causeway::outbound

@@ -1,9 +1,11 @@
-// Ephemeral data from other servers: typing and receipts. What does not check out is dropped and counted.
-//
-// spec: server-server-api#typing-notifications, server-server-api#receipts
+// Ephemeral data between servers. A kind of it is a file here with both directions, the text that is sent and what
+// becomes of what is received, and a row of the table in edus.cpp.
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <span>
+#include <string>
+#include <string_view>
 
 #include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/runtime/metrics.hpp"
@@ -12,26 +14,34 @@
 
 namespace causeway::federation {
 
+// What comes from other servers; what does not check out is dropped and counted.
 class Edus {
  public:
   Edus(RoomReader& reader, ReceiptService& receipts, TypingService& typing, Metrics& metrics)
-      : reader_(reader), receipts_(receipts), typing_(typing), metrics_(metrics) {}
+      : reader(reader), receipts(receipts), typing(typing), metrics_(metrics) {}
+
   Task<> handle(ServerName origin, boost::json::object edu);
 
- private:
+  // For the kinds.
   void drop(const char* reason);
   // nullptr unless this server is in it and its ACL lets the origin in.
   Task<RoomInfoPtr> open_room(ServerName origin, std::string room_id);
   Task<bool> is_joined_user_of(ServerName origin, RoomInfoPtr room, std::string user_id);
-  Task<> typing(ServerName origin, boost::json::object content);
-  Task<> receipts(ServerName origin, boost::json::object content);
-  // Those of users of the origin who are in the room.
-  Task<std::vector<ReceiptService::Received>> receipts_in(ServerName origin, RoomInfoPtr room,
-                                                          boost::json::object by_user);
-  RoomReader& reader_;
-  ReceiptService& receipts_;
-  TypingService& typing_;
+
+  RoomReader& reader;
+  ReceiptService& receipts;
+  TypingService& typing;
+
+ private:
   Metrics& metrics_;
 };
+
+struct EduKind {
+  std::string_view type;
+  Task<> (*receive)(Edus& edus, ServerName origin, boost::json::object content);
+};
+
+// As it stands in a transaction.
+std::string edu_text(std::string_view type, boost::json::object content);
 
 }  // namespace causeway::federation
