@@ -43,6 +43,24 @@ Target Target::parse(const std::string& url) {
   return target;
 }
 
+namespace {
+
+// With a callback: Beast's TLS stream takes no completion token of ours.
+template <class Stream>
+Task<> handshake(Stream& stream) {
+  boost::system::error_code failed;
+  auto start = [&](async::Resumption caller) {
+    stream.async_handshake(asio::ssl::stream_base::client, [&failed, caller](boost::system::error_code error) {
+      failed = error;
+      caller.now();
+    });
+  };
+  co_await suspend(std::move(start));
+  if (failed) throw boost::system::system_error(failed);
+}
+
+}  // namespace
+
 Client::Client(asio::any_io_executor executor, Target target)
     : executor_(std::move(executor)), target_(std::move(target)) {}
 Client::~Client() = default;
@@ -55,9 +73,9 @@ Task<> Client::connect() {
   asio::ip::tcp::resolver resolver(executor_);
   auto found = co_await resolver.async_resolve(target_.host, target_.port, use_task);
   auto fresh = std::make_unique<Connection>(executor_, target_.tls);
-  co_await fresh->plain.async_connect(found, use_task);
+  co_await asio::async_connect(fresh->plain.socket(), found, use_task);
   fresh->plain.socket().set_option(asio::ip::tcp::no_delay(true));
-  if (fresh->secure) co_await fresh->secure->async_handshake(asio::ssl::stream_base::client, use_task);
+  if (fresh->secure) co_await handshake(*fresh->secure);
   connection_ = std::move(fresh);
 }
 
