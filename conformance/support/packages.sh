@@ -66,10 +66,42 @@ make_server_user() {
     useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin causeway
 }
 
-# build PRESET TARGET...
+# build PRESET TARGET...: what the compiler says, and now and then how far it is.
 build() {
   local preset=$1
   shift
-  [ -e "build/$preset/build.ninja" ] || cmake --preset "$preset" >"/dev/null"
-  cmake --build "build/$preset" --target "$@"
+  if [ ! -e "build/$preset/build.ninja" ]; then
+    echo "building: preparing build/$preset"
+    cmake --preset "$preset" >/dev/null
+  fi
+  NINJA_STATUS="$build_status" cmake --build "build/$preset" --target "$@" | show_progress
+}
+
+# Ninja's lines begin with how many steps are finished, of how many, after how many seconds.
+build_status="causeway-build %f %t %e "
+
+# Passes on what ninja prints, but for the lines that name a step: of these, one each 30 s says how far it is. On a
+# terminal each step says so, in one line that stays.
+show_progress() {
+  local line tag finished steps elapsed step shown=-30 said=
+  while IFS= read -r line || [ -n "$line" ]; do
+    read -r tag finished steps elapsed step <<<"$line"
+    if [ "$tag" != "${build_status%% *}" ]; then
+      [ "$line" != "ninja: no work to do." ] || continue
+      [ -z "$said" ] || [ ! -t 1 ] || echo
+      said=
+      printf '%s\n' "$line"
+      continue
+    fi
+    case $step in "Re-checking globbed directories"* | "Re-running CMake"*) continue ;; esac
+    elapsed=${elapsed%.*}
+    if [ -t 1 ]; then
+      printf '\r\033[Kbuilding: %d of %d files, %d s' "$finished" "$steps" "$elapsed"
+      said=1
+    elif [ $((elapsed - shown)) -ge 30 ] || [ "$finished" = "$steps" ]; then
+      printf 'building: %d of %d files, %d s\n' "$finished" "$steps" "$elapsed"
+      shown=$elapsed
+    fi
+  done
+  [ -z "$said" ] || echo
 }
