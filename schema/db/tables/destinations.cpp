@@ -1,5 +1,7 @@
 #include "schema/db/tables/destinations.hpp"
 
+#include "schema/db/tables/event_conditions.hpp"
+
 namespace causeway::db {
 
 std::vector<DestinationRow> load_destinations(Connection& connection, const std::vector<ServerNid>& servers) {
@@ -25,8 +27,7 @@ void save_destinations(Connection& connection, const std::vector<DestinationRow>
       int_array_of(rows, &DestinationRow::retry_interval_ms), int_array_of(rows, &DestinationRow::retry_at_ts));
 }
 
-// flags: 8 is local, 1 and 2 are rejected and soft-failed (EventFlags). Each room's part is cut off by itself, so that
-// what is read does not grow with what is owed.
+// Each room's part is cut off by itself, so that what is read does not grow with what is owed.
 std::vector<OutboxRow> outbox(Connection& connection, ServerNid server, StreamPosition after, StreamPosition until,
                               std::size_t limit) {
   std::vector<OutboxRow> out;
@@ -35,7 +36,7 @@ std::vector<OutboxRow> outbox(Connection& connection, ServerNid server, StreamPo
            " select e.* from room_servers rs cross join lateral ("
            "  select e.anchor, e.event_id, e.json from events e join users u on u.user_nid = e.sender_nid"
            "   where e.room_nid = rs.room_nid and e.anchor > greatest(rs.from_position, $2)"
-           "   and e.anchor <= least(rs.to_position, $3) and e.sub = 0 and e.flags & 8 <> 0 and e.flags & 3 = 0"
+           "   and e.anchor <= least(rs.to_position, $3) and e.sub = 0 and " EVENT_IS_OWED
            "   and u.server_nid <> $1 order by e.anchor limit $4) e"
            "  where rs.server_nid = $1 and rs.to_position > $2"
            " union all"
@@ -77,13 +78,13 @@ std::vector<ServerNid> servers_owed(Connection& connection, ServerNid above, Str
            "rs"
            "  left join destinations d using (server_nid) where rs.to_position > coalesce(d.cursor, 0)),"
            " newest as materialized (select r.room_nid, (select e.anchor from events e where e.room_nid = r.room_nid"
-           "   and e.anchor > r.after and e.anchor <= $2 and e.sub = 0 and e.flags & 8 <> 0 and e.flags & 3 = 0"
+           "   and e.anchor > r.after and e.anchor <= $2 and e.sub = 0 and " EVENT_IS_OWED
            "   order by e.anchor desc limit 1) as position"
            "  from (select room_nid, min(after) as after from lacking group by room_nid) r)"
            " select l.server_nid from lacking l join newest n using (room_nid)"
            "  where l.server_nid > $1 and n.position > l.after and (n.position <= l.to_position"
            "   or exists (select from events e where e.room_nid = l.room_nid and e.anchor > l.after"
-           "    and e.anchor <= l.to_position and e.sub = 0 and e.flags & 8 <> 0 and e.flags & 3 = 0))"
+           "    and e.anchor <= l.to_position and e.sub = 0 and " EVENT_IS_OWED "))"
            " union"
            " select x.server_nid from outbox_extra x left join destinations d using (server_nid)"
            "  where x.server_nid > $1 and x.position > coalesce(d.cursor, 0) and x.position <= $2"

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "schema/db/tables/event_conditions.hpp"
+
 namespace causeway::db {
 
 namespace {
@@ -13,8 +15,7 @@ namespace {
   "e.state_version, e.after_line, e.after_version, e.flags, e.auth_nids, e.auth_order, e.event_id, " \
   "r.version, e.json "
 #define FROM_EVENTS "from events e join rooms r on r.room_nid = e.room_nid "
-// Neither rejected (1) nor soft-failed (2) nor withheld (32).
-#define SHOWN "and (e.flags & 35) = 0 "
+#define SHOWN "and " EVENT_IS_SHOWN " "
 
 template <class T>
 std::optional<T> read_optional(const pqxx::field& field) {
