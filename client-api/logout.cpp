@@ -20,10 +20,13 @@ Task<Result<Response>> logout_all(ClientApi& api, Request& request) {
   co_return Response::empty_object();
 }
 
+constexpr auto who_may_end_sessions = Callers::guests | Callers::locked | Callers::suspended;
+
 constexpr Endpoint endpoints[] = {
-    {Verb::post, "/_matrix/client/v3/logout", "logout", Auth::access_token, RateClass::write, 16 * kib, logout},
+    {Verb::post, "/_matrix/client/v3/logout", "logout", Auth::access_token, RateClass::write, 16 * kib, logout, nullptr,
+     who_may_end_sessions},
     {Verb::post, "/_matrix/client/v3/logout/all", "logout_all", Auth::access_token, RateClass::write, 16 * kib,
-     logout_all},
+     logout_all, nullptr, who_may_end_sessions},
 };
 
 }  // namespace

@@ -54,7 +54,7 @@ Result<SyncRequest> read_sync_request(Request& request) {
 // M_UNKNOWN_TOKEN once the client has been logged out.
 Task<Result<>> check_session(AccountService& accounts, const Request& request) {
   auto token = access_token(request);
-  const auto requester = co_await accounts.authenticate_token(std::move(token).value_or(""), request);
+  const auto requester = co_await accounts.authenticate_token(std::move(token).value_or(""));
   co_return requester ? Result<>() : Result<>(requester.error());
 }
 

@@ -32,9 +32,13 @@ void AccountService::on_sessions_ended(std::function<void(UserNid user)> listene
   impl_->sessions_ended = std::move(listener);
 }
 
-Task<Result<http::Requester>> AccountService::authenticate_token(std::string token, const http::Request&) {
+bool AccountService::gives_out(std::string_view access_token) {
+  return access_token.size() == token_length;
+}
+
+Task<Result<http::Requester>> AccountService::authenticate_token(std::string token) {
   const auto unknown = [] { return make_error(ErrorCode::unknown_token, "The access token is not known."); };
-  if (token.size() != token_length) co_return unknown();
+  if (!gives_out(token)) co_return unknown();
   const crypto::Sha256 hash = crypto::sha256(token);
   if (const http::Requester* known = impl_->tokens.find(hash)) co_return *known;
   const std::uint64_t as_of = impl_->tokens.version();

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "client-api/client_api.hpp"
+#include "client-api/session_tokens.hpp"
 #include "federation/federation.hpp"
 #include "homeserver/app/data_directory.hpp"
 #include "homeserver/app/embedded_postgres.hpp"
@@ -174,7 +175,8 @@ struct ObjectGraph {
                    federation.remote(),
                    clock,
                    client_api_settings(config)},
-        server(reactor.get_executor(), http_settings(config, files), router, accounts, federation.authenticator(), cpu,
+        tokens(accounts),
+        server(reactor.get_executor(), http_settings(config, files), router, {&tokens}, federation.authenticator(), cpu,
                clock, metrics) {
     hub.feed(events);
     rooms.set_remote(federation.remote());
@@ -217,6 +219,7 @@ struct ObjectGraph {
   federation::Federation federation;
   client_api::ClientApi client_api;
   http::Router router;
+  client_api::SessionTokens tokens;
   http::Server server;
 };
 

@@ -89,7 +89,12 @@ Task<bool> Connection::serve_one() {
   else
     response = co_await answer(exchange);
   if (exchange->asker.is_known()) asker_ = exchange->asker;
+  end_streamed_body();
   if (core_->draining) framing_.keep_alive = false;
+  if (response.upgraded) {
+    co_await run_upgraded(response);
+    co_return false;
+  }
   const bool head_only = exchange->request.verb == Verb::head;
   exchange.reset();
   body_.reset();
@@ -111,8 +116,26 @@ Task<bool> Connection::first_byte() {
   co_return !error;
 }
 
+// What the handler of a streamed request takes from. It may outlive the request.
+class Connection::Incoming final : public BodySource {
+ public:
+  Incoming(Connection& connection, std::optional<std::uint64_t> announced)
+      : connection_(&connection), length_(announced) {}
+  std::optional<std::uint64_t> length() const override { return length_; }
+  Task<std::string> read() override {
+    if (!connection_) throw std::runtime_error("the request is over");
+    return connection_->read_streamed();
+  }
+  void end() { connection_ = nullptr; }
+
+ private:
+  Connection* connection_;
+  const std::optional<std::uint64_t> length_;
+};
+
 Task<std::shared_ptr<Exchange>> Connection::read_request() {
-  RequestReader reader(stream_, buffer_, core_->settings.max_header_bytes);
+  auto reading = std::make_unique<RequestReader>(stream_, buffer_, core_->settings.max_header_bytes);
+  RequestReader& reader = *reading;
   auto exchange = std::make_shared<Exchange>();
   framing_ = ReplyFraming();
   set_deadline(core_->settings.header_timeout);
@@ -122,9 +145,19 @@ Task<std::shared_ptr<Exchange>> Connection::read_request() {
     framing_.keep_alive = reader.keep_alive();
     framing_.http_1_0 = reader.http_1_0();
     framing_.request_id = exchange->request.id;
-    error = co_await read_body(reader, *exchange);
+    if (Pipeline::streams_body(*exchange)) {
+      error = reader.limit_body(core_->pipeline.body_limit(*exchange));
+    } else {
+      error = co_await read_body(reader, *exchange);
+    }
   }
   clear_deadline();
+  if (!error && Pipeline::streams_body(*exchange)) {
+    streamed_ = std::move(reading);
+    incoming_ = std::make_shared<Incoming>(*this, streamed_->announced_length());
+    exchange->request.incoming = incoming_;
+    co_return exchange;
+  }
   if (!error) {
     exchange->request.body = reader.take_body();
     buffer_.shrink_to_fit();
@@ -145,10 +178,7 @@ Task<error_code> Connection::read_body(RequestReader& reader, const Exchange& ex
   if (auto error = reader.limit_body(unwanted ? 0 : core_->pipeline.body_limit(exchange))) co_return error;
   const auto started = std::chrono::steady_clock::now();
   set_deadline(started + core_->settings.body_timeout);
-  body_.emplace(core_->bodies, *this);
-  if (reader.expects_continue() && !reader.http_1_0() && buffer_.size() == 0) {
-    if (!co_await write_bytes("HTTP/1.1 100 Continue\r\n\r\n")) co_return asio::error::connection_reset;
-  }
+  if (auto error = co_await begin_body(reader)) co_return error;
   while (reader.has_unread_body()) {
     const auto error = co_await reader.read_some_body();
     if (error) co_return error;
@@ -158,6 +188,51 @@ Task<error_code> Connection::read_body(RequestReader& reader, const Exchange& ex
   }
   body_->complete();
   co_return error_code();
+}
+
+Task<error_code> Connection::begin_body(RequestReader& reader) {
+  body_.emplace(core_->bodies, *this);
+  if (!reader.expects_continue() || reader.http_1_0() || buffer_.size() > 0) co_return error_code();
+  const bool written = co_await write_bytes("HTTP/1.1 100 Continue\r\n\r\n");
+  co_return written ? error_code() : error_code(asio::error::connection_reset);
+}
+
+Task<std::string> Connection::read_streamed() {
+  const auto self = shared_from_this();
+  const auto reading = incoming_;  // what is read for
+  if (!streamed_->has_unread_body()) co_return std::string();
+  reading_streamed_ = true;
+  error_code error;
+  if (!body_) {
+    streaming_since_ = std::chrono::steady_clock::now();
+    streamed_bytes_ = 0;
+    error = co_await begin_body(*streamed_);
+  }
+  std::string piece;
+  while (!error && piece.empty() && streamed_ && streamed_->has_unread_body()) {
+    const std::chrono::seconds earned(streamed_bytes_ / slow_body_bytes_per_second);
+    set_deadline(streaming_since_ + core_->settings.body_timeout + earned);
+    error = co_await streamed_->read_some_body();
+    piece = streamed_->take_body();
+    if (!error && !body_->hold(piece.size() + buffer_.capacity())) error = asio::error::no_memory;
+  }
+  streamed_bytes_ += piece.size();
+  reading_streamed_ = false;
+  set_deadline(watch_disconnect_after);
+  if (error) {
+    framing_.keep_alive = false;
+    throw boost::system::system_error(timed_out_ ? error_code(asio::error::timed_out) : error);
+  }
+  co_return piece;
+}
+
+// What the handler left of the body is in the way of the next request.
+void Connection::end_streamed_body() {
+  if (!streamed_) return;
+  incoming_->end();
+  incoming_.reset();
+  if (streamed_->has_unread_body()) framing_.keep_alive = false;
+  streamed_.reset();
 }
 
 Task<Response> Connection::answer(std::shared_ptr<Exchange> exchange) {
@@ -175,12 +250,20 @@ Task<Response> Connection::answer(std::shared_ptr<Exchange> exchange) {
 }
 
 Task<bool> Connection::write(const Response& response, bool head_only) {
+  if (framing_.http_1_0 && !content_length(response)) framing_.keep_alive = false;
   auto head = reply_head(response, framing_, std::chrono::system_clock::now());
-  std::string_view body = head_only ? std::string_view() : response.body;
+  std::string_view body = head_only || response.source ? std::string_view() : response.body;
   if (body.size() < join_body_below) head.append(std::exchange(body, {}));
-  bool written = co_await write_bytes(head);
-  if (body.empty()) co_return written;
+  const bool written = co_await write_bytes(head);
+  if (!written || head_only) co_return written;
+  if (response.source) co_return co_await write_source(response);
+  if (body.empty()) co_return true;
+  co_return co_await write_body(body);
+}
+
+Task<bool> Connection::write_body(std::string_view body) {
   UnsentReplies::Reply unsent(core_->unsent, *this, body.size());
+  bool written = true;
   while (written && !body.empty()) {
     const auto step = body.substr(0, write_step_bytes);
     body.remove_prefix(step.size());
@@ -188,6 +271,63 @@ Task<bool> Connection::write(const Response& response, bool head_only) {
     unsent.progress();
   }
   co_return written;
+}
+
+// In pieces, each read when the one before has been taken.
+Task<bool> Connection::write_source(const Response& response) {
+  const bool chunked = !response.source->length() && !framing_.http_1_0;
+  std::uint64_t left = response.source->length().value_or(std::numeric_limits<std::uint64_t>::max());
+  for (;;) {
+    std::string piece;
+    try {
+      piece = co_await response.source->read();
+    } catch (const std::exception& error) {
+      spdlog::warn("{} a reply broke off: {}", framing_.request_id, error.what());
+      co_return false;
+    }
+    if (piece.size() > left) co_return false;
+    left -= piece.size();
+    const bool is_last = piece.empty();
+    if (chunked) piece = fmt::format("{:x}\r\n{}\r\n", piece.size(), piece);
+    if (!piece.empty()) {
+      const bool written = co_await write_body(piece);
+      if (!written) co_return false;
+    }
+    if (is_last) co_return chunked || framing_.http_1_0 || left == 0;
+  }
+}
+
+class Connection::Upgraded final : public UpgradedStream {
+ public:
+  explicit Upgraded(Connection& connection) : connection_(connection) {}
+  Task<std::string> read(std::chrono::milliseconds within) override {
+    std::string bytes;
+    if (connection_.buffer_.size() == 0 && !connection_.core_->draining) {
+      connection_.set_deadline(within);
+      error_code error;
+      const std::size_t got =
+          co_await connection_.stream_.async_read_some(connection_.buffer_.prepare(16 * kib), into(error));
+      connection_.clear_deadline();
+      connection_.buffer_.commit(got);
+    }
+    const auto data = connection_.buffer_.cdata();
+    bytes.assign(static_cast<const char*>(data.data()), data.size());
+    connection_.buffer_.consume(data.size());
+    co_return bytes;
+  }
+  Task<bool> write(std::string_view bytes) override { return connection_.write_bytes(bytes); }
+  void close() override { connection_.close(); }
+
+ private:
+  Connection& connection_;
+};
+
+Task<> Connection::run_upgraded(const Response& response) {
+  auto head = reply_head(response, framing_, std::chrono::system_clock::now());
+  const bool written = co_await write_bytes(head);
+  if (!written) co_return;
+  Upgraded stream(*this);
+  co_await response.upgraded(stream);
 }
 
 // The caller's bytes outlive the call.
@@ -249,7 +389,7 @@ void Connection::arm_timer() {
 
 void Connection::on_deadline() {
   clear_deadline();
-  if (answering_) {
+  if (answering_ && !reading_streamed_) {
     watch_disconnect();
     return;
   }

@@ -13,10 +13,10 @@ namespace causeway::http {
 
 // What the connections of a server share; lives as long as the last of them.
 struct ServerCore {
-  ServerCore(asio::any_io_executor executor, ServerSettings s, const Router& router, AccessTokenAuthenticator& users,
+  ServerCore(asio::any_io_executor executor, ServerSettings s, const Router& router, AccessTokenAuthenticators users,
              FederationAuthenticator& servers, CpuPool& cpu, const Clock& clock, Metrics& metrics)
       : settings(std::move(s)),
-        pipeline(executor, settings, router, users, servers, cpu, clock, metrics),
+        pipeline(executor, settings, router, std::move(users), servers, cpu, clock, metrics),
         connections(metrics),
         unsent(settings.max_unsent_bytes, metrics),
         bodies(max_body_bytes(settings), metrics) {}
@@ -48,8 +48,14 @@ class Connection : public std::enable_shared_from_this<Connection>, public Liste
   Task<bool> first_byte();
   Task<std::shared_ptr<Exchange>> read_request();  // nullptr: there is none, and the client has been told
   Task<boost::system::error_code> read_body(RequestReader& reader, const Exchange& exchange);
+  Task<boost::system::error_code> begin_body(RequestReader& reader);
+  Task<std::string> read_streamed();
+  void end_streamed_body();
   Task<Response> answer(std::shared_ptr<Exchange> exchange);
   Task<bool> write(const Response& response, bool head_only);
+  Task<bool> write_body(std::string_view body);
+  Task<bool> write_source(const Response& response);
+  Task<> run_upgraded(const Response& response);
   Task<bool> write_bytes(std::string_view bytes);
   Task<> refuse(const MatrixError& error);
   Task<> end();
@@ -75,7 +81,14 @@ class Connection : public std::enable_shared_from_this<Connection>, public Liste
   bool timed_out_ = false;
 
   std::optional<RequestBodies::Body> body_;  // until it is answered
-  std::shared_ptr<Exchange> answering_;      // while its handler runs
+  class Incoming;
+  std::unique_ptr<RequestReader> streamed_;  // while the handler takes the body as it comes
+  std::shared_ptr<Incoming> incoming_;
+  std::chrono::steady_clock::time_point streaming_since_;
+  std::uint64_t streamed_bytes_ = 0;
+  bool reading_streamed_ = false;
+  class Upgraded;
+  std::shared_ptr<Exchange> answering_;  // while its handler runs
   bool watching_disconnect_ = false;
 };
 

@@ -20,6 +20,29 @@ enum class Auth {
   federation,  // X-Matrix
 };
 
+// Whom an endpoint serves of those who have an access token, beside ordinary users.
+enum class Callers : unsigned {
+  everyday = 0,
+  guests = 1,     // spec: client-server-api#guest-access
+  locked = 2,     // spec: client-server-api#account-locking: logging out, and little else
+  suspended = 4,  // spec: client-server-api#account-suspension: what they may still do
+  admins_only = 8,
+};
+constexpr Callers operator|(Callers a, Callers b) {
+  return static_cast<Callers>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
+}
+constexpr bool includes(Callers callers, Callers some) {
+  return (static_cast<unsigned>(callers) & static_cast<unsigned>(some)) != 0;
+}
+// M_GUEST_ACCESS_FORBIDDEN, M_USER_LOCKED (401), M_USER_SUSPENDED, M_FORBIDDEN.
+Result<> check_may_call(const Requester& requester, Callers callers);
+
+// What becomes of a request's body before the handler runs.
+enum class BodyUse {
+  in_memory,  // all of it is in Request::body
+  streamed,   // the handler takes it from Request::incoming
+};
+
 // Token buckets; see RateLimits in server.hpp.
 enum class RateClass {
   unlimited,
@@ -61,6 +84,8 @@ struct Endpoint {
   std::size_t body_limit;  // a few KiB are accepted of every request
   Task<Result<Response>> (*handler)(Api&, Request&);
   WorkClass (*work)(const Request&) = nullptr;  // nullptr: work_class_of(rate)
+  Callers callers = Callers::everyday;
+  BodyUse body = BodyUse::in_memory;
 };
 
 // A row without its context's type, as the router holds it.
@@ -73,6 +98,8 @@ struct Route {
   std::size_t body_limit;
   std::function<Task<Result<Response>>(Request&)> handler;
   WorkClass (*work)(const Request&) = nullptr;
+  Callers callers = Callers::everyday;
+  BodyUse body = BodyUse::in_memory;
 };
 
 // All routes of the process. Matching is by segment; fixed segments win over placeholders. Segments are percent-decoded
@@ -91,7 +118,8 @@ class Router {
       auto handler = row.handler;
       Api* context = &api;
       add(Route{row.verb, std::string(row.path), row.operation_id, row.auth, row.rate, row.body_limit,
-                [handler, context](Request& request) { return handler(*context, request); }, row.work});
+                [handler, context](Request& request) { return handler(*context, request); }, row.work, row.callers,
+                row.body});
     }
   }
   // Asserts that no other route has this verb and path.

@@ -34,6 +34,14 @@ Result<boost::json::object> Request::json_object(bool empty_is_object) const {
   return json::parse_object(body);
 }
 
+Response Response::stream(std::string type, BodySourcePtr from) {
+  Response response;
+  response.content_type = std::move(type);
+  response.body.clear();
+  response.source = std::move(from);
+  return response;
+}
+
 Response Response::json(const boost::json::object& object, unsigned status) {
   return json_text(boost::json::serialize(object), status);
 }

@@ -12,7 +12,9 @@
 #include <string_view>
 #include <vector>
 
+#include "homeserver/http/body_source.hpp"
 #include "homeserver/http/place.hpp"
+#include "homeserver/http/upgraded_stream.hpp"
 #include "schema/json/json.hpp"
 #include "schema/matrix/error.hpp"
 #include "schema/matrix/ids.hpp"
@@ -28,6 +30,7 @@ struct Requester {
   DeviceNid device_nid{};
   std::string device_id;
   bool is_admin = false;
+  bool is_guest = false, is_locked = false, is_suspended = false;
 };
 
 // Tells a long-polling handler that its client has gone, so that it can stop waiting. The others run to their end.
@@ -56,7 +59,8 @@ struct Request {
   // Names in lower case. One that was sent several times holds all its values in their order, separated by ", "
   // (RFC 9110, 5.3).
   std::map<std::string, std::string, std::less<>> headers;
-  std::string body;
+  std::string body;            // but of BodyUse::streamed
+  BodySourcePtr incoming;      // of BodyUse::streamed, while the handler runs: nothing is read that it does not take
   std::string remote_address;  // the client's, behind configured proxies too
   std::string id;              // request id, for the log
   std::chrono::steady_clock::time_point deadline{};
@@ -80,10 +84,14 @@ struct Response {
   std::string content_type = "application/json";
   std::string body = "{}";
   std::vector<std::pair<std::string, std::string>> headers = {};
+  BodySourcePtr source = {};  // instead of `body`. If it ends early, or throws, so does the connection.
+  // With status 101 and the headers that go with it: what the connection is for from then on.
+  std::function<Task<>(UpgradedStream&)> upgraded = {};
 
   static Response json(const boost::json::object& object, unsigned status = 200);
   static Response json_text(std::string text, unsigned status = 200);  // already serialised
   static Response empty_object() { return Response{}; }
+  static Response stream(std::string content_type, BodySourcePtr source);
 };
 
 // The only way from an error to a reply. `retry_after_ms` among the error's extra members also becomes a Retry-After

@@ -134,12 +134,12 @@ struct Pipeline::Call {
 };
 
 Pipeline::Pipeline(asio::any_io_executor executor, const ServerSettings& settings, const Router& router,
-                   AccessTokenAuthenticator& users, FederationAuthenticator& servers, CpuPool& cpu, const Clock& clock,
+                   AccessTokenAuthenticators users, FederationAuthenticator& servers, CpuPool& cpu, const Clock& clock,
                    Metrics& metrics)
     : executor_(executor),
       settings_(settings),
       router_(router),
-      users_(users),
+      users_(std::move(users)),
       servers_(servers),
       cpu_(cpu),
       clock_(clock),
@@ -169,6 +169,7 @@ void Pipeline::begin(Exchange& exchange, const asio::ip::address& peer) {
   exchange.match = router_.match(request.verb, request.path);
   exchange.refusal = routing_error(exchange.match);
   if (exchange.refusal) return;
+  if (streams_body(exchange)) request.deadline = exchange.started + settings_.streamed_handler_timeout;
   request.path_parameters = std::move(exchange.match.parameters);
   const auto query = std::string_view(request.target).substr(std::min(question + 1, request.target.size()));
   if (auto parsed = parse_query(query))
@@ -177,7 +178,11 @@ void Pipeline::begin(Exchange& exchange, const asio::ip::address& peer) {
     exchange.refusal = make_error(ErrorCode::invalid_param, "The query is not percent-encoded UTF-8.");
 }
 
-std::size_t Pipeline::body_limit(const Exchange& exchange) const {
+bool Pipeline::streams_body(const Exchange& exchange) {
+  return exchange.match.route && !exchange.refusal && exchange.match.route->body == BodyUse::streamed;
+}
+
+std::uint64_t Pipeline::body_limit(const Exchange& exchange) const {
   if (!exchange.match.route || exchange.refusal) return refused_body_limit;
   return std::max(exchange.match.route->body_limit, smallest_body_limit);
 }
@@ -282,10 +287,14 @@ Task<Result<>> Pipeline::authenticate(std::shared_ptr<Exchange> exchange) {
     if (auth == Auth::optional_access_token) co_return Result<>();
     co_return make_error(ErrorCode::missing_token, "This endpoint needs an access token.");
   }
-  auto requester = co_await users_.authenticate_token(std::move(*token), request);
-  if (!requester) co_return requester.error();
-  request.requester = std::move(*requester);
-  co_return Result<>();
+  for (AccessTokenAuthenticator* users : users_) {
+    auto requester = co_await users->authenticate_token(*token, request);
+    if (!requester) continue;
+    if (!*requester) co_return requester->error();
+    request.requester = std::move(**requester);
+    co_return check_may_call(*request.requester, exchange->match.route->callers);
+  }
+  co_return make_error(ErrorCode::unknown_token, "The access token is not known.");
 }
 
 // Until that is known it is an address that asks, whatever origin it claims: it could be anybody's.
@@ -356,7 +365,8 @@ Task<> Pipeline::call_handler(std::shared_ptr<Call> call) {
 }
 
 Task<Response> Pipeline::encode(std::shared_ptr<Exchange> exchange, Response response) {
-  if (!compressible(response.content_type) || response.body.size() < settings_.compress_from_bytes) co_return response;
+  if (response.source || !compressible(response.content_type) || response.body.size() < settings_.compress_from_bytes)
+    co_return response;
   response.headers.emplace_back("Vary", "Accept-Encoding");
   const Coding coding = choose_coding(exchange->request.header("accept-encoding"));
   if (coding == Coding::identity) co_return response;

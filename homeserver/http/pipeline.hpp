@@ -35,7 +35,7 @@ struct Exchange {
 class Pipeline {
  public:
   Pipeline(asio::any_io_executor executor, const ServerSettings& settings, const Router& router,
-           AccessTokenAuthenticator& users, FederationAuthenticator& servers, CpuPool& cpu, const Clock& clock,
+           AccessTokenAuthenticators users, FederationAuthenticator& servers, CpuPool& cpu, const Clock& clock,
            Metrics& metrics);
   ~Pipeline();
 
@@ -45,7 +45,9 @@ class Pipeline {
   // Fills an exchange whose request has its header.
   void begin(Exchange& exchange, const boost::asio::ip::address& peer);
   // How large the body of this request may be.
-  std::size_t body_limit(const Exchange& exchange) const;
+  std::uint64_t body_limit(const Exchange& exchange) const;
+  // The handler takes the body as it comes.
+  static bool streams_body(const Exchange& exchange);
 
   // The refusal of a request by somebody whom its connection knows, while the reactor is late: then nothing else is
   // done for it. The request goes the usual way if there is none.
@@ -79,7 +81,7 @@ class Pipeline {
   asio::any_io_executor executor_;
   const ServerSettings& settings_;
   const Router& router_;
-  AccessTokenAuthenticator& users_;
+  const AccessTokenAuthenticators users_;
   FederationAuthenticator& servers_;
   CpuPool& cpu_;
   const Clock& clock_;

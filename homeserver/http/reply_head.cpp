@@ -36,22 +36,30 @@ const std::string& http_date(std::chrono::system_clock::time_point at) {
 
 }  // namespace
 
+std::optional<std::uint64_t> content_length(const Response& response) {
+  return response.source ? response.source->length() : response.body.size();
+}
+
 std::string reply_head(const Response& response, const ReplyFraming& framing,
                        std::chrono::system_clock::time_point date) {
   const auto reason = boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(response.status));
-  const bool has_content = response.status != 204 && response.status != 304;
+  const bool has_content = response.status >= 200 && response.status != 204 && response.status != 304;
   std::string out;
   out.reserve(640);
   out.append("HTTP/1.1 ").append(std::to_string(response.status)).append(" ").append(reason).append("\r\n");
   append_header(out, "Date", http_date(date));
   if (has_content) {
     append_header(out, "Content-Type", response.content_type);
-    append_header(out, "Content-Length", std::to_string(response.body.size()));
+    if (const auto length = content_length(response))
+      append_header(out, "Content-Length", std::to_string(*length));
+    else if (!framing.http_1_0)
+      append_header(out, "Transfer-Encoding", "chunked");
   }
   out.append(cors_headers);
   if (!framing.request_id.empty()) append_header(out, "X-Request-Id", framing.request_id);
   for (const auto& [name, value] : response.headers)
     append_header(out, name, value);
+  if (response.upgraded) return out.append("\r\n");
   if (!framing.keep_alive)
     append_header(out, "Connection", "close");
   else if (framing.http_1_0)

@@ -111,11 +111,16 @@ bool RequestReader::has_unread_body() const {
   return !parser_->is_done();
 }
 
+std::optional<std::uint64_t> RequestReader::announced_length() const {
+  const auto length = parser_->content_length();
+  return length ? std::optional<std::uint64_t>(*length) : std::nullopt;
+}
+
 bool RequestReader::expects_continue() const {
   return boost::beast::iequals(parser_->get()[beast_http::field::expect], "100-continue");
 }
 
-error_code RequestReader::limit_body(std::size_t bytes) {
+error_code RequestReader::limit_body(std::uint64_t bytes) {
   const auto announced = parser_->content_length();
   // The parser itself checks a Content-Length only before this limit is known, and chunks only after.
   if (announced && *announced > bytes) return beast_http::error::body_limit;
@@ -136,7 +141,7 @@ std::size_t RequestReader::body_bytes() const {
   return parser_->get().body().size();
 }
 std::string RequestReader::take_body() {
-  return std::move(parser_->get().body());
+  return std::exchange(parser_->get().body(), {});
 }
 
 std::optional<MatrixError> read_error(const error_code& error) {

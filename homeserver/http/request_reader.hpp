@@ -22,11 +22,13 @@ class RequestReader {
   bool keep_alive() const;
   bool http_1_0() const;
   bool has_unread_body() const;
+  std::optional<std::uint64_t> announced_length() const;
   bool expects_continue() const;
   // body_limit at once when the client announces more; otherwise reading stops with it.
-  boost::system::error_code limit_body(std::size_t bytes);
+  boost::system::error_code limit_body(std::uint64_t bytes);
   Task<boost::system::error_code> read_some_body();
   std::size_t body_bytes() const;
+  // What has been read of the body since this was last called.
   std::string take_body();
 
  private:

@@ -4,6 +4,21 @@
 
 namespace causeway::http {
 
+Result<> check_may_call(const Requester& requester, Callers callers) {
+  if (requester.is_guest && !includes(callers, Callers::guests))
+    return make_error(ErrorCode::guest_access_forbidden, "Guests may not do this.");
+  if (requester.is_locked && !includes(callers, Callers::locked)) {
+    auto locked = make_error(ErrorCode::user_locked, "This account is locked.");
+    locked.extra["soft_logout"] = true;
+    return locked;
+  }
+  if (requester.is_suspended && !includes(callers, Callers::suspended))
+    return make_error(ErrorCode::user_suspended, "This account is suspended.");
+  if (!requester.is_admin && includes(callers, Callers::admins_only))
+    return make_error(ErrorCode::forbidden, "This is for administrators of the server.");
+  return {};
+}
+
 WorkClass work_class_of(RateClass rate) {
   switch (rate) {
     case RateClass::unlimited:

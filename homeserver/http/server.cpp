@@ -117,10 +117,11 @@ void Server::Impl::stop_accepting() {
 }
 
 Server::Server(asio::any_io_executor executor, ServerSettings settings, const Router& router,
-               AccessTokenAuthenticator& users, FederationAuthenticator& servers, CpuPool& cpu, const Clock& clock,
+               AccessTokenAuthenticators users, FederationAuthenticator& servers, CpuPool& cpu, const Clock& clock,
                Metrics& metrics)
-    : impl_(std::make_shared<Impl>(executor, std::make_shared<ServerCore>(executor, std::move(settings), router, users,
-                                                                          servers, cpu, clock, metrics))) {}
+    : impl_(std::make_shared<Impl>(
+          executor, std::make_shared<ServerCore>(executor, std::move(settings), router, std::move(users), servers, cpu,
+                                                 clock, metrics))) {}
 
 Server::~Server() {
   impl_->core->draining = true;

@@ -53,6 +53,7 @@ struct ServerSettings {
   std::chrono::milliseconds write_timeout{60'000};  // for each 256 KiB
   std::chrono::milliseconds idle_timeout{75'000};
   std::chrono::milliseconds handler_timeout{180'000};
+  std::chrono::milliseconds streamed_handler_timeout{3'600'000};  // of handlers that take the body as it comes
   std::size_t compress_from_bytes = 1400;
   std::vector<std::string> trusted_proxies;  // addresses or CIDR ranges whose X-Forwarded-For counts
   bool rate_limits_enabled = true;
@@ -66,9 +67,11 @@ struct ServerSettings {
 class AccessTokenAuthenticator {
  public:
   virtual ~AccessTokenAuthenticator() = default;
-  // M_UNKNOWN_TOKEN (401) when the token is not one of ours.
-  virtual Task<Result<Requester>> authenticate_token(std::string token, const Request& request) = 0;
+  // None: it is no token of the kind that this one gives out. M_UNKNOWN_TOKEN (401): it may have been one.
+  virtual Task<std::optional<Result<Requester>>> authenticate_token(std::string token, const Request& request) = 0;
 };
+// Asked in this order, until one knows the kind of token.
+using AccessTokenAuthenticators = std::vector<AccessTokenAuthenticator*>;
 class FederationAuthenticator {
  public:
   virtual ~FederationAuthenticator() = default;
@@ -79,7 +82,7 @@ class FederationAuthenticator {
 class Server {
  public:
   // Everything referenced must outlive the server.
-  Server(asio::any_io_executor executor, ServerSettings settings, const Router& router, AccessTokenAuthenticator& users,
+  Server(asio::any_io_executor executor, ServerSettings settings, const Router& router, AccessTokenAuthenticators users,
          FederationAuthenticator& servers, CpuPool& cpu, const Clock& clock, Metrics& metrics);
   ~Server();
 

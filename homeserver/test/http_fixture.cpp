@@ -170,8 +170,13 @@ void HttpTest::add(Verb verb, std::string path, Handler handler, Auth auth, Rate
   router_.add(Route{verb, std::move(path), "test_operation", auth, rate, body_limit, std::move(handler)});
 }
 
+void HttpTest::add(Route route) {
+  router_.add(std::move(route));
+}
+
 void HttpTest::start() {
-  server_ = std::make_unique<Server>(executor(), settings, router_, *this, *this, cpu_, clock, metrics_);
+  server_ = std::make_unique<Server>(executor(), settings, router_, AccessTokenAuthenticators{this}, *this, cpu_, clock,
+                                     metrics_);
   ports_ = server_->listen();
   thread_ = std::thread([this] { context_.run(); });
 }
@@ -183,9 +188,13 @@ void HttpTest::on_reactor(std::function<void()> work) {
   done.get();
 }
 
-Task<Result<Requester>> HttpTest::authenticate_token(std::string token, const Request&) {
-  if (!token.starts_with("good")) co_return make_error(ErrorCode::unknown_token, "Unknown access token.");
+Task<std::optional<Result<Requester>>> HttpTest::authenticate_token(std::string token, const Request&) {
+  if (!token.starts_with("good")) co_return std::nullopt;
   Requester requester;
+  requester.is_guest = token == "good-guest";
+  requester.is_locked = token == "good-locked";
+  requester.is_suspended = token == "good-suspended";
+  requester.is_admin = token == "good-admin";
   const std::size_t colon = token.find(':');
   requester.user = UserId::trusted("@" + (colon == token.npos ? "user" : token.substr(colon + 1)) + ":test");
   co_return requester;

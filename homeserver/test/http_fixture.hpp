@@ -72,6 +72,7 @@ class HttpTest : public testing::Test, public AccessTokenAuthenticator, public F
 
   void add(Verb verb, std::string path, Handler handler, Auth auth = Auth::none, RateClass rate = RateClass::unlimited,
            std::size_t body_limit = kib);
+  void add(Route route);
   void start();
   std::uint16_t port(std::size_t listener = 0) const { return ports_.at(listener); }
   // Runs `work` on the reactor and waits for it.
@@ -81,7 +82,8 @@ class HttpTest : public testing::Test, public AccessTokenAuthenticator, public F
   std::string metrics_text() const { return metrics_.text(); }
 
   // "good" is @user:test's token, "good:other" is @other:test's; X-Matrix means peer.test.
-  Task<Result<Requester>> authenticate_token(std::string token, const Request& request) override;
+  // "good-guest", "good-locked" and "good-suspended" are tokens of such users, "good-admin" is an administrator's.
+  Task<std::optional<Result<Requester>>> authenticate_token(std::string token, const Request& request) override;
   Task<Result<ServerName>> authenticate_origin(const Request& request) override;
 
   ServerSettings settings;

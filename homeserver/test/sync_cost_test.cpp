@@ -16,7 +16,7 @@ constexpr const char* lazy_filter = R"({"room":{"state":{"lazy_load_members":tru
 class SyncCostTest : public SyncTest {};
 
 Task<Result<>> still_open(AccountService& accounts, std::string token) {
-  const auto requester = co_await accounts.authenticate_token(std::move(token), http::Request());
+  const auto requester = co_await accounts.authenticate_token(std::move(token));
   co_return requester ? Result<>() : Result<>(requester.error());
 }
 

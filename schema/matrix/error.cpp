@@ -12,7 +12,7 @@ namespace {
 using enum ErrorCode;
 
 // In the order of the enumeration.
-constexpr std::array<ErrorCodeInfo, 30> table = {{
+constexpr std::array<ErrorCodeInfo, 32> table = {{
     {bad_alias, "M_BAD_ALIAS", 400},
     {bad_json, "M_BAD_JSON", 400},
     {bad_state, "M_BAD_STATE", 403},
@@ -42,6 +42,8 @@ constexpr std::array<ErrorCodeInfo, 30> table = {{
     {unsupported_room_version, "M_UNSUPPORTED_ROOM_VERSION", 400},
     {user_deactivated, "M_USER_DEACTIVATED", 403},
     {user_in_use, "M_USER_IN_USE", 400},
+    {user_locked, "M_USER_LOCKED", 401},
+    {user_suspended, "M_USER_SUSPENDED", 403},
     {weak_password, "M_WEAK_PASSWORD", 400},
 }};
 

@@ -43,6 +43,8 @@ enum class ErrorCode {
   unsupported_room_version,
   user_deactivated,
   user_in_use,
+  user_locked,
+  user_suspended,
   weak_password,
 };
 

@@ -43,9 +43,7 @@ class AccountsKit {
   Login log_in(UserId user, std::optional<std::string> device_id = {}) {
     return run(accounts.log_in(std::move(user), std::move(device_id), std::nullopt)).value();
   }
-  Result<http::Requester> authenticate(std::string token) {
-    return run(accounts.authenticate_token(std::move(token), http::Request()));
-  }
+  Result<http::Requester> authenticate(std::string token) { return run(accounts.authenticate_token(std::move(token))); }
 
  private:
   static db::Settings database_settings(const std::string& url) {
