@@ -1,6 +1,5 @@
 #include "federation/discovery.hpp"
-
-#include <spdlog/spdlog.h>
+#include "schema/log.hpp"
 
 namespace causeway::federation {
 
@@ -42,7 +41,7 @@ Task<std::vector<outbound::Target>> Discovery::by_srv(std::string host, std::str
     std::string name = service + host;
     auto found = co_await dns_.srv(name);
     if (!found) {
-      spdlog::debug("federation: SRV {}: {}", name, found.error().message);
+      log::debug("federation: SRV {}: {}", name, found.error().message);
       continue;
     }
     for (auto& record : outbound::in_order(std::move(*found))) {

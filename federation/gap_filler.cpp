@@ -1,13 +1,13 @@
 #include "federation/gap_filler.hpp"
 
 #include <prometheus/counter.h>
-#include <spdlog/spdlog.h>
 
 #include "federation/missing_events.hpp"
 #include "homeserver/runtime/concurrency.hpp"
 #include "schema/db/failures.hpp"
 #include "schema/db/tables/staged_pdus.hpp"
 #include "schema/json/json.hpp"
+#include "schema/log.hpp"
 
 namespace causeway::federation {
 
@@ -82,7 +82,7 @@ struct GapFiller::Impl : std::enable_shared_from_this<Impl> {
         auto place = co_await self->gate.enter();
         if (!self->stopping) again = co_await self->settle_room(room);
       } catch (const std::exception& error) {
-        spdlog::error("federation: staged events of {}: {}", room.str(), error.what());
+        log::error("federation: staged events of {}: {}", room.str(), error.what());
         again = self->services.clock.steady() + first_pause;
       }
       if (again && !self->workers[room].woken && !self->stopping) co_await self->sleep(room, *again);
@@ -152,7 +152,7 @@ struct GapFiller::Impl : std::enable_shared_from_this<Impl> {
       co_return co_await settle(room, pdu, silent);
     } catch (const std::exception& error) {
       if (db::may_pass(error)) throw;
-      spdlog::error("federation: staged event {} of {}: {}", pdu.event_id.str(), room->id.str(), error.what());
+      log::error("federation: staged event {} of {}: {}", pdu.event_id.str(), room->id.str(), error.what());
     }
     co_return false;
   }
@@ -188,8 +188,7 @@ struct GapFiller::Impl : std::enable_shared_from_this<Impl> {
   bool give_up(const db::StagedPdu& pdu) {
     auto& attempt = workers[pdu.room_id].attempts[pdu.event_id];
     if (++attempt.made >= max_attempts) {
-      spdlog::warn("federation: gave up {} of {}: what it builds on can't be had", pdu.event_id.str(),
-                   pdu.room_id.str());
+      log::warn("federation: gave up {} of {}: what it builds on can't be had", pdu.event_id.str(), pdu.room_id.str());
       given_up_count.Increment();
       return true;
     }

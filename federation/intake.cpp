@@ -1,13 +1,13 @@
 #include "federation/intake.hpp"
 
 #include <prometheus/counter.h>
-#include <spdlog/spdlog.h>
 
 #include "federation/destination.hpp"
 #include "homeserver/runtime/concurrency.hpp"
 #include "schema/db/failures.hpp"
 #include "schema/events/signing.hpp"
 #include "schema/json/json.hpp"
+#include "schema/log.hpp"
 
 namespace causeway::federation {
 
@@ -190,7 +190,7 @@ struct Intake::Impl {
         co_return;
       }
       failed->Increment(count);
-      spdlog::error("federation: what {} sent in {} is dropped: {}", work->origin.str(), room_id, error.what());
+      log::error("federation: what {} sent in {} is dropped: {}", work->origin.str(), room_id, error.what());
     }
   }
 
@@ -255,7 +255,7 @@ struct Intake::Impl {
         verified.push_back(std::move(*event));
       } else {
         invalid->Increment();
-        spdlog::info("federation: dropped {} from {}: {}", id, work->origin.str(), event.error().message);
+        log::info("federation: dropped {} from {}: {}", id, work->origin.str(), event.error().message);
         work->results[id] = failure(event.error().message);
       }
     }
@@ -271,8 +271,8 @@ struct Intake::Impl {
     } catch (const std::exception& error) {
       if (db::may_pass(error)) throw;
       failed->Increment(static_cast<double>(events.size()));
-      spdlog::error("federation: {} events from {} in {} are set aside: {}", events.size(), origin.str(), room.str(),
-                    error.what());
+      log::error("federation: {} events from {} in {} are set aside: {}", events.size(), origin.str(), room.str(),
+                 error.what());
     }
     ReceiveOutcome later;
     later.result = Received::missing;

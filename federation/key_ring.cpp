@@ -1,7 +1,5 @@
 #include "federation/key_ring.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <list>
 #include <set>
@@ -10,6 +8,7 @@
 #include "schema/db/tables/remote_keys.hpp"
 #include "schema/events/signing.hpp"
 #include "schema/json/json.hpp"
+#include "schema/log.hpp"
 
 namespace causeway::federation {
 
@@ -184,7 +183,7 @@ struct KeyRing::Impl {
     try {
       co_await (this->*work)(server, entry);
     } catch (const std::exception& error) {
-      spdlog::error("federation: keys of {}: {}", server.str(), error.what());
+      log::error("federation: keys of {}: {}", server.str(), error.what());
     }
     (*entry).*underway = nullptr;
     done->set();
@@ -195,7 +194,7 @@ struct KeyRing::Impl {
     auto keys = document ? read_server_keys(*document, server, clock.now_ms()) : Result<VerifyKeys>(document.error());
     if (!keys) {
       entry->ask_again_at = clock.steady() + pause(entry->failures++);
-      spdlog::info("federation: keys of {}: {}", server.str(), keys.error().message);
+      log::info("federation: keys of {}: {}", server.str(), keys.error().message);
       co_return;
     }
     entry->failures = 0;
@@ -243,7 +242,7 @@ struct KeyRing::Impl {
       if (notary == self.name) continue;
       auto documents = co_await source.query_keys(notary, server);
       if (!documents) {
-        spdlog::info("federation: keys of {} from {}: {}", server.str(), notary.str(), documents.error().message);
+        log::info("federation: keys of {} from {}: {}", server.str(), notary.str(), documents.error().message);
         continue;
       }
       for (const auto& document : *documents) {

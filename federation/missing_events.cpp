@@ -1,10 +1,9 @@
 #include "federation/missing_events.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <unordered_set>
 
 #include "homeserver/rooms/receiving/outlier_judgement.hpp"
+#include "schema/log.hpp"
 
 namespace causeway::federation {
 
@@ -62,7 +61,7 @@ std::vector<ServerName> MissingEvents::to_ask() const {
 }
 
 void MissingEvents::note(const ServerName& server, const MatrixError& error) {
-  spdlog::info("federation: missing events of {} from {}: {}", room_->id.str(), server.str(), error.message);
+  log::info("federation: missing events of {} from {}: {}", room_->id.str(), server.str(), error.message);
   if (!is_peers_answer(error)) silent_.insert(server);
 }
 
@@ -179,7 +178,7 @@ Task<> MissingEvents::ask_about(EventId parent, ServerName server) {
   auto state = co_await services_.rooms.fetch_state(room_, parent, server);
   if (!state) co_return note(server, state.error());
   if (told_events_ + state->size() > max_told_events) {
-    spdlog::warn("federation: {}: the states after missing events are too large", room_->id.str());
+    log::warn("federation: {}: the states after missing events are too large", room_->id.str());
     co_return;
   }
   told_events_ += state->size();

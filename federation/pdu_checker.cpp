@@ -1,12 +1,12 @@
 #include "federation/pdu_checker.hpp"
 
 #include <prometheus/counter.h>
-#include <spdlog/spdlog.h>
 
 #include <set>
 
 #include "homeserver/runtime/concurrency.hpp"
 #include "schema/events/signing.hpp"
+#include "schema/log.hpp"
 
 namespace causeway {
 
@@ -204,7 +204,7 @@ Task<std::vector<VerifiedEvent>> PduChecker::passing(const RoomVersion* version,
     if (event)
       out.push_back(std::move(*event));
     else
-      spdlog::info("federation: dropped {}: {}", id, event.error().message);
+      log::info("federation: dropped {}: {}", id, event.error().message);
   }
   co_return out;
 }

@@ -1,12 +1,12 @@
 // Joining and leaving rooms through a server that is in them.
 //
 // spec: server-server-api#joining-rooms, server-server-api#leaving-rooms-rejecting-invites
-#include <spdlog/spdlog.h>
 
 #include "federation/remote_rooms.hpp"
 #include "federation/request_target.hpp"
 #include "homeserver/runtime/phase_timer.hpp"
 #include "schema/json/json.hpp"
+#include "schema/log.hpp"
 
 namespace causeway::federation {
 
@@ -150,8 +150,7 @@ Task<Result<RemoteJoin>> RemoteRooms::join(MembershipTemplate membership, std::v
   for (auto& server : candidates(std::move(via), self_.name, max_servers_tried)) {
     auto joined = co_await join_through(membership, server);
     if (joined) co_return std::move(*joined);
-    spdlog::info("federation: join of {} through {}: {}", membership.room_id.str(), server.str(),
-                 joined.error().message);
+    log::info("federation: join of {} through {}: {}", membership.room_id.str(), server.str(), joined.error().message);
     const bool final = joined.error().code == ErrorCode::incompatible_room_version;
     keep_best(best, std::move(joined.error()));
     if (final) break;

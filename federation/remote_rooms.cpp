@@ -1,11 +1,10 @@
 #include "federation/remote_rooms.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include "federation/request_target.hpp"
 #include "homeserver/runtime/concurrency.hpp"
 #include "schema/json/canonical.hpp"
 #include "schema/json/json.hpp"
+#include "schema/log.hpp"
 
 namespace causeway::federation {
 
@@ -274,7 +273,7 @@ Task<Result<std::vector<VerifiedEvent>>> RemoteRooms::events(RoomId room, const 
     target.segment((*wanted)[index].str());
     auto reply = co_await client_.call(get(from, target.str()));
     if (!reply) {
-      spdlog::debug("federation: event {} from {}: {}", (*wanted)[index].str(), from.str(), reply.error().message);
+      log::debug("federation: event {} from {}: {}", (*wanted)[index].str(), from.str(), reply.error().message);
       if (!says_it_has_none(reply.error())) *failure = std::move(reply.error());
       co_return;
     }

@@ -1,7 +1,6 @@
 #include "federation/sender.hpp"
 
 #include <prometheus/counter.h>
-#include <spdlog/spdlog.h>
 
 #include <random>
 
@@ -11,6 +10,7 @@
 #include "homeserver/runtime/concurrency.hpp"
 #include "homeserver/stream/consumer.hpp"
 #include "schema/json/json.hpp"
+#include "schema/log.hpp"
 
 namespace causeway::federation {
 
@@ -127,7 +127,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
       try {
         co_await self->hand_on_typing(std::move(news));
       } catch (const std::exception& error) {
-        spdlog::warn("federation: who types was not told: {}", error.what());
+        log::warn("federation: who types was not told: {}", error.what());
       }
     }
     self->telling = false;
@@ -212,7 +212,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
         if (self->stopping) break;
         co_await self->send_next(destination);
       } catch (const std::exception& error) {
-        spdlog::error("federation: sending to {}: {}", destination->name().str(), error.what());
+        log::error("federation: sending to {}: {}", destination->name().str(), error.what());
         self->note_failure(*destination);
       }
     }
@@ -252,7 +252,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
     call.timeout = request_timeout;
     auto reply = co_await services.client.fetch(std::move(call));
     if (!reply) {
-      spdlog::info("federation: transaction to {}: {}", destination->name().str(), reply.error().message);
+      log::info("federation: transaction to {}: {}", destination->name().str(), reply.error().message);
       note_failure(*destination);
       co_return;
     }
@@ -301,7 +301,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
     for (const auto& [id, result] : *pdus)
       if (result.is_object())
         if (const auto why = json::find_string(result.get_object(), "error"))
-          spdlog::info("federation: {} did not take {}: {}", destination.name().str(), std::string_view(id), *why);
+          log::info("federation: {} did not take {}: {}", destination.name().str(), std::string_view(id), *why);
   }
 
   void note_failure(Destination& destination) {
@@ -333,7 +333,7 @@ struct Sender::Impl : std::enable_shared_from_this<Impl> {
       co_await services.database.run(std::move(write));
     } catch (const std::exception& error) {
       // The next success saves a later cursor; until then a restart would only send again what was sent.
-      spdlog::warn("federation: cursors could not be saved: {}", error.what());
+      log::warn("federation: cursors could not be saved: {}", error.what());
     }
     forget_idle();
   }

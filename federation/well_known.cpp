@@ -1,10 +1,9 @@
 #include "federation/well_known.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <charconv>
 
 #include "schema/json/json.hpp"
+#include "schema/log.hpp"
 
 namespace causeway::federation {
 
@@ -109,7 +108,7 @@ WellKnownClient::Entry& WellKnownClient::remember(const std::string& host, Resul
     entry = Entry{*delegated, now + cache_time(reply->header("cache-control")), 0};
     return entry;
   }
-  spdlog::debug("federation: {} does not delegate: {}", host, delegated.error().message);
+  log::debug("federation: {} does not delegate: {}", host, delegated.error().message);
   entry.delegated.reset();
   entry.until = now + error_cache_time(entry.failures++);
   return entry;

@@ -1,4 +1,4 @@
-// The precompiled header of every target: what most translation units need, and nothing that changes often.
+// The precompiled header of every target: what most translation units need and everything depends on anyway.
 #pragma once
 
 #include <algorithm>
@@ -20,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <pqxx/pqxx>
 #include <set>
 #include <span>
 #include <string>
@@ -30,3 +31,11 @@
 #include <vector>
 
 #include "schema/async/task.hpp"
+#include "schema/db/database.hpp"
+#include "schema/db/tables/enums.hpp"
+#include "schema/events/event.hpp"
+#include "schema/events/room_version.hpp"
+#include "schema/json/json.hpp"
+#include "schema/log.hpp"
+#include "schema/matrix/error.hpp"
+#include "schema/matrix/ids.hpp"

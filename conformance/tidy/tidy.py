@@ -76,6 +76,16 @@ def check_no_co_await_that_may_not_run():
                 yield f"{name}:{number}: co_await beside &&, || or ?: is not safe with this compiler"
 
 
+def check_logging_goes_through_one_place():
+    """spdlog's headers cost each file that includes them seconds: docs/HACKING.md."""
+    for name, lines in sources():
+        if name in ("schema/log.cpp", "homeserver/app/logging.cpp") or "/test/" in name:
+            continue
+        for number, line in enumerate(lines, 1):
+            if "#include <spdlog" in line:
+                yield f"{name}:{number}: log through schema/log.hpp"
+
+
 def check_no_todo():
     for name, path in tracked(".cpp", ".hpp", ".py", ".mjs", ".sql", ".md", ".sh", ".cmake"):
         if name == "conformance/tidy/tidy.py":

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spdlog/spdlog.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -20,6 +19,7 @@
 #include <thread>
 
 #include "homeserver/app/synced_directory.hpp"
+#include "schema/log.hpp"
 
 namespace causeway {
 
@@ -108,7 +108,7 @@ bool wait_until_gone(pid_t pid, const fs::path& cluster, std::chrono::seconds li
 void end_orphan(const fs::path& cluster) {
   const pid_t pid = recorded_pid(cluster);
   if (is_postmaster_of(pid, cluster)) {
-    spdlog::warn("ending the PostgreSQL (process {}) that an earlier server left running", pid);
+    log::warn("ending the PostgreSQL (process {}) that an earlier server left running", pid);
     kill(pid, SIGINT);
     if (!wait_until_gone(pid, cluster, stop_limit)) kill(pid, SIGQUIT);
     if (!wait_until_gone(pid, cluster, stop_limit))
@@ -179,7 +179,7 @@ struct EmbeddedPostgres::Impl {
       try {
         child = spawn(command(), log, SIGINT);
       } catch (const std::exception& error) {
-        spdlog::error("{}", error.what());
+        log::error("{}", error.what());
       }
       if (child > 0) {
         postmaster = child;
@@ -190,8 +190,7 @@ struct EmbeddedPostgres::Impl {
       }
       if (stopping) return;
       if (std::chrono::steady_clock::now() - started > 60s) backoff = 100ms;
-      spdlog::error("the embedded PostgreSQL ended; starting it again in {} ms (see {})", backoff.count(),
-                    log.string());
+      log::error("the embedded PostgreSQL ended; starting it again in {} ms (see {})", backoff.count(), log.string());
       std::unique_lock lock(mutex);
       wake.wait_for(lock, backoff, [this] { return stopping.load(); });
       backoff = std::min<std::chrono::milliseconds>(backoff * 2, max_backoff);

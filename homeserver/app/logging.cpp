@@ -1,4 +1,5 @@
 #include "homeserver/app/logging.hpp"
+#include "schema/log.hpp"
 
 #include <spdlog/formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>

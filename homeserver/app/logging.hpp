@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include "schema/log.hpp"
 
 namespace causeway {
 

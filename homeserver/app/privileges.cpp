@@ -3,7 +3,6 @@
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
-#include <spdlog/spdlog.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -14,6 +13,7 @@
 #include <cstring>
 
 #include "homeserver/app/data_directory.hpp"
+#include "schema/log.hpp"
 
 namespace causeway {
 
@@ -55,7 +55,7 @@ int attend(pid_t child, int socket, const Config& config, const sigset_t& signal
       try {
         send_files(socket, read_private_files(config));
       } catch (const std::exception& error) {
-        spdlog::error("the files were not read again: {}", error.what());
+        log::error("the files were not read again: {}", error.what());
       }
     }
     int status = 0;
@@ -119,8 +119,8 @@ void raise_open_file_limit(const Config& config) {
   raised = {std::min(limit.rlim_max, wanted), limit.rlim_max};
   setrlimit(RLIMIT_NOFILE, &raised);
   if (raised.rlim_cur < wanted)
-    spdlog::warn("at most {} files may be open, which is less than http.max_connections ({}) needs: see ulimit -n",
-                 raised.rlim_cur, config.max_connections);
+    log::warn("at most {} files may be open, which is less than http.max_connections ({}) needs: see ulimit -n",
+              raised.rlim_cur, config.max_connections);
 }
 
 void become_server_user(const Config& config) {

@@ -1,7 +1,6 @@
 #include "homeserver/app/server.hpp"
 
 #include <signal.h>
-#include <spdlog/spdlog.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -21,6 +20,7 @@
 #include "schema/db/migrations.hpp"
 #include "schema/db/tables/account_data.hpp"
 #include "schema/db/tables/server_identity.hpp"
+#include "schema/log.hpp"
 
 namespace causeway {
 
@@ -127,7 +127,7 @@ LocalServer open_database(db::Database& database, const Config& config, const Cl
   return database.run_blocking([&](db::Connection& c) {
     const auto report = db::migrate(c);
     if (report.before != report.after)
-      spdlog::info("the database went from version {} to {}", report.before, report.after);
+      log::info("the database went from version {} to {}", report.before, report.after);
     db::claim_server_name(c, name);
     db::bound_account_data(c, static_cast<std::size_t>(config.max_account_data_mb) << 20);
     return LocalServer{name, db::load_or_make_signing_key(c, clock.now_ms())};
@@ -189,7 +189,7 @@ struct ObjectGraph {
 
   // Whatever this process would still answer from its caches is not the truth any more.
   void another_took_over() {
-    spdlog::critical("another process has taken over the database; this one ends");
+    log::critical("another process has taken over the database; this one ends");
     exit_status = 1;
     raise(SIGTERM);
   }
@@ -235,13 +235,13 @@ std::string url_of(const Config& config) {
 Task<> serve(ObjectGraph& graph, const Config& config) {
   co_await graph.federation.start();
   graph.server.listen();
-  spdlog::info("{} answers at {}", config.server_name, url_of(config));
+  log::info("{} answers at {}", config.server_name, url_of(config));
   std::cout << url_of(config) << std::endl;
 }
 
 // Answers come first, then what they set in motion, then the writer that all of it ends in.
 Task<> shut_down(ObjectGraph& graph) {
-  spdlog::info("shutting down");
+  log::info("shutting down");
   graph.notifier.drain();
   co_await graph.server.drain(drain_grace);
   co_await graph.federation.drain();
@@ -259,7 +259,7 @@ Task<> repeat(std::string what, std::chrono::milliseconds pause, Work work) {
     try {
       co_await work();
     } catch (const std::exception& error) {
-      spdlog::warn("{} failed for now: {}", what, error.what());
+      log::warn("{} failed for now: {}", what, error.what());
     }
     timer.expires_after(pause);
     co_await expiry(timer);
@@ -282,9 +282,9 @@ void start_cleaning(ObjectGraph& graph, const Config& config) {
 void use_new_files(ObjectGraph& graph, const Config& config, const PrivateFiles& files) {
   try {
     graph.server.reload_certificates(http_settings(config, files).listeners);
-    spdlog::info("certificates read again");
+    log::info("certificates read again");
   } catch (const std::exception& error) {
-    spdlog::error("the certificates in use stay: {}", error.what());
+    log::error("the certificates in use stay: {}", error.what());
   }
 }
 
@@ -308,7 +308,7 @@ Task<> follow_hangups(ObjectGraph& graph, const Config& config) {
     try {
       use_new_files(graph, config, read_private_files(config));
     } catch (const ConfigError& error) {
-      spdlog::error("the files were not read again: {}", error.what());
+      log::error("the files were not read again: {}", error.what());
     }
   }
 }

@@ -3,7 +3,6 @@
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <sodium.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <boost/asio/steady_timer.hpp>
@@ -11,6 +10,7 @@
 #include <deque>
 #include <unordered_map>
 
+#include "schema/log.hpp"
 #include "schema/matrix/assert.hpp"
 
 namespace causeway::http {
@@ -259,9 +259,9 @@ void Admission::lag_measured(TimePoint begun, TimePoint ended, ReactorLag::Durat
   if (shedding_.overloaded() == before) return;
   overloaded_gauge_.Set(before ? 0 : 1);
   if (before)
-    spdlog::info("nothing more is refused for want of processor time");
+    log::info("nothing more is refused for want of processor time");
   else
-    spdlog::warn("more is asked than there is processor time for: a part is refused");
+    log::warn("more is asked than there is processor time for: a part is refused");
 }
 
 std::optional<MatrixError> Admission::shed(WorkClass work, std::uint64_t key) {

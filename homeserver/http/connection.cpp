@@ -1,7 +1,7 @@
 #include "homeserver/http/connection.hpp"
+#include "schema/log.hpp"
 
 #include <netinet/tcp.h>
-#include <spdlog/spdlog.h>
 
 #include <boost/asio/write.hpp>
 
@@ -56,7 +56,7 @@ Task<> Connection::run() {
       open = co_await serve_one();
     co_await end();
   } catch (const std::exception& error) {
-    spdlog::error("a connection from {} broke off: {}", peer_.to_string(), error.what());
+    log::error("a connection from {} broke off: {}", peer_.to_string(), error.what());
   }
   close();
   core_->connections.remove(*this);
@@ -75,7 +75,7 @@ Task<bool> Connection::handshake() {
   set_deadline(core_->settings.header_timeout);
   error_code error;
   co_await stream_.tls()->async_handshake(into(error));
-  if (error) spdlog::debug("TLS handshake with {} failed: {}", peer_.to_string(), error.message());
+  if (error) log::debug("TLS handshake with {} failed: {}", peer_.to_string(), error.message());
   co_return !error;
 }
 
@@ -282,7 +282,7 @@ Task<bool> Connection::write_source(const Response& response) {
     try {
       piece = co_await response.source->read();
     } catch (const std::exception& error) {
-      spdlog::warn("{} a reply broke off: {}", framing_.request_id, error.what());
+      log::warn("{} a reply broke off: {}", framing_.request_id, error.what());
       co_return false;
     }
     if (piece.size() > left) co_return false;
@@ -345,8 +345,8 @@ Task<bool> Connection::write_bytes(std::string_view bytes) {
 Task<> Connection::refuse(const MatrixError& error) {
   framing_.keep_alive = false;
   timed_out_ = false;
-  spdlog::info("{} refused a request from {}: {} {}", framing_.request_id.empty() ? "-" : framing_.request_id,
-               peer_.to_string(), error.status, error.message);
+  log::info("{} refused a request from {}: {} {}", framing_.request_id.empty() ? "-" : framing_.request_id,
+            peer_.to_string(), error.status, error.message);
   const auto response = core_->pipeline.refuse(error);
   co_await write(response, false);
 }

@@ -1,7 +1,5 @@
 #include "homeserver/http/pipeline.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <random>
 
 #include "homeserver/http/access_token.hpp"
@@ -12,6 +10,7 @@
 #include "schema/db/database.hpp"
 #include "schema/db/failures.hpp"
 #include "schema/db/share.hpp"
+#include "schema/log.hpp"
 
 namespace causeway::http {
 namespace {
@@ -84,13 +83,13 @@ MatrixError internal_error(const Request& request, std::exception_ptr thrown) {
   try {
     std::rethrow_exception(thrown);
   } catch (const db::Unavailable& error) {
-    spdlog::warn("{} the database is unavailable: {}", request.id, error.what());
+    log::warn("{} the database is unavailable: {}", request.id, error.what());
     return try_again("The server's database is unavailable. Try again shortly.");
   } catch (const std::exception& error) {
-    spdlog::error("{} failed: {}", request.id, error.what());
+    log::error("{} failed: {}", request.id, error.what());
     if (db::lacks_resources(error)) return try_again("The server's database has no space left. Try again later.");
   } catch (...) {
-    spdlog::error("{} failed: unknown exception", request.id);
+    log::error("{} failed: unknown exception", request.id);
   }
   return make_error(ErrorCode::unknown, 500, "An internal error occurred. The server's log says more.");
 }
@@ -346,8 +345,8 @@ Task<Result<Response>> Pipeline::run_handler(std::shared_ptr<Exchange> exchange)
   if (!call->result && !call->error) co_await expiry(call->ended);
   if (call->error) std::rethrow_exception(call->error);
   if (call->result) co_return std::move(*call->result);
-  spdlog::error("{} {} has not ended after {} ms", exchange->request.id, exchange->match.route->operation_id,
-                settings_.handler_timeout.count());
+  log::error("{} {} has not ended after {} ms", exchange->request.id, exchange->match.route->operation_id,
+             settings_.handler_timeout.count());
   co_return make_error(ErrorCode::unknown, 504, "The server took too long to answer.");
 }
 

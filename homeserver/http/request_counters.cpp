@@ -1,9 +1,9 @@
 #include "homeserver/http/request_counters.hpp"
+#include "schema/log.hpp"
 
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
-#include <spdlog/spdlog.h>
 
 namespace causeway::http {
 
@@ -100,8 +100,8 @@ void log_request(const Request& request, const Response& response, std::chrono::
   const std::string who = request.requester ? request.requester->user.str()
                           : request.origin  ? request.origin->str()
                                             : "-";
-  spdlog::info("{} {} {} {} {} {:.1f}ms {} {}", request.id, name(request.verb), path, response.status,
-               response.body.size(), took.count() * 1000, request.remote_address, who);
+  log::info("{} {} {} {} {} {:.1f}ms {} {}", request.id, name(request.verb), path, response.status,
+            response.body.size(), took.count() * 1000, request.remote_address, who);
 }
 
 }  // namespace causeway::http

@@ -1,13 +1,12 @@
 #include "homeserver/http/server.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <boost/asio/ip/v6_only.hpp>
 #include <csignal>
 #include <stdexcept>
 
 #include "homeserver/http/connection.hpp"
 #include "homeserver/http/tls.hpp"
+#include "schema/log.hpp"
 
 namespace causeway::http {
 namespace {
@@ -68,7 +67,7 @@ Task<> Server::Impl::accept(std::shared_ptr<Listener> listener) {
       admit(std::move(socket), listener->tls);
     } else if (error != asio::error::operation_aborted && error != asio::error::connection_aborted) {
       // Mostly for want of file descriptors: those that wait for nothing give theirs up.
-      spdlog::warn("accepting a connection failed: {}", error.message());
+      log::warn("accepting a connection failed: {}", error.message());
       if (core->connections.close_oldest_idle()) continue;
       pause.expires_after(accept_pause);
       co_await pause.async_wait(into(error));

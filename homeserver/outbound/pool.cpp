@@ -1,6 +1,5 @@
 #include "homeserver/outbound/pool.hpp"
-
-#include <spdlog/spdlog.h>
+#include "schema/log.hpp"
 
 namespace causeway::outbound {
 

@@ -3,9 +3,9 @@
 // A purge begins in the room's lane: the room loses its row, so to everybody else it is unknown from then on, and its
 // number is never used again. What has that number is deleted in the background, step by step, whatever happens in
 // between. A room of the same ID can be joined again: the rest is deleted first, since events are stored once.
-#include <spdlog/spdlog.h>
 
 #include "homeserver/rooms/room_service_impl.hpp"
+#include "schema/log.hpp"
 
 namespace causeway {
 
@@ -39,10 +39,10 @@ Task<bool> RoomService::Impl::try_purge(db::RoomPurge purge) {
   } catch (const db::Unavailable&) {
     throw;  // the others would fare no better
   } catch (const std::exception& error) {
-    spdlog::error("room {}: not deleted: {}", purge.id.str(), error.what());
+    log::error("room {}: not deleted: {}", purge.id.str(), error.what());
     co_return false;
   }
-  spdlog::info("room {}: forgotten by all its users here, and deleted", purge.id.str());
+  log::info("room {}: forgotten by all its users here, and deleted", purge.id.str());
   co_return true;
 }
 

@@ -1,6 +1,5 @@
 #include "homeserver/runtime/concurrency.hpp"
-
-#include <spdlog/spdlog.h>
+#include "schema/log.hpp"
 
 namespace causeway {
 
@@ -20,9 +19,9 @@ Task<> take_jobs(std::shared_ptr<Round> round) {
     try {
       co_await round->job(index);
     } catch (const std::exception& error) {
-      spdlog::error("a concurrent job failed: {}", error.what());
+      log::error("a concurrent job failed: {}", error.what());
     } catch (...) {
-      spdlog::error("a concurrent job failed");
+      log::error("a concurrent job failed");
     }
   }
   if (--round->running == 0) round->done.set();

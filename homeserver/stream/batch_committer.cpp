@@ -1,13 +1,13 @@
 #include "homeserver/stream/batch_committer.hpp"
 
 #include <sodium.h>
-#include <spdlog/spdlog.h>
 
 #include <condition_variable>
 #include <mutex>
 #include <unordered_set>
 
 #include "homeserver/stream/unit_encoding.hpp"
+#include "schema/log.hpp"
 
 namespace causeway {
 
@@ -82,7 +82,7 @@ StreamPosition BatchCommitter::take_over() {
 
 void BatchCommitter::give_way() {
   fenced_ = true;
-  spdlog::critical("another process has become the writer of this database; this one must be restarted");
+  log::critical("another process has become the writer of this database; this one must be restarted");
 }
 
 // A new connection is a new generation, so that nothing still under way on the old one can be committed later.
@@ -143,7 +143,7 @@ BatchCommitter::Attempt BatchCommitter::attempt(const std::vector<WriteUnitPtr>&
       result.why = cause(error);
     }
     connection_.reset();
-    spdlog::warn("writing to the database failed, trying again: {}", result.why);
+    log::warn("writing to the database failed, trying again: {}", result.why);
     if (stop.stop_requested() || (!in_doubt && std::chrono::steady_clock::now() > deadline)) return result;
     waiting_();
     pause_for(pause, stop);
@@ -170,7 +170,7 @@ BatchOutcome BatchCommitter::commit(const std::vector<WriteUnitPtr>& units, Dead
       if (units[i]->lineage) broken.insert(units[i]->lineage.get());
     }
     if (result.failure == WriteFailure::refused)
-      spdlog::error("a write to room number {} was refused: {}", to_int(units[indices.front()]->room), result.why);
+      log::error("a write to room number {} was refused: {}", to_int(units[indices.front()]->room), result.why);
     return true;
   };
 

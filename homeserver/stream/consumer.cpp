@@ -1,11 +1,10 @@
 #include "homeserver/stream/consumer.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <deque>
 
 #include "homeserver/runtime/signal.hpp"
 #include "schema/db/tables/consumers.hpp"
+#include "schema/log.hpp"
 
 namespace causeway {
 
@@ -50,7 +49,7 @@ struct Consumer::Impl : std::enable_shared_from_this<Impl> {
         else
           co_await self->take_next();
       } catch (const std::exception& error) {
-        spdlog::error("{} could not follow the stream for now: {}", self->what(), error.what());
+        log::error("{} could not follow the stream for now: {}", self->what(), error.what());
         failed = true;
       }
       if (!failed) continue;
@@ -101,7 +100,7 @@ struct Consumer::Impl : std::enable_shared_from_this<Impl> {
       saved = at;
     } catch (const std::exception& error) {
       // The next one saves a later position; until then a restart would only repeat what was done.
-      spdlog::warn("the position of {} could not be saved: {}", what(), error.what());
+      log::warn("the position of {} could not be saved: {}", what(), error.what());
     }
   }
 

@@ -1,11 +1,10 @@
 #include "homeserver/sync/receipts.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include "homeserver/sync/recent_receipts.hpp"
 #include "schema/db/tables/account_data.hpp"
 #include "schema/db/tables/receipts.hpp"
 #include "schema/json/json.hpp"
+#include "schema/log.hpp"
 
 namespace causeway {
 
@@ -172,7 +171,7 @@ Task<> ReceiptService::receive(std::vector<Received> receipts) {
                                                  std::move(receipt.event), receipt.ts, false});
   }
   auto committed = co_await impl_->s.writer.commit(unit);
-  if (!committed) spdlog::warn("receipts from another server were lost: {}", committed.error().message);
+  if (!committed) log::warn("receipts from another server were lost: {}", committed.error().message);
 }
 
 Task<ReceiptService::ByRoom> ReceiptService::changed(std::vector<RoomNid> rooms, StreamPosition since,

@@ -29,7 +29,7 @@ TEST_F(PasswordHasherTest, too_many_at_once_are_turned_away) {
   // The only thread is busy until everyone has asked.
   std::promise<void> everyone_asked;
   auto hold = [asked = everyone_asked.get_future().share()] { asked.wait(); };
-  spawn(reactor_, cpu.run(std::move(hold)), asio::detached);
+  spawn(reactor_, Task<>(cpu.run(std::move(hold))), asio::detached);
   int done = 0, turned_away = 0;
   for (int i = 0; i < 300; ++i)
     spawn(reactor_, passwords.matches("x", std::nullopt), [&](std::exception_ptr error, Result<bool> matches) {

@@ -1,4 +1,5 @@
 #include "homeserver/test/http_fixture.hpp"
+#include "schema/log.hpp"
 
 #include <arpa/inet.h>
 #include <openssl/evp.h>

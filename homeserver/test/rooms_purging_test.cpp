@@ -54,7 +54,7 @@ struct PurgingTest : FederatedRoomsTest {
       c.exec("insert into staged_pdus (event_id, room_id, origin, json, received_ts) values ('x', $1, 'o', '{}', 0)",
              db::Bytes(room.str()));
     };
-    there.run(there.database->run(std::move(stage)));
+    there.database->run_blocking(std::move(stage));
     RoomAlias alias = RoomAlias::parse("#name:" + there.self.name.str()).value();
     ASSERT_TRUE(there.run(there.rooms->create_alias(bob, alias, room)));
   }
@@ -94,7 +94,7 @@ struct PurgingTest : FederatedRoomsTest {
       note("room_purges", c.exec("select count(*) from room_purges where room_nid = $1", nid));
       return rows;
     };
-    return there.run(there.database->run(std::move(count)));
+    return there.database->run_blocking(std::move(count));
   }
   void expect_clean_rejoin(RoomNid before) {
     auto joined = there.join(bob, room, {here.self.name});
@@ -158,7 +158,7 @@ TEST_F(PurgingTest, a_purge_that_was_cut_short_anywhere_goes_on_with_the_next_st
         (void)db::purge_room(c, nid, 3);
       return begun;
     };
-    ASSERT_EQ(there.run(there.database->run(std::move(cut_short))), db::PurgeBegun::yes);
+    ASSERT_EQ(there.database->run_blocking(std::move(cut_short)), db::PurgeBegun::yes);
     there.restart();
     EXPECT_EQ(there.room(room), nullptr);
     EXPECT_EQ(purge(), 1u);
@@ -174,7 +174,7 @@ TEST_F(PurgingTest, who_joins_while_a_purge_is_under_way_finds_a_clean_room) {
     (void)db::begin_room_purge(c, me, nid, db::PurgeIf::forgotten);
     return db::purge_room(c, nid, 3).done;
   };
-  ASSERT_FALSE(there.run(there.database->run(std::move(begin))));
+  ASSERT_FALSE(there.database->run_blocking(std::move(begin)));
   there.restart();
   expect_clean_rejoin(nid);
   EXPECT_EQ(purge(), 0u);
@@ -188,7 +188,7 @@ TEST_F(PurgingTest, a_process_that_another_one_has_replaced_begins_no_purge) {
   auto begin = [nid](db::Connection& c) {
     return db::begin_room_purge(c, db::WriterId{}, nid, db::PurgeIf::forgotten);
   };
-  EXPECT_EQ(there.run(there.database->run(std::move(begin))), db::PurgeBegun::not_writer);
+  EXPECT_EQ(there.database->run_blocking(std::move(begin)), db::PurgeBegun::not_writer);
   EXPECT_NE(there.room(room), nullptr);
 }
 

@@ -170,8 +170,11 @@ class Database {
   // GCC 12 destroys temporaries in co_await expressions twice, so `work` is a named local moved in:
   //   auto load = [nid](db::Connection& c) { return db::load_room(c, nid); };
   //   auto room = co_await database.run(std::move(load));
+  // What it gives can be awaited, once, or be made a Task.
   template <class Work>
-  Task<std::invoke_result_t<Work&, Connection&>> run(Work work);
+  class Running;
+  template <class Work>
+  Running<Work> run(Work work);
 
   // The same, blocking the calling thread: start-up, command line and tests.
   template <class Work>
@@ -226,24 +229,42 @@ R take(Outcome<R>& outcome) {
 }
 }  // namespace detail
 
+// No coroutine: each use would be one of its own, to compile and to allocate.
 template <class Work>
-Task<std::invoke_result_t<Work&, Connection&>> Database::run(Work work) {
+class Database::Running {
+ public:
   using R = std::invoke_result_t<Work&, Connection&>;
-  // Shared with the database thread, which may outlive an abandoned coroutine frame.
+  Running(Database& database, Work work) : database_(database), shared_(std::make_shared<Shared>(std::move(work))) {}
+
+  async::Chain* chain = nullptr;
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> waiting) {
+    database_.submit([shared = shared_, caller = async::Resumption(chain, waiting)](Connection* connection,
+                                                                                    std::exception_ptr unavailable) {
+      detail::run_into(shared->outcome, shared->work, connection, unavailable);
+      caller.post();
+    });
+  }
+  R await_resume() { return detail::take(shared_->outcome); }
+
+  operator Task<R>() && { return as_task(std::move(*this)); }
+
+ private:
+  // With the database's thread, which may outlive an abandoned coroutine frame.
   struct Shared {
     explicit Shared(Work w) : work(std::move(w)) {}
     Work work;
     detail::Outcome<R> outcome;
   };
-  auto shared = std::make_shared<Shared>(std::move(work));
-  auto start = [this, shared](async::Resumption caller) {
-    submit([shared, caller = std::move(caller)](Connection* connection, std::exception_ptr unavailable) {
-      detail::run_into(shared->outcome, shared->work, connection, unavailable);
-      caller.post();
-    });
-  };
-  co_await suspend(std::move(start));
-  co_return detail::take(shared->outcome);
+  static Task<R> as_task(Running running) { co_return co_await running; }
+
+  Database& database_;
+  std::shared_ptr<Shared> shared_;
+};
+
+template <class Work>
+Database::Running<Work> Database::run(Work work) {
+  return Running<Work>(*this, std::move(work));
 }
 
 void run_and_wait(const std::function<void(std::function<void()>)>& start);

@@ -1,8 +1,7 @@
 #include "homeserver/rooms/head/forked_state.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include "homeserver/rooms/members/membership.hpp"
+#include "schema/log.hpp"
 #include "schema/matrix/assert.hpp"
 
 namespace causeway {
@@ -73,8 +72,8 @@ class LoadedEvents final : public EventGraph {
 };
 
 MatrixError out_of_bounds(const RoomHead& head, std::size_t graph_events, std::size_t judged_events) {
-  spdlog::warn("room {}: its state is not resolved: {} events of its auth graph, {} of them in dispute", head.id.str(),
-               graph_events, judged_events);
+  log::warn("room {}: its state is not resolved: {} events of its auth graph, {} of them in dispute", head.id.str(),
+            graph_events, judged_events);
   return make_error(ErrorCode::limit_exceeded, "Resolving the room's state is beyond this server's limits.");
 }
 

@@ -1,9 +1,9 @@
 // Events of local users: idempotency, the room's lane, the commit.
-#include <spdlog/spdlog.h>
 
 #include "homeserver/rooms/making/state_content.hpp"
 #include "homeserver/rooms/room_service_impl.hpp"
 #include "schema/json/json.hpp"
+#include "schema/log.hpp"
 
 namespace causeway {
 
@@ -105,7 +105,7 @@ Task<Result<EventId>> RoomService::Impl::commit_in_lane(RoomId room, LocalJob jo
       if (earlier) co_return *earlier;
     }
     if (written.failure() != WriteFailure::stale_head) co_return written.error();
-    spdlog::info("room {}: built on a head that failed, attempt {}", room.str(), attempt);
+    log::info("room {}: built on a head that failed, attempt {}", room.str(), attempt);
     if (attempt == max_attempts) co_return make_error(ErrorCode::unknown, 503, "The room is busy. Try again.");
   }
 }

@@ -1,11 +1,11 @@
 // POST /createRoom: all events of a new room as one unit, in the order of the specification.
 //
 // spec: client-server-api#post_matrixclientv3createroom
-#include <spdlog/spdlog.h>
 
 #include "homeserver/rooms/making/state_content.hpp"
 #include "homeserver/rooms/room_service_impl.hpp"
 #include "schema/json/json.hpp"
+#include "schema/log.hpp"
 
 namespace causeway {
 
@@ -243,7 +243,7 @@ Task<Result<RoomId>> RoomService::Impl::create_room(CreateRoom request) {
   for (const auto& invited : request.invite) {
     if (is_local(invited)) continue;
     auto sent = co_await invite_into(room, request, invited);
-    if (!sent) spdlog::warn("room {}: {} was not invited: {}", room.str(), invited.str(), sent.error().message);
+    if (!sent) log::warn("room {}: {} was not invited: {}", room.str(), invited.str(), sent.error().message);
   }
   co_return room;
 }

@@ -1,12 +1,12 @@
 // A room's replacement by one of another version, and what its members take along.
 //
 // spec: client-server-api#room-upgrades
-#include <spdlog/spdlog.h>
 
 #include "homeserver/rooms/room_service_impl.hpp"
 #include "schema/db/tables/account_data.hpp"
 #include "schema/json/canonical.hpp"
 #include "schema/json/json.hpp"
+#include "schema/log.hpp"
 
 namespace causeway {
 
@@ -157,7 +157,7 @@ Task<Result<RoomService::Impl::BegunRoom>> RoomService::Impl::begin_replacement(
   // Best effort, as it may take more power than the tombstone: the old room gives its names up and falls silent.
   if (aliases.moved) {
     auto renamed = co_await append_state(head, unit, request.sender, canonical_alias, std::move(aliases.kept));
-    if (!renamed) spdlog::info("room {}: keeps its aliases' names: {}", request.room.str(), renamed.error().message);
+    if (!renamed) log::info("room {}: keeps its aliases' names: {}", request.room.str(), renamed.error().message);
   }
   co_await quieten(head, unit, request.sender);
   co_return std::move(begun);
@@ -236,7 +236,7 @@ Task<> RoomService::Impl::quieten(RoomHead& head, WriteUnit& unit, const Sender&
   if (!levels) co_return;
   auto quiet = quietened_levels(*levels->event);
   auto sent = co_await append_state(head, unit, sender, "m.room.power_levels", std::move(quiet));
-  if (!sent) spdlog::info("room {}: not closed after its upgrade: {}", head.id.str(), sent.error().message);
+  if (!sent) log::info("room {}: not closed after its upgrade: {}", head.id.str(), sent.error().message);
 }
 
 // The room that a room says it replaces, if that says so too; else anybody could take a friend's place. The first is
@@ -286,7 +286,7 @@ Task<> RoomService::Impl::carry_settings_over(Sender user, RoomId into) {
     unit->changes.emplace_back(db::AccountDataChange{user.nid, RoomNid{}, "m.direct", std::move(*direct)});
   if (unit->changes.empty()) co_return;
   auto written = co_await services.writer.commit(std::move(unit));
-  if (!written) spdlog::info("room {}: settings were not carried over: {}", into.str(), written.error().message);
+  if (!written) log::info("room {}: settings were not carried over: {}", into.str(), written.error().message);
 }
 
 }  // namespace causeway

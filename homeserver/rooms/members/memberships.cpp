@@ -1,13 +1,13 @@
 // Joins, invites, leaves, kicks and bans of local users.
 //
 // spec: client-server-api#room-membership
-#include <spdlog/spdlog.h>
 
 #include "homeserver/rooms/members/membership.hpp"
 #include "homeserver/rooms/room_service_impl.hpp"
 #include "homeserver/runtime/concurrency.hpp"
 #include "schema/db/tables/accounts.hpp"
 #include "schema/json/json.hpp"
+#include "schema/log.hpp"
 
 namespace causeway {
 
@@ -283,8 +283,7 @@ Task<> RoomService::Impl::update_profile_in_room(Sender user, RoomMembership mem
     co_return co_await append_event(head, unit, std::move(draft));
   };
   auto sent = co_await commit_in_lane(room->id, std::move(job));
-  if (!sent)
-    spdlog::warn("room {}: profile of {} not updated: {}", room->id.str(), user.user.str(), sent.error().message);
+  if (!sent) log::warn("room {}: profile of {} not updated: {}", room->id.str(), user.user.str(), sent.error().message);
 }
 
 }  // namespace causeway

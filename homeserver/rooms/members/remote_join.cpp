@@ -1,11 +1,11 @@
 // Joining a room over federation: the snapshot that the resident server sends becomes the main line's state.
 //
 // spec: server-server-api#joining-rooms
-#include <spdlog/spdlog.h>
 
 #include "homeserver/rooms/receiving/outlier_judgement.hpp"
 #include "homeserver/rooms/room_service_impl.hpp"
 #include "homeserver/runtime/phase_timer.hpp"
+#include "schema/log.hpp"
 
 namespace causeway {
 
@@ -115,7 +115,7 @@ Task<Result<RoomService::Impl::StoredOutliers>> RoomService::Impl::store_snapsho
   auto stored = co_await store_outliers(nid, std::move(events), std::move(new_room));
   if (!stored) co_return stored.error();
   if (!stored->left_out.empty())
-    spdlog::warn("{} events of a snapshot cite what was not sent with it", stored->left_out.size());
+    log::warn("{} events of a snapshot cite what was not sent with it", stored->left_out.size());
   if (!lock.known()) heads.make_head(lock, nid, *joined.version);
   co_return stored;
 }

@@ -1,11 +1,11 @@
 // Local users' invites to users of other servers, and how invites into rooms that this server is not in end.
-#include <spdlog/spdlog.h>
 
 #include <limits>
 
 #include "homeserver/rooms/members/membership.hpp"
 #include "homeserver/rooms/room_service_impl.hpp"
 #include "schema/events/signing.hpp"
+#include "schema/log.hpp"
 
 namespace causeway {
 
@@ -95,7 +95,7 @@ Task<Result<>> RoomService::Impl::leave_remote_room(ChangeMembership request, Ro
   if (request.reason) wanted.content["reason"] = *request.reason;
   auto left = co_await remote->leave(std::move(wanted), std::move(servers));
   // NOTSPEC: an invite can be declined although no server of the room answers; the user must not be stuck with it.
-  if (!left) spdlog::warn("room {}: left without telling it: {}", request.room.str(), left.error().message);
+  if (!left) log::warn("room {}: left without telling it: {}", request.room.str(), left.error().message);
   {
     auto lock = co_await heads.enter(request.room);
     if (!lock) co_return lock.error();

@@ -1,13 +1,13 @@
 // History from before this server's time in a room, fetched when somebody asks for it.
 //
 // spec: server-server-api#backfilling-and-retrieving-missing-events
-#include <spdlog/spdlog.h>
 
 #include <unordered_set>
 
 #include "homeserver/rooms/room_service_impl.hpp"
 #include "schema/db/tables/events.hpp"
 #include "schema/db/tables/late_events.hpp"
+#include "schema/log.hpp"
 
 namespace causeway {
 
@@ -69,7 +69,7 @@ Task<Result<>> RoomService::Impl::backfill(RoomInfoPtr room, OrderKey before, st
   if (servers.empty()) co_return make_error(ErrorCode::not_found, "No other server is in the room.");
   auto fetched = co_await remote->backfill(room->id, room->version, missing, std::min(limit, max_batch), servers);
   if (!fetched) {
-    spdlog::info("room {}: no backfill: {}", room->id.str(), fetched.error().message);
+    log::info("room {}: no backfill: {}", room->id.str(), fetched.error().message);
     co_return fetched.error();
   }
   std::erase_if(*fetched, [&](const auto& event) { return event.event()->room_id() != room->id; });
@@ -116,7 +116,7 @@ Task<Result<std::vector<EventId>>> RoomService::Impl::fetch_state(RoomInfoPtr ro
   auto events = co_await fetch_events_of_state(room, std::move(before), std::move(missing), std::move(from));
   if (!events) co_return events.error();
   auto left_out = co_await add_outliers(room->id, room->version, std::move(*events));
-  if (!left_out.empty()) spdlog::info("room {}: {} events of a state are left out", room->id.str(), left_out.size());
+  if (!left_out.empty()) log::info("room {}: {} events of a state are left out", room->id.str(), left_out.size());
   co_return std::move(ids->state);
 }
 
@@ -177,7 +177,7 @@ Task<Result<>> RoomService::Impl::append_backfilled(RoomId room_id, OrderKey lat
   if (unit->events.empty()) co_return Result<>{};
   auto written = co_await heads.commit(std::move(*lock), unit);
   if (written) co_return Result<>{};
-  spdlog::warn("room {}: backfill was not stored: {}", room_id.str(), written.error().message);
+  log::warn("room {}: backfill was not stored: {}", room_id.str(), written.error().message);
   co_return written.error();
 }
 

@@ -1,9 +1,9 @@
 // Merges forward extremities where nobody here writes and so nothing would: state would be resolved among all of them
 // with every event that comes. The merging event goes to no server until another event cites it, or each server of the
 // room would add a branch by trying to take some away.
-#include <spdlog/spdlog.h>
 
 #include "homeserver/rooms/room_service_impl.hpp"
+#include "schema/log.hpp"
 
 namespace causeway {
 
@@ -34,7 +34,7 @@ Task<> RoomService::Impl::merge_extremities(RoomId room_id) {
     } else {
       refusal = built.error().message;
     }
-    spdlog::info("room {}: its {} branches were not merged: {}", room_id.str(), room->extremities.size(), refusal);
+    log::info("room {}: its {} branches were not merged: {}", room_id.str(), room->extremities.size(), refusal);
     co_return;
   }
 }

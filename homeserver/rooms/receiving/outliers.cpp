@@ -1,10 +1,10 @@
 // Events outside the timeline: auth events, and the state of a snapshot. Each is judged by its own auth_events.
 //
 // spec: server-server-api#checks-performed-on-receipt-of-a-pdu (the fourth check)
-#include <spdlog/spdlog.h>
 
 #include "homeserver/rooms/receiving/outlier_judgement.hpp"
 #include "homeserver/rooms/room_service_impl.hpp"
+#include "schema/log.hpp"
 
 namespace causeway {
 
@@ -117,7 +117,7 @@ Task<std::vector<EventId>> RoomService::Impl::add_outliers(RoomId room_id, const
   if (!lock || !lock->known()) co_return all;
   auto stored = co_await store_outliers(lock->head().nid, std::move(events), std::nullopt);
   if (!stored) {
-    spdlog::warn("room {}: outliers were not stored: {}", room_id.str(), stored.error().message);
+    log::warn("room {}: outliers were not stored: {}", room_id.str(), stored.error().message);
     co_return all;
   }
   co_return std::move(stored->left_out);

@@ -2,7 +2,6 @@
 //
 // spec: server-server-api#checks-performed-on-receipt-of-a-pdu
 #include <prometheus/counter.h>
-#include <spdlog/spdlog.h>
 
 #include <deque>
 #include <numeric>
@@ -13,6 +12,7 @@
 #include "homeserver/rooms/head/late_events.hpp"
 #include "homeserver/rooms/room_service_impl.hpp"
 #include "schema/events/signing.hpp"
+#include "schema/log.hpp"
 
 namespace causeway {
 
