@@ -116,7 +116,7 @@ TEST_F(BoundsTest, account_data_beyond_the_bound_is_told_the_newest_first) {
 
 TEST_F(BoundsTest, first_sync_of_many_rooms_lets_others_run_in_between) {
   std::vector<std::unique_ptr<ScriptedRoom>> rooms;
-  for (int i = 0; i < 100; ++i)
+  for (int i = 0; i < 250; ++i)
     rooms.push_back(std::make_unique<ScriptedRoom>(kit, "r" + std::to_string(i), alice));
   sync(alice);  // from now on nearly all of it comes from memory
   auto syncing = kit.start(kit.life->sync.sync(kit.request(alice)));
