@@ -225,6 +225,7 @@ class AccountDataTest : public testing::Test {
 };
 
 TEST_F(AccountDataTest, all_of_a_user_s_is_bounded_in_bytes_and_nothing_stored_is_lost) {
+  kit.allow({"account_data_of_unknown"});  // a room that is not there
   EXPECT_EQ(set("a", 4000) + set("b", 4000, RoomNid{7}), "");
   EXPECT_EQ(set("c", 4000), "M_TOO_LARGE") << "a new type";
   EXPECT_EQ(set("a", 8000), "M_TOO_LARGE") << "one that grows";
@@ -247,6 +248,7 @@ TEST_F(AccountDataTest, many_small_types_count_too) {
 }
 
 TEST_F(AccountDataTest, the_commit_itself_refuses_what_no_service_checked_and_its_batch_goes_on) {
+  kit.allow({"account_data_of_unknown"});  // a user that nobody has numbered
   auto unit = [this](UserNid user, const char* type, std::size_t bytes) {
     auto made = std::make_shared<WriteUnit>();
     made->changes.emplace_back(db::AccountDataChange{user, RoomNid{}, type, "\"" + std::string(bytes, 'x') + "\""});

@@ -43,7 +43,7 @@ class ConsumerTest : public ::testing::Test {
   void commit(std::int64_t nid) { EXPECT_TRUE(kit_.commit(unit_of(stored_message(nid, 1)))); }
 
   using Spans = std::vector<std::pair<StreamPosition, StreamPosition>>;
-  test::TestDatabase database_url_;
+  test::TestDatabase database_url_{test::Rows::by_hand};
   test::WriterKit kit_;
   db::Database database_;
   std::vector<StreamPosition> taken_;

@@ -59,7 +59,7 @@ class EventStoreTest : public ::testing::Test {
   };
 
   using Nids = std::vector<std::int64_t>;
-  test::TestDatabase database_url_;
+  test::TestDatabase database_url_{test::Rows::by_hand};
   test::WriterKit kit;
   db::Database database;
   EventStore store;

@@ -30,7 +30,7 @@ class EventWriterTest : public ::testing::Test {
       EXPECT_TRUE(result) << result.error().message;
   }
 
-  test::TestDatabase database_;
+  test::TestDatabase database_{test::Rows::by_hand};
 };
 
 WriteUnitPtr on_head(WriteUnitPtr unit, const std::shared_ptr<HeadLineage>& lineage, std::int32_t state_version = 0) {

@@ -1,5 +1,6 @@
 #include "homeserver/test/support/rooms_kit.hpp"
 
+#include "schema/db/tables/server_identity.hpp"
 #include "schema/events/signing.hpp"
 
 namespace causeway::test {
@@ -20,6 +21,7 @@ RoomsKit::RoomsKit(asio::io_context& r, const std::string& server_name)
 
 void RoomsKit::start() {
   database = std::make_unique<db::Database>(settings_of(database_));
+  database->run_blocking([this](db::Connection& c) { db::claim_server_name(c, self.name); });
   hub = std::make_unique<StreamHub>();
   writer = std::make_unique<EventWriter>(reactor.get_executor(), database_.url(), WriterSettings(), *hub, metrics);
   hub->start_at(writer->take_over());

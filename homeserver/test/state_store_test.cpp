@@ -119,7 +119,7 @@ class StateStoreTest : public testing::Test {
     return database_.round_trips() - before;
   }
 
-  TestDatabase test_database_;
+  TestDatabase test_database_{test::Rows::by_hand};
   db::Connection writing_;
   db::Database database_;
   asio::io_context reactor_;

@@ -50,7 +50,7 @@ struct OutboxTest : testing::Test {
   }
   using Positions = std::vector<StreamPosition>;
 
-  test::TestDatabase database;
+  test::TestDatabase database{test::Rows::by_hand};
   Connection c{database.url()};
 };
 

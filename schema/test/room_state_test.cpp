@@ -11,7 +11,7 @@ namespace causeway::db {
 namespace {
 
 TEST(RoomState, many_rooms_are_read_in_parts_whole_whatever_their_sizes) {
-  test::TestDatabase database;
+  test::TestDatabase database{test::Rows::by_hand};
   Connection connection(database.url());
   const std::vector<int> sizes = {3, 0, 7, 1, 5, 4, 0, 2, 9};
   std::vector<MainLinePlace> places;

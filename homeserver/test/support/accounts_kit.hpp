@@ -5,6 +5,7 @@
 #include "homeserver/runtime/metrics.hpp"
 #include "homeserver/stream/stream_hub.hpp"
 #include "homeserver/test/support/run_task.hpp"
+#include "schema/db/tables/server_identity.hpp"
 #include "schema/test/support/test_database.hpp"
 
 namespace causeway::test {
@@ -17,6 +18,7 @@ class AccountsKit {
         interner(database),
         accounts(database, writer, hub, interner, cpu, clock, account_data_lanes, std::move(settings)) {
     hub.start_at(writer.take_over());
+    database.run_blocking([](db::Connection& c) { db::claim_server_name(c, usual_settings().server_name); });
   }
 
   static AccountSettings usual_settings() {
@@ -43,6 +45,7 @@ class AccountsKit {
   Login log_in(UserId user, std::optional<std::string> device_id = {}) {
     return run(accounts.log_in(std::move(user), std::move(device_id), std::nullopt)).value();
   }
+  void allow(std::initializer_list<std::string_view> rules) { database_.allow(rules); }
   Result<http::Requester> authenticate(std::string token) { return run(accounts.authenticate_token(std::move(token))); }
 
  private:

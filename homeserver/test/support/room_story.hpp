@@ -50,7 +50,7 @@ class RoomStory {
   void count_server(WriteUnit& unit, const UserId& user, bool joined);
   StoredEventPtr commit(WriteUnitPtr unit, std::shared_ptr<StoredEvent> event);
 
-  TestDatabase test_database_;
+  TestDatabase test_database_{Rows::by_hand};
 
  public:
   const RoomId room_id;
