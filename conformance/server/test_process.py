@@ -273,6 +273,27 @@ def test_users_can_be_made_while_the_server_runs(own_server):
     assert again.returncode == 1 and again.stderr
 
 
+def test_a_database_that_contradicts_itself_is_found_out(own_server):
+    alice = own_server.register()
+    room = alice.create_room()
+    alice.send(room)
+    config = str(own_server.data / "causeway.toml")
+
+    def run_sql(text):
+        directory = (own_server.data / "postgres.socket").read_text()
+        subprocess.run(["psql", "-q", f"host={directory} user=causeway dbname=causeway", "-c", text], check=True)
+
+    good = causeway("db", "check", "--config", config)
+    assert (good.returncode, good.stdout) == (0, "The database is consistent.\n"), good.stdout + good.stderr
+    run_sql("update stream set position = position - 1")
+    bad = causeway("db", "check", "--config", config)
+    assert bad.returncode == 1 and bad.stdout.startswith("position_above_stream: event "), bad.stdout + bad.stderr
+    run_sql("update stream set position = position + 1")
+    assert own_server.stop() == 0
+    stopped = causeway("db", "check", "--config", config)
+    assert (stopped.returncode, stopped.stdout) == (0, "The database is consistent.\n"), stopped.stdout + stopped.stderr
+
+
 # --- what operators see --------------------------------------------------------------------------------------------------------
 
 

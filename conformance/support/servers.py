@@ -167,10 +167,19 @@ class Server(Homeserver):
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=20)
 
+    def check_database(self):
+        """What is wrong with it, a line each. Works while the server runs."""
+        checked = causeway("db", "check", "--config", self.data / "causeway.toml")
+        return "" if checked.returncode == 0 else checked.stdout + checked.stderr
+
     def remove(self):
+        """A server that still runs must leave a database that does not contradict itself."""
+        wrong = ""
         if self.process.poll() is None:
+            wrong = self.check_database()
             self.stop()
         shutil.rmtree(self.data, ignore_errors=True)
+        assert not wrong, f"the database of {self.name}:\n{wrong}"
 
     def count(self, name, **labels):
         """The sum of a counter in /metrics over all series that have these labels."""

@@ -11,6 +11,7 @@
 #include "homeserver/app/command_database.hpp"
 #include "homeserver/app/logging.hpp"
 #include "homeserver/app/server.hpp"
+#include "schema/db/consistency.hpp"
 #include "schema/db/migrations.hpp"
 #include "schema/db/tables/registration_tokens.hpp"
 #include "schema/db/tables/server_identity.hpp"
@@ -67,6 +68,19 @@ int migrate(const Options& options) {
   db::Connection connection(database.url());
   const auto report = db::migrate(connection);
   std::cout << "The database is at version " << report.after << " (was " << report.before << ").\n";
+  return 0;
+}
+
+int check_database(const Options& options) {
+  const Config config = load(options);
+  set_up_logging("warn", config.log_format);
+  CommandDatabase database(config);
+  db::Connection connection(database.url());
+  db::require_migrated(connection);
+  const auto findings = db::check_consistency(connection);
+  std::cout << db::to_text(findings);
+  if (!findings.empty()) return 1;
+  std::cout << "The database is consistent.\n";
   return 0;
 }
 
@@ -224,6 +238,11 @@ int run_command_line(int argc, char** argv) {
   auto* migration = database->add_subcommand("migrate", "Bring the database to this version; serve does so too");
   add_common(migration);
   runs(migration, migrate);
+
+  auto* checking = database->add_subcommand(
+      "check", "Say where the database contradicts itself, and exit with 1 if it does. Works while the server runs");
+  add_common(checking);
+  runs(checking, check_database);
 
   auto* backing_up = app.add_subcommand("backup", "Write everything in the database to a file, while the server runs");
   add_common(backing_up);

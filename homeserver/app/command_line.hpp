@@ -1,4 +1,4 @@
-// causeway serve | user create | user token | config check | db migrate | backup | restore | version
+// causeway serve | user create | user token | config check | db migrate | db check | backup | restore | version
 #pragma once
 
 namespace causeway {

@@ -35,6 +35,13 @@ void check_history(const std::map<int, std::string>& had, const std::vector<Migr
   }
 }
 
+std::map<int, std::string> read_history(Connection& connection) {
+  std::map<int, std::string> had;
+  for (const auto& row : connection.exec("select number, checksum from migrations order by number"))
+    had.emplace(row[0].as<int>(), row[1].as<std::string>());
+  return had;
+}
+
 }  // namespace
 
 MigrationReport migrate(Connection& connection, const std::vector<Migration>& migrations) {
@@ -44,9 +51,7 @@ MigrationReport migrate(Connection& connection, const std::vector<Migration>& mi
   connection.exec_script(
       "create table if not exists migrations (number int primary key, name text not null, checksum text not null, "
       "applied_at timestamptz not null default now())");
-  std::map<int, std::string> had;
-  for (const auto& row : connection.exec("select number, checksum from migrations order by number"))
-    had.emplace(row[0].as<int>(), row[1].as<std::string>());
+  const auto had = read_history(connection);
   check_history(had, migrations);
 
   MigrationReport report;
@@ -63,6 +68,14 @@ MigrationReport migrate(Connection& connection, const std::vector<Migration>& mi
   connection.exec("select pg_advisory_unlock($1)", migration_lock);
   connection.exec(limit_statements, usual);
   return report;
+}
+
+void require_migrated(Connection& connection) {
+  const bool is_ours = !connection.exec("select to_regclass('migrations')")[0][0].is_null();
+  const auto had = is_ours ? read_history(connection) : std::map<int, std::string>();
+  check_history(had, embedded_migrations());
+  if (had.size() < embedded_migrations().size())
+    throw std::runtime_error("the database is not of this version of causeway: run causeway db migrate first");
 }
 
 bool is_empty(Connection& connection) {

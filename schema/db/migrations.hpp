@@ -29,6 +29,10 @@ struct MigrationReport {
 // binary or when a migration it has had is not the one this binary knows by that number.
 MigrationReport migrate(Connection& connection, const std::vector<Migration>& migrations = embedded_migrations());
 
+// Throws std::runtime_error with a sentence for the operator when the database has not had exactly the migrations that
+// this binary knows.
+void require_migrated(Connection& connection);
+
 // True: this database has no tables, of ours or of anybody.
 bool is_empty(Connection& connection);
 
