@@ -1,5 +1,5 @@
 #include "client-api/endpoint_tables.hpp"
-#include "client-api/own_user.hpp"
+#include "client-api/request_fields.hpp"
 
 namespace causeway::client_api {
 
@@ -20,11 +20,13 @@ MatrixError never_set() {
   return make_error(ErrorCode::not_found, "There is no account data of this type.");
 }
 
-// The room in the path, if the requester has anything to do with it; `otherwise` if not.
+// The room in the path of a user's own data, if the requester has anything to do with it; `otherwise` if not.
 Task<Result<RoomNid>> own_room(ClientApi& api, Request& request, MatrixError otherwise) {
-  const auto id = RoomId::parse(request.path_parameter(1));
-  if (!id) co_return make_error(ErrorCode::invalid_param, "This is not a room ID.");
-  const RoomInfoPtr room = co_await api.reader.room(*id);
+  RequestFields fields(request);
+  fields.own_user();
+  auto id = fields.room_id(1);
+  if (fields.error()) co_return *fields.error();
+  const RoomInfoPtr room = co_await api.reader.room(std::move(id));
   if (!room) co_return otherwise;
   const auto membership = co_await api.reader.membership(request.requester->user_nid, room->nid);
   if (!membership) co_return otherwise;
@@ -32,27 +34,28 @@ Task<Result<RoomNid>> own_room(ClientApi& api, Request& request, MatrixError oth
 }
 
 Task<Result<Response>> put_data(ClientApi& api, Request& request, RoomNid room, std::string type) {
-  const auto may = check_client_may_set(type);
-  if (may.has_error()) co_return may.error();
-  auto content = request.json_object();
-  if (!content) co_return content.error();
+  RequestFields fields(request);
+  fields.keep(check_client_may_set(type));
+  fields.read_body();
+  if (fields.error()) co_return *fields.error();
   const auto set =
-      co_await api.accounts.set_account_data(request.requester->user_nid, room, std::move(type), std::move(*content));
-  if (set.has_error()) co_return set.error();
-  co_return Response::empty_object();
+      co_await api.accounts.set_account_data(request.requester->user_nid, room, std::move(type), fields.take());
+  co_return empty_reply(set);
 }
 
 // spec: client-server-api#put_matrixclientv3useruseridaccount_datatype
 Task<Result<Response>> set_account_data(ClientApi& api, Request& request) {
-  const auto own = require_own_user(request);
-  if (own.has_error()) co_return own.error();
+  RequestFields fields(request);
+  fields.own_user();
+  if (fields.error()) co_return *fields.error();
   co_return co_await put_data(api, request, RoomNid{}, request.path_parameter(1));
 }
 
 // spec: client-server-api#get_matrixclientv3useruseridaccount_datatype
 Task<Result<Response>> get_account_data(ClientApi& api, Request& request) {
-  const auto own = require_own_user(request);
-  if (own.has_error()) co_return own.error();
+  RequestFields fields(request);
+  fields.own_user();
+  if (fields.error()) co_return *fields.error();
   const Requester& requester = *request.requester;
   const std::string& type = request.path_parameter(1);
   if (type == push_rules_type) {
@@ -66,8 +69,6 @@ Task<Result<Response>> get_account_data(ClientApi& api, Request& request) {
 
 // spec: client-server-api#put_matrixclientv3useruseridroomsroomidaccount_datatype
 Task<Result<Response>> set_account_data_per_room(ClientApi& api, Request& request) {
-  const auto own = require_own_user(request);
-  if (own.has_error()) co_return own.error();
   MatrixError stranger = make_error(ErrorCode::forbidden, "You have never been in this room.");
   const auto room = co_await own_room(api, request, std::move(stranger));
   if (!room) co_return room.error();
@@ -76,8 +77,6 @@ Task<Result<Response>> set_account_data_per_room(ClientApi& api, Request& reques
 
 // spec: client-server-api#get_matrixclientv3useruseridroomsroomidaccount_datatype
 Task<Result<Response>> get_account_data_per_room(ClientApi& api, Request& request) {
-  const auto own = require_own_user(request);
-  if (own.has_error()) co_return own.error();
   const auto room = co_await own_room(api, request, never_set());
   if (!room) co_return room.error();
   auto content = co_await api.accounts.account_data(request.requester->user_nid, *room, request.path_parameter(2));

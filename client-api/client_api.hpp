@@ -4,6 +4,8 @@
 
 #include "homeserver/accounts/account_service.hpp"
 #include "homeserver/http/endpoint.hpp"
+#include "homeserver/rooms/reader/member_reader.hpp"
+#include "homeserver/rooms/reader/timeline_reader.hpp"
 #include "homeserver/rooms/room_service.hpp"
 #include "homeserver/sync/event_serializer.hpp"
 #include "homeserver/sync/sync_service.hpp"
@@ -24,8 +26,8 @@ struct ClientApi {
   AccountService& accounts;
   RoomService& rooms;
   RoomReader& reader;
-  EventStore& events;
-  StateStore& states;
+  TimelineReader& timelines;
+  MemberReader& members;
   Interner& interner;
   SyncService& sync;
   EventSerializer& serializer;

@@ -8,33 +8,24 @@ namespace {
 
 using namespace http;
 
-Result<RoomAlias> alias_parameter(const Request& request) {
-  auto alias = RoomAlias::parse(request.path_parameter(0));
-  if (!alias) return make_error(ErrorCode::invalid_param, "Room alias invalid");
-  return alias;
-}
-
 // spec: client-server-api#put_matrixclientv3directoryroomroomalias
 Task<Result<Response>> set_room_alias(ClientApi& api, Request& request) {
-  auto alias = alias_parameter(request);
-  if (!alias) co_return alias.error();
-  const auto body = request.json_object();
-  if (!body) co_return body.error();
-  const auto text = json::required_string(*body, "room_id");
-  if (!text) co_return text.error();
-  auto room = RoomId::parse(*text);
-  if (!room) co_return make_error(ErrorCode::invalid_param, "'room_id' must be a room ID.");
+  RequestFields fields(request);
+  auto alias = fields.room_alias();
+  fields.read_body();
+  auto room = fields.required_id<RoomId>("room_id", "a room ID");
+  if (fields.error()) co_return *fields.error();
   Sender sender = Sender::of(*request.requester);
-  const auto made = co_await api.rooms.create_alias(std::move(sender), std::move(*alias), std::move(*room));
-  if (made.has_error()) co_return made.error();
-  co_return Response::empty_object();
+  const auto made = co_await api.rooms.create_alias(std::move(sender), std::move(alias), std::move(room));
+  co_return empty_reply(made);
 }
 
 // spec: client-server-api#get_matrixclientv3directoryroomroomalias
 Task<Result<Response>> get_room_id_by_alias(ClientApi& api, Request& request) {
-  auto alias = alias_parameter(request);
-  if (!alias) co_return alias.error();
-  const auto resolved = co_await api.rooms.resolve_alias(std::move(*alias));
+  RequestFields fields(request);
+  auto alias = fields.room_alias();
+  if (fields.error()) co_return *fields.error();
+  const auto resolved = co_await api.rooms.resolve_alias(std::move(alias));
   if (!resolved) co_return resolved.error();
   boost::json::array servers;
   for (const ServerName& server : resolved->servers)
@@ -44,12 +35,12 @@ Task<Result<Response>> get_room_id_by_alias(ClientApi& api, Request& request) {
 
 // spec: client-server-api#delete_matrixclientv3directoryroomroomalias
 Task<Result<Response>> delete_room_alias(ClientApi& api, Request& request) {
-  auto alias = alias_parameter(request);
-  if (!alias) co_return alias.error();
+  RequestFields fields(request);
+  auto alias = fields.room_alias();
+  if (fields.error()) co_return *fields.error();
   Sender sender = Sender::of(*request.requester);
-  const auto deleted = co_await api.rooms.delete_alias(std::move(sender), std::move(*alias));
-  if (deleted.has_error()) co_return deleted.error();
-  co_return Response::empty_object();
+  const auto deleted = co_await api.rooms.delete_alias(std::move(sender), std::move(alias));
+  co_return empty_reply(deleted);
 }
 
 // spec: client-server-api#get_matrixclientv3roomsroomidaliases
@@ -66,26 +57,25 @@ Task<Result<Response>> get_local_aliases(ClientApi& api, Request& request) {
 
 // spec: client-server-api#get_matrixclientv3directorylistroomroomid
 Task<Result<Response>> get_room_visibility_on_directory(ClientApi& api, Request& request) {
-  auto id = room_id_parameter(request);
-  if (!id) co_return id.error();
-  const RoomInfoPtr room = co_await api.reader.room(std::move(*id));
+  RequestFields fields(request);
+  auto id = fields.room_id();
+  if (fields.error()) co_return *fields.error();
+  const RoomInfoPtr room = co_await api.reader.room(std::move(id));
   if (!room) co_return make_error(ErrorCode::not_found, "This server does not know that room.");
   co_return Response::json({{"visibility", room->published ? "public" : "private"}});
 }
 
 // spec: client-server-api#put_matrixclientv3directorylistroomroomid
 Task<Result<Response>> set_room_visibility_on_directory(ClientApi& api, Request& request) {
-  auto id = room_id_parameter(request);
-  if (!id) co_return id.error();
-  const auto body = request.json_object();
-  if (!body) co_return body.error();
-  const auto published = read_published(*body, true);
-  if (!published) co_return published.error();
-  if (*published && !may_publish(api, request)) co_return may_not_publish();
+  RequestFields fields(request);
+  auto id = fields.room_id();
+  fields.read_body();
+  const bool published = read_published(fields, true);
+  if (fields.error()) co_return *fields.error();
+  if (published && !may_publish(api, request)) co_return may_not_publish();
   Sender sender = Sender::of(*request.requester);
-  const auto set = co_await api.rooms.set_published(std::move(sender), std::move(*id), *published);
-  if (set.has_error()) co_return set.error();
-  co_return Response::empty_object();
+  const auto set = co_await api.rooms.set_published(std::move(sender), std::move(id), published);
+  co_return empty_reply(set);
 }
 
 constexpr std::size_t body_limit = 16 * kib;

@@ -1,5 +1,5 @@
 #include "client-api/endpoint_tables.hpp"
-#include "client-api/history.hpp"
+#include "client-api/room_requests.hpp"
 #include "schema/json/object_writer.hpp"
 
 namespace causeway::client_api {
@@ -11,80 +11,37 @@ using namespace http;
 constexpr std::size_t default_limit = 10;
 constexpr std::size_t max_limit = 200;
 
-MatrixError no_such_event() {
-  return make_error(ErrorCode::not_found, "There is no such event, or you may not see it.");
-}
-
-// The event in the middle, if the requester may see it.
-Task<Result<StoredEventPtr>> find_event(ClientApi& api, const Request& request, const ReadableRoom& room) {
-  auto id = event_id_parameter(request, 1);
-  if (!id) co_return id.error();
-  const StoredEventPtr event = co_await api.events.by_id(std::move(*id));
-  if (!event || event->room != room.info->nid) co_return no_such_event();
-  if (!event->is_shown()) co_return no_such_event();
-  std::vector<StoredEventPtr> asked(1, event);
-  const auto visible = co_await api.reader.visible_to(request.requester->user, room.info, std::move(asked));
-  if (visible.empty()) co_return no_such_event();
-  co_return event;
-}
-
 // All of it, or with lazy loading no members but the senders'; what the filter refuses left out.
-Task<std::vector<StoredEventPtr>> state_for(ClientApi& api, RoomNid room, StateRef at,
-                                            std::vector<StoredEventPtr> shown, const RoomEventFilter& filter) {
-  auto state = co_await api.reader.all_state(room, at);
-  if (filter.lazy_load_members) {
-    const auto is_member = [](const StoredEventPtr& event) { return event->event->is("m.room.member"); };
-    std::erase_if(state, is_member);
-    const auto members = co_await members_of_senders(api, room, at, std::move(shown));
-    state.insert(state.end(), members.begin(), members.end());
-  }
+Task<std::vector<StoredEventPtr>> state_for(ClientApi& api, RoomNid room, std::vector<StoredEventPtr> shown,
+                                            const RoomEventFilter& filter) {
+  const StateRef at = shown.back()->state_after();
+  std::vector<StoredEventPtr> state;
+  if (filter.lazy_load_members)
+    state = co_await api.members.state_with_senders(room, at, std::move(shown));
+  else
+    state = co_await api.reader.all_state(room, at);
   std::erase_if(state, [&filter](const StoredEventPtr& event) { return !filter.accepts(*event->event); });
   co_return state;
 }
 
-struct Context {
-  StoredEventPtr event;
-  HistoryPage before, after;
-
-  // In the order of time.
-  std::vector<StoredEventPtr> all() const {
-    std::vector<StoredEventPtr> events(before.events.rbegin(), before.events.rend());
-    events.push_back(event);
-    events.insert(events.end(), after.events.begin(), after.events.end());
-    return events;
-  }
-};
-
-Task<Context> read_context(ClientApi& api, const ReadableRoom& room, http::Requester user, StoredEventPtr event,
-                           std::size_t limit, const RoomEventFilter& filter) {
-  Context context;
-  context.event = event;
-  HistoryRequest before;
-  before.from = gap_before(*event);
-  before.direction = Direction::backward;
-  before.limit = (limit + 1) / 2;
-  if (before.limit > 0) context.before = co_await read_history(api, room, user, before, filter);
-  HistoryRequest after;
-  after.from = gap_after(*event);
-  after.direction = Direction::forward;
-  after.limit = limit / 2;
-  if (after.limit > 0) context.after = co_await read_history(api, room, user, after, filter);
-  co_return context;
-}
-
 // spec: client-server-api#get_matrixclientv3roomsroomidcontexteventid
 Task<Result<Response>> get_event_context(ClientApi& api, Request& request) {
-  const auto filter = filter_parameter(request);
-  if (!filter) co_return filter.error();
-  const auto limit = limit_parameter(request, default_limit, max_limit);
-  if (!limit) co_return limit.error();
+  RequestFields fields(request);
+  const auto filter = fields.filter();
+  const auto limit = fields.limit(default_limit, max_limit);
+  if (fields.error()) co_return *fields.error();
   const auto room = co_await readable_room(api, request);
   if (!room) co_return room.error();
-  const auto event = co_await find_event(api, request, *room);
-  if (!event) co_return event.error();
-  const auto context = co_await read_context(api, *room, *request.requester, *event, *limit, *filter);
+  auto id = fields.event_id(1);
+  if (fields.error()) co_return *fields.error();
+  const Requester& requester = *request.requester;
+  const auto event = co_await api.timelines.visible_event(requester.user, room->info, std::move(id));
+  if (!event) co_return no_such_event();
+  auto wanted = wanted_by(filter);
+  const auto context =
+      co_await api.timelines.around(requester.user_nid, requester.user, *room, event, limit, std::move(wanted));
   const auto all = context.all();
-  auto state = co_await state_for(api, room->info->nid, all.back()->state_after(), all, *filter);
+  auto state = co_await state_for(api, room->info->nid, all, filter);
 
   const auto viewer = viewer_of(request);
   const auto texts = co_await api.serializer.objects(viewer, room->info, all, ClientEventFormat::full);

@@ -1,7 +1,7 @@
 #include "homeserver/sync/filter.hpp"
 
 #include "client-api/endpoint_tables.hpp"
-#include "client-api/own_user.hpp"
+#include "client-api/request_fields.hpp"
 
 namespace causeway::client_api {
 
@@ -11,22 +11,23 @@ using namespace http;
 
 // spec: client-server-api#post_matrixclientv3useruseridfilter
 Task<Result<Response>> define_filter(ClientApi& api, Request& request) {
-  const auto own = require_own_user(request);
-  if (own.has_error()) co_return own.error();
-  const auto body = request.json_object();
-  if (!body) co_return body.error();
+  RequestFields fields(request);
+  fields.own_user();
+  fields.read_body();
   // A filter that could not be used later is refused now.
-  const auto filter = Filter::parse(*body);
-  if (!filter) co_return filter.error();
-  const auto filter_id = co_await api.accounts.add_filter(request.requester->user_nid, boost::json::serialize(*body));
+  fields.keep(Filter::parse(fields.members()));
+  if (fields.error()) co_return *fields.error();
+  auto text = boost::json::serialize(fields.members());
+  const auto filter_id = co_await api.accounts.add_filter(request.requester->user_nid, std::move(text));
   if (!filter_id) co_return filter_id.error();
   co_return Response::json({{"filter_id", *filter_id}});
 }
 
 // spec: client-server-api#get_matrixclientv3useruseridfilterfilterid
 Task<Result<Response>> get_filter(ClientApi& api, Request& request) {
-  const auto own = require_own_user(request);
-  if (own.has_error()) co_return own.error();
+  RequestFields fields(request);
+  fields.own_user();
+  if (fields.error()) co_return *fields.error();
   auto filter = co_await api.accounts.filter(request.requester->user_nid, request.path_parameter(1));
   if (!filter) co_return make_error(ErrorCode::not_found, "There is no such filter.");
   co_return Response::json_text(std::move(*filter));

@@ -1,4 +1,5 @@
 #include "client-api/endpoint_tables.hpp"
+#include "client-api/request_fields.hpp"
 
 namespace causeway::client_api {
 
@@ -8,16 +9,14 @@ using namespace http;
 
 // spec: client-server-api#post_matrixclientv3logout
 Task<Result<Response>> logout(ClientApi& api, Request& request) {
-  auto ended = co_await api.accounts.log_out(*request.requester);
-  if (!ended) co_return ended.error();
-  co_return Response::empty_object();
+  const auto ended = co_await api.accounts.log_out(*request.requester);
+  co_return empty_reply(ended);
 }
 
 // spec: client-server-api#post_matrixclientv3logoutall
 Task<Result<Response>> logout_all(ClientApi& api, Request& request) {
-  auto ended = co_await api.accounts.log_out_all(request.requester->user_nid);
-  if (!ended) co_return ended.error();
-  co_return Response::empty_object();
+  const auto ended = co_await api.accounts.log_out_all(request.requester->user_nid);
+  co_return empty_reply(ended);
 }
 
 constexpr auto who_may_end_sessions = Callers::guests | Callers::locked | Callers::suspended;

@@ -1,6 +1,5 @@
 #include "client-api/endpoint_tables.hpp"
-#include "client-api/own_user.hpp"
-#include "schema/json/json.hpp"
+#include "client-api/request_fields.hpp"
 
 namespace causeway::client_api {
 
@@ -59,34 +58,34 @@ Task<Result<Response>> change_field(ClientApi& api, Requester requester, std::st
   co_return Response::empty_object();
 }
 
-Result<> check_may_change(const Request& request) {
-  if (const auto own = require_own_user(request); own.has_error()) return own;
+// The path: one's own, and a field that may be changed.
+std::string read_own_field(RequestFields& fields, const Request& request) {
+  fields.own_user();
   const std::string& key = request.path_parameter(1);
   if (key != displayname && key != avatar_url)
-    return make_error(ErrorCode::forbidden, "Only displayname and avatar_url can be changed on this server.");
-  return {};
+    fields.fail(make_error(ErrorCode::forbidden, "Only displayname and avatar_url can be changed on this server."));
+  return key;
 }
 
 // spec: client-server-api#put_matrixclientv3profileuseridkeyname
 Task<Result<Response>> set_profile_field(ClientApi& api, Request& request) {
-  const auto may = check_may_change(request);
-  if (may.has_error()) co_return may.error();
-  const auto body = request.json_object();
-  if (!body) co_return body.error();
-  const std::string& key = request.path_parameter(1);
-  auto value = json::required_string(*body, key);
-  if (!value) co_return value.error();
+  RequestFields fields(request);
+  auto key = read_own_field(fields, request);
+  fields.read_body();
+  auto value = fields.required_string(key);
+  if (fields.error()) co_return *fields.error();
   // NOTSPEC: clients take their name or picture away by setting it to nothing.
   std::optional<std::string> wanted;
-  if (!value->empty()) wanted = std::move(*value);
-  co_return co_await change_field(api, *request.requester, key, std::move(wanted));
+  if (!value.empty()) wanted = std::move(value);
+  co_return co_await change_field(api, *request.requester, std::move(key), std::move(wanted));
 }
 
 // spec: client-server-api#delete_matrixclientv3profileuseridkeyname
 Task<Result<Response>> delete_profile_field(ClientApi& api, Request& request) {
-  const auto may = check_may_change(request);
-  if (may.has_error()) co_return may.error();
-  co_return co_await change_field(api, *request.requester, request.path_parameter(1), std::nullopt);
+  RequestFields fields(request);
+  auto key = read_own_field(fields, request);
+  if (fields.error()) co_return *fields.error();
+  co_return co_await change_field(api, *request.requester, std::move(key), std::nullopt);
 }
 
 constexpr Endpoint endpoints[] = {

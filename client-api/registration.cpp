@@ -1,6 +1,6 @@
 #include "client-api/endpoint_tables.hpp"
+#include "client-api/request_fields.hpp"
 #include "client-api/session_reply.hpp"
-#include "schema/json/json.hpp"
 
 namespace causeway::client_api {
 
@@ -16,36 +16,35 @@ MatrixError registration_closed() {
 
 // What can be refused before the client authenticates must be.
 // spec: client-server-api#post_matrixclientv3register
-Task<Result<>> check_wishes(ClientApi& api, const boost::json::object& body) {
-  const auto username = json::optional_string(body, "username");
-  if (!username) co_return username.error();
-  const auto password = json::optional_string(body, "password");
-  if (!password) co_return password.error();
-  if (*username) {
-    const auto available = co_await api.accounts.check_available(**username);
+Task<Result<>> check_wishes(ClientApi& api, RequestFields& fields) {
+  const auto username = fields.optional_string("username");
+  const auto password = fields.optional_string("password");
+  if (fields.error()) co_return *fields.error();
+  if (username) {
+    const auto available = co_await api.accounts.check_available(*username);
     if (available.has_error()) co_return available.error();
   }
-  if (*password) co_return api.accounts.check_new_password(**password);
+  if (password) co_return api.accounts.check_new_password(*password);
   co_return Result<>();
 }
 
 Task<Result<Response>> make_account(ClientApi& api, UiaPassed passed) {
-  const auto username = json::optional_string(passed.request, "username");
-  if (!username) co_return username.error();
-  const auto password = json::required_string(passed.request, "password");
-  if (!password) co_return password.error();
+  json::ObjectReader body(std::move(passed.request));
+  auto username = body.optional_string("username");
+  auto password = body.required_string("password");
+  if (body.error()) co_return *body.error();
   if (const auto proof = passed.proofs.find(std::string(token_stage)); proof != passed.proofs.end()) {
     const auto token = json::required_string(proof->second, "token");
     const bool used = co_await api.accounts.use_registration_token(token.value());
     if (!used) co_return make_error(ErrorCode::unauthorized, "The registration token has been used up.");
   }
   AccountService::NewAccount account;
-  account.localpart = *username;
-  account.password = *password;
+  account.localpart = std::move(username);
+  account.password = std::move(password);
   const auto user = co_await api.accounts.register_account(std::move(account));
   if (!user) co_return user.error();
   api.accounts.uia().finish(passed.session);
-  co_return co_await registration_reply(api, *user, std::move(passed.request));
+  co_return co_await registration_reply(api, *user, body.take());
 }
 
 // spec: client-server-api#post_matrixclientv3register
@@ -53,13 +52,14 @@ Task<Result<Response>> register_account(ClientApi& api, Request& request) {
   const std::string kind = request.query_parameter("kind").value_or("user");
   if (kind == "guest") co_return make_error(ErrorCode::guest_access_forbidden, "This server has no guest accounts.");
   if (kind != "user") co_return make_error(ErrorCode::invalid_param, "kind is \"user\" or \"guest\".");
-  const auto body = request.json_object();
-  if (!body) co_return body.error();
+  RequestFields fields(request);
+  fields.read_body();
+  if (fields.error()) co_return *fields.error();
   UiaPolicy policy = api.accounts.registration_policy();
   if (policy.flows.empty()) co_return registration_closed();
-  const auto acceptable = co_await check_wishes(api, *body);
+  const auto acceptable = co_await check_wishes(api, fields);
   if (acceptable.has_error()) co_return acceptable.error();
-  auto verdict = co_await api.accounts.uia().authenticate(std::move(policy), *body);
+  auto verdict = co_await api.accounts.uia().authenticate(std::move(policy), fields.members());
   if (!verdict) co_return verdict.error();
   if (const auto* challenge = std::get_if<UiaChallenge>(&*verdict)) co_return Response::json(challenge->body, 401);
   co_return co_await make_account(api, std::get<UiaPassed>(std::move(*verdict)));

@@ -1,45 +1,13 @@
 #include "client-api/room_requests.hpp"
 
-#include <charconv>
-
 namespace causeway::client_api {
 
-Result<RoomId> room_id_parameter(const http::Request& request, std::size_t index) {
-  auto id = RoomId::parse(request.path_parameter(index));
-  if (!id) return make_error(ErrorCode::invalid_param, "This is not a room ID.");
-  return id;
-}
-
-Result<EventId> event_id_parameter(const http::Request& request, std::size_t index) {
-  auto id = EventId::parse(request.path_parameter(index));
-  if (!id) return make_error(ErrorCode::invalid_param, "This is not an event ID.");
-  return id;
-}
-
-Result<UserId> required_user_id(const boost::json::object& body, std::string_view key) {
-  const auto text = json::required_string(body, key);
-  if (!text) return text.error();
-  auto id = UserId::parse(*text);
-  if (!id) return make_error(ErrorCode::invalid_param, "'" + std::string(key) + "' must be a user ID.");
-  return id;
-}
-
-Result<std::size_t> limit_parameter(const http::Request& request, std::size_t otherwise, std::size_t maximum) {
-  const auto text = request.query_parameter("limit");
-  if (!text) return otherwise;
-  std::size_t limit = 0;
-  const char* const end = text->data() + text->size();
-  const auto [at, error] = std::from_chars(text->data(), end, limit);
-  if (error == std::errc::result_out_of_range && at == end) return maximum;
-  if (error != std::errc() || at != end) return make_error(ErrorCode::invalid_param, "'limit' must be a number.");
-  return std::min(limit, maximum);
-}
-
 Task<Result<ReadableRoom>> readable_room(ClientApi& api, const http::Request& request, std::size_t index) {
-  auto id = room_id_parameter(request, index);
-  if (!id) co_return id.error();
+  RequestFields fields(request);
+  auto id = fields.room_id(index);
+  if (fields.error()) co_return *fields.error();
   ReadableRoom room;
-  room.info = co_await api.reader.room(std::move(*id));
+  room.info = co_await api.reader.room(std::move(id));
   const http::Requester& requester = *request.requester;
   if (room.info) {
     const auto readable = co_await api.reader.readable(requester.user_nid, requester.user, room.info);
@@ -51,13 +19,32 @@ Task<Result<ReadableRoom>> readable_room(ClientApi& api, const http::Request& re
   co_return make_error(ErrorCode::forbidden, "You aren't a member of the room.");
 }
 
-Result<bool> read_published(const boost::json::object& body, bool otherwise) {
-  const auto visibility = json::optional_string(body, "visibility");
-  if (!visibility) return visibility.error();
-  if (!*visibility) return otherwise;
-  if (**visibility == "public") return true;
-  if (**visibility == "private") return false;
-  return make_error(ErrorCode::invalid_param, "'visibility' must be 'public' or 'private'.");
+Task<Result<RoomInfoPtr>> require_joined_room(ClientApi& api, const http::Request& request, std::size_t index) {
+  RequestFields fields(request);
+  auto id = fields.room_id(index);
+  if (fields.error()) co_return *fields.error();
+  const RoomInfoPtr room = co_await api.reader.room(std::move(id));
+  if (!room) co_return make_error(ErrorCode::forbidden, "You are not in this room.");
+  const auto membership = co_await api.reader.membership(request.requester->user_nid, room->nid);
+  if (!membership || membership->membership != db::Membership::join)
+    co_return make_error(ErrorCode::forbidden, "You are not in this room.");
+  co_return room;
+}
+
+MatrixError no_such_event() {
+  return make_error(ErrorCode::not_found, "There is no such event, or you may not see it.");
+}
+
+EventPredicate wanted_by(const RoomEventFilter& filter) {
+  return [&filter](const Event& event) { return filter.accepts(event); };
+}
+
+bool read_published(RequestFields& fields, bool otherwise) {
+  const auto visibility = fields.optional_string("visibility");
+  if (!visibility) return otherwise;
+  if (*visibility != "public" && *visibility != "private")
+    fields.fail(make_error(ErrorCode::invalid_param, "'visibility' must be 'public' or 'private'."));
+  return *visibility == "public";
 }
 
 bool may_publish(const ClientApi& api, const http::Request& request) {

@@ -9,19 +9,14 @@ using namespace http;
 
 // spec: client-server-api#post_matrixclientv3roomsroomidupgrade
 Task<Result<Response>> upgrade_room(ClientApi& api, Request& request) {
-  auto room_id = room_id_parameter(request);
-  if (!room_id) co_return room_id.error();
-  const auto body = request.json_object();
-  if (!body) co_return body.error();
-  auto version = json::required_string(*body, "new_version");
-  if (!version) co_return version.error();
-  const auto creators = json::optional_array(*body, "additional_creators");
-  if (!creators) co_return creators.error();
+  RequestFields fields(request);
   UpgradeRoom upgrade;
   upgrade.sender = Sender::of(*request.requester);
-  upgrade.room = std::move(*room_id);
-  upgrade.version = std::move(*version);
-  if (*creators) upgrade.additional_creators = **creators;
+  upgrade.room = fields.room_id();
+  fields.read_body();
+  upgrade.version = fields.required_string("new_version");
+  if (const auto* creators = fields.optional_array("additional_creators")) upgrade.additional_creators = *creators;
+  if (fields.error()) co_return *fields.error();
   const auto made = co_await api.rooms.upgrade_room(std::move(upgrade));
   if (!made) co_return made.error();
   co_return Response::json({{"replacement_room", made->str()}});

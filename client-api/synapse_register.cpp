@@ -1,7 +1,7 @@
 // NOTSPEC: the registration API of Synapse's administrators, because tools and test suites make their accounts with it.
 #include "client-api/endpoint_tables.hpp"
+#include "client-api/request_fields.hpp"
 #include "client-api/session_reply.hpp"
-#include "schema/json/json.hpp"
 
 namespace causeway::client_api {
 
@@ -19,49 +19,42 @@ Task<Result<Response>> get_nonce(ClientApi& api, Request&) {
   co_return Response::json({{"nonce", registration.new_nonce()}});
 }
 
-Result<SharedSecretRegistration::Request> read_request(const boost::json::object& body) {
+SharedSecretRegistration::Request read_request(RequestFields& fields) {
   SharedSecretRegistration::Request request;
-  for (const auto& [key, target] : {std::pair("nonce", &request.nonce), std::pair("username", &request.username),
-                                    std::pair("password", &request.password), std::pair("mac", &request.mac)}) {
-    auto text = json::required_string(body, key);
-    if (!text) return text.error();
-    *target = std::move(*text);
-  }
-  const auto admin = json::optional_bool(body, "admin");
-  if (!admin) return admin.error();
-  request.admin = admin->value_or(false);
-  auto user_type = json::optional_string(body, "user_type");
-  if (!user_type) return user_type.error();
-  request.user_type = std::move(*user_type);
+  request.nonce = fields.required_string("nonce");
+  request.username = fields.required_string("username");
+  request.password = fields.required_string("password");
+  request.mac = fields.required_string("mac");
+  request.admin = fields.optional_bool("admin").value_or(false);
+  request.user_type = fields.optional_string("user_type");
   if (request.user_type && *request.user_type != "bot" && *request.user_type != "support")
-    return make_error(ErrorCode::invalid_param, "user_type is \"bot\" or \"support\".");
+    fields.fail(make_error(ErrorCode::invalid_param, "user_type is \"bot\" or \"support\"."));
   return request;
 }
 
 Task<Result<Response>> register_with_shared_secret(ClientApi& api, Request& request) {
   auto& registration = api.accounts.shared_secret_registration();
   if (!registration.offered()) co_return not_offered();
-  const auto body = request.json_object();
-  if (!body) co_return body.error();
-  const auto wanted = read_request(*body);
-  if (!wanted) co_return wanted.error();
-  const auto display_name = json::optional_string(*body, "displayname");
-  if (!display_name) co_return display_name.error();
-  const auto verified = registration.verify(*wanted);
+  RequestFields fields(request);
+  fields.read_body();
+  const auto wanted = read_request(fields);
+  const auto display_name = fields.optional_string("displayname");
+  if (fields.error()) co_return *fields.error();
+  const auto verified = registration.verify(wanted);
   if (verified.has_error()) co_return verified.error();
 
   AccountService::NewAccount account;
-  account.localpart = wanted->username;
-  account.password = wanted->password;
-  account.is_admin = wanted->admin;
+  account.localpart = wanted.username;
+  account.password = wanted.password;
+  account.is_admin = wanted.admin;
   const auto user = co_await api.accounts.register_account(std::move(account));
   if (!user) co_return user.error();
-  if (*display_name) {
+  if (display_name) {
     const UserNid nid = co_await api.interner.user(*user);
-    const auto set = co_await api.accounts.set_display_name(nid, *display_name);
+    const auto set = co_await api.accounts.set_display_name(nid, display_name);
     if (set.has_error()) co_return set.error();
   }
-  co_return co_await registration_reply(api, *user, *body);
+  co_return co_await registration_reply(api, *user, fields.take());
 }
 
 constexpr Endpoint endpoints[] = {

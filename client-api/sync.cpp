@@ -1,8 +1,7 @@
 #include "homeserver/sync/sync_service.hpp"
 
-#include <charconv>
-
 #include "client-api/endpoint_tables.hpp"
+#include "client-api/request_fields.hpp"
 #include "homeserver/http/access_token.hpp"
 
 namespace causeway::client_api {
@@ -11,43 +10,20 @@ namespace {
 
 using namespace http;
 
-Result<bool> flag(const Request& request, std::string_view name) {
-  const auto value = request.query_parameter(name);
-  if (!value || *value == "false") return false;
-  if (*value == "true") return true;
-  return make_error(ErrorCode::invalid_param, "'" + std::string(name) + "' must be true or false.");
-}
-
-Result<std::chrono::milliseconds> timeout_of(const Request& request) {
-  const auto text = request.query_parameter("timeout");
-  if (!text || text->empty()) return std::chrono::milliseconds(0);
-  std::int64_t milliseconds = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), milliseconds);
-  if (error != std::errc() || end != text->data() + text->size() || milliseconds < 0)
-    return make_error(ErrorCode::invalid_param, "'timeout' must be a number of milliseconds.");
-  return std::chrono::milliseconds(milliseconds);
-}
-
-Result<SyncRequest> read_sync_request(Request& request) {
+SyncRequest read_sync_request(RequestFields& fields, Request& request) {
   SyncRequest sync;
   sync.requester = *request.requester;
   sync.disconnect = &request.disconnect;
   sync.place = &request.place;
-  sync.filter = request.query_parameter("filter").value_or("");
-  sync.since = request.query_parameter("since");
+  sync.filter = fields.query("filter").value_or("");
+  sync.since = fields.query("since");
   // NOTSPEC: some clients send an empty token when they have none.
   if (sync.since && sync.since->empty()) sync.since.reset();
-  const auto timeout = timeout_of(request);
-  if (!timeout) return timeout.error();
-  sync.timeout = *timeout;
-  // NOTSPEC: clients in the field still use the name that use_state_after had as a proposal.
-  for (auto [name, member] :
-       {std::pair{"full_state", &SyncRequest::full_state}, std::pair{"use_state_after", &SyncRequest::use_state_after},
-        std::pair{"org.matrix.msc4222.use_state_after", &SyncRequest::use_state_after_unstable}}) {
-    const auto value = flag(request, name);
-    if (!value) return value.error();
-    sync.*member = *value;
-  }
+  sync.timeout = fields.timeout();
+  sync.full_state = fields.query_flag("full_state");
+  sync.use_state_after = fields.query_flag("use_state_after");
+  // NOTSPEC: clients in the field still use the name that it had as a proposal.
+  sync.use_state_after_unstable = fields.query_flag("org.matrix.msc4222.use_state_after");
   return sync;
 }
 
@@ -60,10 +36,11 @@ Task<Result<>> check_session(AccountService& accounts, const Request& request) {
 
 // spec: client-server-api#get_matrixclientv3sync
 Task<Result<Response>> sync(ClientApi& api, Request& request) {
-  auto sync_request = read_sync_request(request);
-  if (!sync_request) co_return sync_request.error();
-  sync_request->check_session = [&api, &request] { return check_session(api.accounts, request); };
-  auto reply = co_await api.sync.sync(std::move(*sync_request));
+  RequestFields fields(request);
+  auto wanted = read_sync_request(fields, request);
+  if (fields.error()) co_return *fields.error();
+  wanted.check_session = [&api, &request] { return check_session(api.accounts, request); };
+  auto reply = co_await api.sync.sync(std::move(wanted));
   if (!reply) co_return reply.error();
   co_return Response::json_text(std::move(*reply));
 }

@@ -1,8 +1,7 @@
 #include "homeserver/sync/typing.hpp"
 
 #include "client-api/endpoint_tables.hpp"
-#include "client-api/joined_room.hpp"
-#include "client-api/own_user.hpp"
+#include "client-api/room_requests.hpp"
 
 namespace causeway::client_api {
 
@@ -14,19 +13,16 @@ constexpr std::int64_t default_timeout_ms = 30'000;
 
 // spec: client-server-api#put_matrixclientv3roomsroomidtypinguserid
 Task<Result<Response>> set_typing(ClientApi& api, Request& request) {
-  const auto own = require_own_user(request, 1);
-  if (!own) co_return own.error();
-  const auto body = request.json_object();
-  if (!body) co_return body.error();
-  const auto typing = json::optional_bool(*body, "typing");
-  if (!typing) co_return typing.error();
-  if (!*typing) co_return make_error(ErrorCode::missing_param, "'typing' is missing.");
-  const auto timeout = json::optional_int(*body, "timeout");
-  if (!timeout) co_return timeout.error();
+  RequestFields fields(request);
+  fields.own_user(1);
+  fields.read_body();
+  const auto typing = fields.optional_bool("typing");
+  if (!typing) fields.fail(make_error(ErrorCode::missing_param, "'typing' is missing."));
+  const std::chrono::milliseconds lasts(fields.optional_int("timeout").value_or(default_timeout_ms));
+  if (fields.error()) co_return *fields.error();
   const auto room = co_await require_joined_room(api, request);
   if (!room) co_return room.error();
-  const std::chrono::milliseconds lasts(timeout->value_or(default_timeout_ms));
-  api.typing.set((*room)->nid, request.requester->user, **typing, lasts, true);
+  api.typing.set((*room)->nid, request.requester->user, *typing, lasts, true);
   co_return Response::empty_object();
 }
 

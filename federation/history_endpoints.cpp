@@ -6,7 +6,7 @@
 
 #include "federation/api.hpp"
 #include "federation/history.hpp"
-#include "schema/json/json.hpp"
+#include "schema/json/object_reader.hpp"
 
 namespace causeway::federation {
 
@@ -64,17 +64,16 @@ Task<Result<StoredEventPtr>> event_in_room(FederationApi& api, RoomInfoPtr room,
 }
 
 // No more than max_given_ids: whoever names more gets what those give.
-Result<std::vector<EventId>> read_ids(const boost::json::object& body, std::string_view key) {
-  auto array = json::optional_array(body, key);
-  if (!array) return array.error();
-  if (!*array) return make_error(ErrorCode::missing_param, std::string(key) + " is missing.");
+std::vector<EventId> read_ids(json::ObjectReader& body, std::string_view key) {
   std::vector<EventId> ids;
-  for (const auto& value : **array) {
+  const auto* array = body.optional_array(key);
+  if (!array) body.fail(make_error(ErrorCode::missing_param, std::string(key) + " is missing."));
+  if (!array) return ids;
+  for (const auto& value : *array) {
     if (ids.size() == max_given_ids) break;
-    if (!value.is_string()) return make_error(ErrorCode::bad_json, std::string(key) + " must hold event IDs.");
-    auto id = EventId::parse(std::string_view(value.get_string()));
-    if (!id) return id.error();
-    ids.push_back(std::move(*id));
+    if (!value.is_string()) body.fail(make_error(ErrorCode::bad_json, std::string(key) + " must hold event IDs."));
+    if (!value.is_string()) break;
+    ids.push_back(body.keep(EventId::parse(std::string_view(value.get_string()))));
   }
   return ids;
 }
@@ -113,22 +112,17 @@ Reply backfill_room(FederationApi& api, Request& request) {
 Reply get_missing_previous_events(FederationApi& api, Request& request) {
   auto room = co_await room_of_origin(api, request, 0);
   if (!room) co_return room.error();
-  auto body = request.json_object();
-  if (!body) co_return body.error();
-  auto earliest = read_ids(*body, "earliest_events");
-  if (!earliest) co_return earliest.error();
-  auto latest = read_ids(*body, "latest_events");
-  if (!latest) co_return latest.error();
-  auto limit = json::optional_int(*body, "limit");
-  if (!limit) co_return limit.error();
-  auto min_depth = json::optional_int(*body, "min_depth");
-  if (!min_depth) co_return min_depth.error();
-
+  json::ObjectReader body(request.json_object());
+  const auto earliest = read_ids(body, "earliest_events");
+  auto latest = read_ids(body, "latest_events");
+  const std::int64_t limit = body.optional_int("limit").value_or(10);
   Walk walk;
-  walk.not_beyond = std::set<EventId>(earliest->begin(), earliest->end());
-  walk.limit = static_cast<std::size_t>(std::clamp<std::int64_t>(limit->value_or(10), 1, max_missing_events));
-  walk.min_depth = min_depth->value_or(0);
-  auto stored = co_await api.events.by_id(std::move(*latest));
+  walk.min_depth = body.optional_int("min_depth").value_or(0);
+  if (body.error()) co_return *body.error();
+
+  walk.not_beyond = std::set<EventId>(earliest.begin(), earliest.end());
+  walk.limit = static_cast<std::size_t>(std::clamp<std::int64_t>(limit, 1, max_missing_events));
+  auto stored = co_await api.events.by_id(std::move(latest));
   std::set<EventId> before;
   for (const auto& event : stored)
     if (event && event->room == (*room)->nid)

@@ -153,6 +153,11 @@ struct ObjectGraph {
         reader(database, hub, interner, events, states),
         rooms({database, writer, interner, events, states, reader, cpu, clock, metrics, self, account_data_lanes}),
         accounts(database, writer, hub, interner, cpu, clock, account_data_lanes, account_settings(config, files)),
+        timelines(events, reader, accounts,
+                  [this](RoomInfoPtr room, OrderKey before, std::size_t limit) {
+                    return rooms.backfill(std::move(room), before, limit);
+                  }),
+        members(reader, events, states, interner),
         receipts({database, hub, writer, events, reader, interner, clock}),
         typing(reactor.get_executor(), clock, random_epoch()),
         notifier(reactor.get_executor()),
@@ -165,8 +170,8 @@ struct ObjectGraph {
         client_api{accounts,
                    rooms,
                    reader,
-                   events,
-                   states,
+                   timelines,
+                   members,
                    interner,
                    sync,
                    serializer,
@@ -211,6 +216,8 @@ struct ObjectGraph {
   RoomReader reader;
   RoomService rooms;
   AccountService accounts;
+  TimelineReader timelines;
+  MemberReader members;
   ReceiptService receipts;
   TypingService typing;
   Notifier notifier;

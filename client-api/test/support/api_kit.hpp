@@ -107,8 +107,12 @@ class ApiKit : public AccountsKit {
   Notifier notifier{reactor.get_executor()};
   SyncService sync{SyncService::Services{database, hub, reader, events, states, interner, serializer, accounts,
                                          receipts, typing, notifier, clock, metrics}};
-  client_api::ClientApi api{accounts,   rooms,    reader, events, states, interner, sync,
-                            serializer, receipts, typing, remote, clock,  {}};
+  TimelineReader timelines{events, reader, accounts, [this](RoomInfoPtr room, OrderKey before, std::size_t limit) {
+                             return rooms.backfill(std::move(room), before, limit);
+                           }};
+  MemberReader members{reader, events, states, interner};
+  client_api::ClientApi api{accounts,   rooms,    reader, timelines, members, interner, sync,
+                            serializer, receipts, typing, remote,    clock,   {}};
   http::Router router;
 
  private:

@@ -1,12 +1,13 @@
-#include "client-api/history.hpp"
+#include "homeserver/rooms/reader/timeline_reader.hpp"
 
 #include <algorithm>
 #include <limits>
 #include <set>
 
+#include "homeserver/accounts/account_service.hpp"
 #include "schema/matrix/account_data.hpp"
 
-namespace causeway::client_api {
+namespace causeway {
 
 namespace {
 
@@ -15,13 +16,20 @@ constexpr std::size_t min_batch = 20;
 constexpr std::size_t max_gaps = 100;     // that a request knows of: the last of the room
 constexpr std::size_t max_backfills = 3;  // per request
 
-class HistoryReader {
- public:
-  HistoryReader(ClientApi& api, const ReadableRoom& room, http::Requester user, HistoryRequest request,
-                const RoomEventFilter& filter)
-      : api_(api), room_(room), user_(std::move(user)), request_(request), filter_(filter), at_(request.from) {}
+}  // namespace
 
-  Task<HistoryPage> read() {
+// One page, while it is read.
+class TimelineReader::Walk {
+ public:
+  Walk(const TimelineReader& reader, UserNid nid, UserId user, ReadableRoom room, TimelineRequest request)
+      : reader_(reader),
+        nid_(nid),
+        user_(std::move(user)),
+        room_(std::move(room)),
+        request_(std::move(request)),
+        at_(request_.from) {}
+
+  Task<TimelinePage> read() {
     if (!backward() && at_ > room_.readable.until) co_return std::move(page_);
     co_await read_ignored_users();
     if (backward()) at_ = std::min(at_, gap_after_until());
@@ -35,13 +43,13 @@ class HistoryReader {
  private:
   Task<> read_ignored_users() {
     std::string type(ignored_user_list_type);
-    const auto list = co_await api_.accounts.account_data(user_.user_nid, RoomNid{}, std::move(type));
-    if (list) ignored_ = ignored_users(*list, user_.user);
+    const auto list = co_await reader_.accounts_.account_data(nid_, RoomNid{}, std::move(type));
+    if (list) ignored_ = ignored_users(*list, user_);
   }
 
   // spec: client-server-api#ignoring-users: but for their state events.
   bool accepts(const Event& event) const {
-    return filter_.accepts(event) && (event.state_key() || !ignored_.contains(event.sender().str()));
+    return request_.wanted(event) && (event.state_key() || !ignored_.contains(event.sender().str()));
   }
 
   bool backward() const { return request_.direction == Direction::backward; }
@@ -67,12 +75,12 @@ class HistoryReader {
 
   Task<> read_batch() {
     const std::size_t wanted = std::max(request_.limit - page_.events.size(), min_batch);
-    auto batch = co_await api_.events.page(room_.info->nid, page_key(), request_.direction, wanted);
+    auto batch = co_await reader_.events_.page(room_.info->nid, page_key(), request_.direction, wanted);
     ended_ = batch.size() < wanted;
     if (backward()) batch = co_await mind_gaps(std::move(batch), wanted);
     cut(batch);
     looked_at_ += batch.size();
-    auto visible = co_await api_.reader.visible_to(user_.user, room_.info, batch);
+    auto visible = co_await reader_.rooms_.visible_to(user_, room_.info, batch);
     std::erase_if(visible, [this](const StoredEventPtr& event) { return !accepts(*event->event); });
     take(batch, std::move(visible));
   }
@@ -110,10 +118,10 @@ class HistoryReader {
       bool answered = false;
       if (backfills_ < max_backfills && room_.info->resident) {
         ++backfills_;
-        const auto filled = co_await api_.rooms.backfill(room_.info, *gap, wanted);
+        const auto filled = co_await reader_.backfill_(room_.info, *gap, wanted);
         answered = filled.has_value();
         gaps_.reset();
-        batch = co_await api_.events.page(room_.info->nid, page_key(), request_.direction, wanted);
+        batch = co_await reader_.events_.page(room_.info->nid, page_key(), request_.direction, wanted);
         ended_ = batch.size() < wanted;
         const auto left = co_await gap_within(batch, wanted);
         if (left != gap) continue;
@@ -132,7 +140,7 @@ class HistoryReader {
 
   // The nearest on the way to the batch's last event; to the room's beginning where the batch ends there.
   Task<std::optional<Gap>> gap_within(const std::vector<StoredEventPtr>& batch, std::size_t wanted) {
-    if (!gaps_) gaps_ = co_await api_.events.gaps(room_.info->nid, max_gaps);
+    if (!gaps_) gaps_ = co_await reader_.events_.gaps(room_.info->nid, max_gaps);
     const OrderKey reached = batch.size() < wanted ? OrderKey{} : *batch.back()->order;
     for (const EventStore::Gap& gap : *gaps_) {
       if (!gap.later || !gap.later->order) continue;
@@ -142,14 +150,14 @@ class HistoryReader {
     co_return std::nullopt;
   }
 
-  ClientApi& api_;
-  const ReadableRoom& room_;
-  const http::Requester user_;
+  const TimelineReader& reader_;
+  const UserNid nid_;
+  const UserId user_;
+  const ReadableRoom room_;
   IgnoredUsers ignored_;
-  const HistoryRequest request_;
-  const RoomEventFilter& filter_;
+  const TimelineRequest request_;
   Gap at_;
-  HistoryPage page_;
+  TimelinePage page_;
   std::size_t looked_at_ = 0;
   bool ended_ = false;
   Gap begin_;
@@ -159,31 +167,54 @@ class HistoryReader {
   std::optional<Gap> stop_at_;  // the page ends at this gap
 };
 
-}  // namespace
+TimelineReader::TimelineReader(EventStore& events, RoomReader& rooms, AccountService& accounts, Backfill backfill)
+    : events_(events), rooms_(rooms), accounts_(accounts), backfill_(std::move(backfill)) {}
 
-Task<HistoryPage> read_history(ClientApi& api, const ReadableRoom& room, http::Requester user, HistoryRequest request,
-                               const RoomEventFilter& filter) {
-  HistoryReader reader(api, room, std::move(user), request, filter);
-  co_return co_await reader.read();
+Task<TimelinePage> TimelineReader::page(UserNid nid, UserId user, ReadableRoom room, TimelineRequest request) const {
+  Walk walk(*this, nid, std::move(user), std::move(room), std::move(request));
+  co_return co_await walk.read();
 }
 
-Task<std::vector<StoredEventPtr>> members_of_senders(ClientApi& api, RoomNid room, StateRef at,
-                                                     std::vector<StoredEventPtr> events) {
-  std::set<std::string> senders;
-  for (const StoredEventPtr& event : events)
-    senders.insert(event->event->sender().str());
-  std::vector<StateKey> keys;
-  for (const std::string& sender : senders)
-    keys.push_back(StateKey{"m.room.member", sender});
-  auto members = co_await api.reader.state_events(room, at, std::move(keys));
-  std::erase(members, nullptr);
-  co_return members;
+Task<TimelineContext> TimelineReader::around(UserNid nid, UserId user, ReadableRoom room, StoredEventPtr event,
+                                             std::size_t limit, EventPredicate wanted) const {
+  TimelineContext context;
+  context.event = event;
+  TimelineRequest before;
+  before.from = gap_before(*event);
+  before.direction = Direction::backward;
+  before.limit = (limit + 1) / 2;
+  before.wanted = wanted;
+  if (before.limit > 0) context.before = co_await page(nid, user, room, std::move(before));
+  TimelineRequest after;
+  after.from = gap_after(*event);
+  after.direction = Direction::forward;
+  after.limit = limit / 2;
+  after.wanted = std::move(wanted);
+  if (after.limit > 0) context.after = co_await page(nid, std::move(user), std::move(room), std::move(after));
+  co_return context;
 }
 
-Result<RoomEventFilter> filter_parameter(const http::Request& request) {
-  const auto text = request.query_parameter("filter");
-  if (!text || text->empty()) return RoomEventFilter();
-  return RoomEventFilter::parse(*text);
+Task<StoredEventPtr> TimelineReader::visible_event(UserId user, RoomInfoPtr room, EventId id) const {
+  const StoredEventPtr event = co_await events_.by_id(std::move(id));
+  if (!event || event->room != room->nid || !event->is_shown()) co_return nullptr;
+  std::vector<StoredEventPtr> asked(1, event);
+  const auto visible = co_await rooms_.visible_to(std::move(user), std::move(room), std::move(asked));
+  if (visible.empty()) co_return nullptr;
+  co_return event;
 }
 
-}  // namespace causeway::client_api
+Task<StateRef> TimelineReader::state_at(ReadableRoom room, Gap place) const {
+  if (place > room.readable.until) co_return room.readable.state;
+  const auto before = co_await events_.page(room.info->nid, place, Direction::backward, 1);
+  if (before.empty()) co_return StateRef{};
+  co_return before.front()->state_after();
+}
+
+std::vector<StoredEventPtr> TimelineContext::all() const {
+  std::vector<StoredEventPtr> events(before.events.rbegin(), before.events.rend());
+  events.push_back(event);
+  events.insert(events.end(), after.events.begin(), after.events.end());
+  return events;
+}
+
+}  // namespace causeway
