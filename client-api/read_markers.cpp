@@ -1,5 +1,6 @@
 #include "client-api/endpoint_tables.hpp"
 #include "client-api/room_requests.hpp"
+#include "homeserver/sync/receipts.hpp"
 
 namespace causeway::client_api {
 

@@ -56,7 +56,8 @@ MatrixError may_not_publish() {
 }
 
 EventSerializer::Viewer viewer_of(const http::Request& request) {
-  return EventSerializer::Viewer::of(*request.requester);
+  const http::Requester& requester = *request.requester;
+  return {requester.user_nid, requester.user, requester.device_nid};
 }
 
 }  // namespace causeway::client_api

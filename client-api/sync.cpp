@@ -2,6 +2,7 @@
 
 #include "client-api/endpoint_tables.hpp"
 #include "client-api/request_fields.hpp"
+#include "client-api/room_requests.hpp"
 #include "homeserver/http/access_token.hpp"
 
 namespace causeway::client_api {
@@ -10,11 +11,25 @@ namespace {
 
 using namespace http;
 
-SyncRequest read_sync_request(RequestFields& fields, Request& request) {
+// The client behind a request. While it waits, others have the request's place.
+class RequestCaller final : public SyncCaller {
+ public:
+  explicit RequestCaller(Request& request) : request_(request) {}
+
+  void when_gone(std::function<void()> callback) override { request_.disconnect.notify(std::move(callback)); }
+  bool gone() const override { return request_.disconnect.happened(); }
+  void begin_wait() override { request_.place.leave(); }
+  Task<> end_wait() override {
+    if (!request_.place.try_enter_again()) co_await request_.place.enter_again();
+  }
+
+ private:
+  Request& request_;
+};
+
+SyncRequest read_sync_request(RequestFields& fields, const Request& request) {
   SyncRequest sync;
-  sync.requester = *request.requester;
-  sync.disconnect = &request.disconnect;
-  sync.place = &request.place;
+  sync.viewer = viewer_of(request);
   sync.filter = fields.query("filter").value_or("");
   sync.since = fields.query("since");
   // NOTSPEC: some clients send an empty token when they have none.
@@ -39,6 +54,8 @@ Task<Result<Response>> sync(ClientApi& api, Request& request) {
   RequestFields fields(request);
   auto wanted = read_sync_request(fields, request);
   if (fields.error()) co_return *fields.error();
+  RequestCaller caller(request);
+  wanted.caller = &caller;
   wanted.check_session = [&api, &request] { return check_session(api.accounts, request); };
   auto reply = co_await api.sync.sync(std::move(wanted));
   if (!reply) co_return reply.error();

@@ -23,6 +23,8 @@ MAY_INCLUDE = {
     "federation": {"federation", "homeserver", "schema"},
     "media": {"media", "homeserver", "schema"},
 }
+# Within a folder: what is told to clients does not know how they are connected.
+MAY_NOT_INCLUDE = {"homeserver/sync/": "homeserver/http/"}
 
 SQL = re.compile(r'"\s*(select\s+.+\s+from|insert\s+into|update\s+\w+\s+set|delete\s+from|create\s+(table|index)|alter\s+table)\b', re.I)
 # Their SQL concerns no table of ours: making the database itself, and measuring PostgreSQL.
@@ -56,6 +58,9 @@ def check_dependency_rule():
             target = found.group(1)
             if target.split("/")[0] not in MAY_INCLUDE[folder] or target.startswith("homeserver/app/"):
                 yield f"{name}:{number}: {folder} may not include {target}"
+            for part, barred in MAY_NOT_INCLUDE.items():
+                if name.startswith(part) and target.startswith(barred):
+                    yield f"{name}:{number}: {part} may not include {target}"
 
 
 def check_sql_only_under_schema():

@@ -17,6 +17,7 @@
 #include "homeserver/app/data_directory.hpp"
 #include "homeserver/app/embedded_postgres.hpp"
 #include "homeserver/app/operations.hpp"
+#include "homeserver/sync/notifier.hpp"
 #include "schema/db/migrations.hpp"
 #include "schema/db/tables/account_data.hpp"
 #include "schema/db/tables/server_identity.hpp"

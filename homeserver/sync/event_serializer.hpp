@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "homeserver/http/message.hpp"
 #include "homeserver/rooms/reader/room_reader.hpp"
 #include "homeserver/runtime/clock.hpp"
 #include "homeserver/stream/stream_hub.hpp"
@@ -25,9 +24,6 @@ class EventSerializer {
     UserNid nid{};
     UserId user;
     DeviceNid device{};  // 0: none, no transaction_id
-    static Viewer of(const http::Requester& requester) {
-      return {requester.user_nid, requester.user, requester.device_nid};
-    }
   };
 
   // A JSON array of the events, which are all of this room and which the viewer may see; order kept. `unsigned` holds

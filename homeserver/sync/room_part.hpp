@@ -1,4 +1,4 @@
-// One room on its way into a /sync reply.
+// One room on its way into a /sync reply: its timeline and state.
 #pragma once
 
 #include <algorithm>
@@ -9,19 +9,12 @@
 #include <vector>
 
 #include "homeserver/rooms/reader/room_reader.hpp"
-#include "homeserver/sync/receipts.hpp"
 
 namespace causeway {
 
-// spec: client-server-api#get_matrixclientv3sync (RoomSummary)
-struct RoomSummary {
-  std::optional<std::vector<UserId>> heroes;  // none where the room has a name of its own
-  std::size_t joined = 0, invited = 0;
-};
-
 struct RoomPart {
-  enum class Section { join, invite, knock, leave };
-  Section section = Section::join;
+  enum class List { join, invite, knock, leave };
+  List list = List::join;  // of the reply
   RoomMembership membership;
   RoomInfoPtr info;
 
@@ -55,12 +48,10 @@ struct RoomPart {
   std::set<StateKeyNid> changed_keys;  // of the whole state, those that changed since the client was told of it
   std::vector<StoredEventPtr> state;
 
-  std::optional<RoomSummary> summary;
-  std::vector<ReceiptService::Receipt> receipts;
-  bool tell_typing = false;
-  std::vector<std::string> account_data;  // as JSON events
-  std::string stripped_state;             // JSON array
+  std::string stripped_state;  // JSON array
 
+  // Invites and knocks have none.
+  bool has_timeline() const { return list == List::join || list == List::leave; }
   // The state before the timeline.
   StateRef start() const { return timeline.empty() ? end : timeline.front()->before; }
   // Before the first event that is shown, or where there is none behind what was looked at.
@@ -73,5 +64,9 @@ struct RoomPart {
     return std::any_of(timeline.begin(), timeline.end(), [nid](const auto& event) { return event->nid == nid; });
   }
 };
+
+inline bool is_member(const StoredEventPtr& event) {
+  return event->key && event->event->is("m.room.member");
+}
 
 }  // namespace causeway

@@ -3,8 +3,13 @@
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 
+#include "homeserver/accounts/account_service.hpp"
 #include "homeserver/runtime/bounded_cache.hpp"
+#include "homeserver/sync/named_rooms.hpp"
+#include "homeserver/sync/sent_members.hpp"
+#include "homeserver/sync/state_versions.hpp"
 #include "homeserver/sync/sync_builder.hpp"
+#include "homeserver/sync/v3_writer.hpp"
 #include "schema/db/tables/lost_spans.hpp"
 
 namespace causeway {
@@ -30,7 +35,7 @@ class Waiting {
 }  // namespace
 
 struct SyncService::Impl {
-  explicit Impl(Services services)
+  explicit Impl(SyncServices services)
       : s(services),
         users(s.database, s.hub, s.reader, s.typing, s.notifier),
         versions(s.hub),
@@ -42,13 +47,18 @@ struct SyncService::Impl {
         timed_out(s.metrics.counter("sync_timeouts_total", "Replies to /sync that had nothing to tell")),
         waiting(s.metrics.gauge("sync_waiting", "Requests to /sync that wait for news")) {}
 
+  Task<Result<SyncSpan>> span(const SyncRequest& request);
+  Task<Result<std::optional<std::string>>> look(const SyncRequest& request, SyncSpan& span);
+  Task<std::string> nothing(const SyncRequest& request, SyncSpan span);
   Task<Result<FilterPtr>> filter(UserNid user, std::string text);
   Task<Result<std::string>> filter_text(UserNid user, std::string text);
 
-  // Nothing that concerns the user came after the token.
-  bool nothing_new(const UserIndex::User& user, const SyncToken& since) const {
-    return user.last_change <= since.position && user.last_typing <= since.ephemeral && since.epoch == s.typing.epoch();
+  // Nothing that concerns the user came after `since`.
+  bool nothing_new(const SyncSpan& span) const {
+    return span.user->last_change <= span.since->position && span.user->last_typing <= span.since->ephemeral &&
+           span.since->epoch == s.typing.epoch();
   }
+  SyncMemory memory() { return {versions, sent_members, named_rooms, sizes}; }
   Task<> read_lost_spans() {
     auto read = [](db::Connection& c) { return db::lost_spans(c); };
     lost_spans = co_await s.database.run(std::move(read));
@@ -67,7 +77,7 @@ struct SyncService::Impl {
     return token;
   }
 
-  Services s;
+  SyncServices s;
   UserIndex users;
   StateVersions versions;
   ReplySizes sizes;
@@ -97,7 +107,7 @@ void stop_typing_of_who_left(TypingService& typing, const Committed& facts) {
 
 }  // namespace
 
-SyncService::SyncService(Services services) : impl_(std::make_unique<Impl>(services)) {
+SyncService::SyncService(SyncServices services) : impl_(std::make_unique<Impl>(services)) {
   services.hub.add_listener(Stage::caches, [impl = impl_.get()](const std::vector<CommittedPtr>& commits) {
     for (const CommittedPtr& facts : commits) {
       impl->versions.append(*facts);
@@ -138,42 +148,69 @@ Task<Result<std::string>> SyncService::Impl::filter_text(UserNid user, std::stri
   co_return std::move(*stored);
 }
 
-Task<Result<std::string>> SyncService::sync(SyncRequest request) {
-  Impl& impl = *impl_;
-  const auto deadline = std::chrono::steady_clock::now() + std::min(request.timeout, max_timeout);
-  std::optional<SyncToken> since;
+// What the request asks for, from its token on.
+Task<Result<SyncSpan>> SyncService::Impl::span(const SyncRequest& request) {
+  SyncSpan span;
+  span.device = request.viewer.device;
+  span.full_state = request.full_state;
+  span.state_after = request.use_state_after || request.use_state_after_unstable;
   if (request.since) {
     auto token = SyncToken::parse(*request.since);
     if (!token) co_return token.error();
-    if (token->position > impl.s.hub.position())
+    if (token->position > s.hub.position())
       co_return make_error(ErrorCode::invalid_param, "This token is of a time that has not come yet");
-    since = *token;
+    span.since = *token;
   }
-  const UserNid nid = request.requester.user_nid;
-  auto filter = co_await impl.filter(nid, request.filter);
-  if (!filter) co_return filter.error();
-  const auto user = co_await impl.users.get(nid, request.requester.user);
-  if (request.disconnect) request.disconnect->notify([&impl, nid] { impl.s.notifier.wake(nid); });
+  auto compiled = co_await filter(request.viewer.nid, request.filter);
+  if (!compiled) co_return compiled.error();
+  span.filter = std::move(*compiled);
+  span.user = co_await users.get(request.viewer.nid, request.viewer.user);
+  if (!lost_spans) co_await read_lost_spans();
+  span.since_was_lost = span.since && was_lost(*span.since);
+  co_return span;
+}
 
-  if (!impl.lost_spans) co_await impl.read_lost_spans();
-  const bool since_was_lost = since && impl.was_lost(*since);
-  const bool at_once = !since || request.full_state || since_was_lost;
+// The reply; none where there is nothing to tell, and `span` begins where this look ended.
+Task<Result<std::optional<std::string>>> SyncService::Impl::look(const SyncRequest& request, SyncSpan& span) {
+  SyncBuilder builder(s, memory(), span);
+  const auto built = co_await builder.build();
+  if (!built) co_return built.error();
+  if (!span.every_room() && builder.empty()) {
+    span.since = builder.span().until;
+    co_return std::optional<std::string>();
+  }
+  V3Writer writer(s, request, builder);
+  std::optional<std::string> reply = co_await writer.write();
+  told.Increment();
+  co_return reply;
+}
+
+Task<std::string> SyncService::Impl::nothing(const SyncRequest& request, SyncSpan span) {
+  if (nothing_new(span)) span.since = now();
+  SyncBuilder builder(s, memory(), std::move(span));
+  co_await builder.build_empty();
+  V3Writer writer(s, request, builder);
+  timed_out.Increment();
+  co_return co_await writer.write();
+}
+
+Task<Result<std::string>> SyncService::sync(SyncRequest request) {
+  Impl& impl = *impl_;
+  const auto deadline = std::chrono::steady_clock::now() + std::min(request.timeout, max_timeout);
+  const UserNid nid = request.viewer.nid;
+  auto span = co_await impl.span(request);
+  if (!span) co_return span.error();
+  if (request.caller) request.caller->when_gone([&impl, nid] { impl.s.notifier.wake(nid); });
   for (bool waited = false;; waited = true) {
     const auto ticket = impl.s.notifier.ticket(nid);
     if (waited && request.check_session) {
       const auto open = co_await request.check_session();
       if (!open) co_return open.error();
     }
-    if (at_once || !impl.nothing_new(*user, *since)) {
-      const SyncMemory memory{impl.versions, impl.sent_members, impl.named_rooms, impl.sizes};
-      SyncBuilder builder(impl.s, memory, request, *filter, user, since, since_was_lost);
-      auto reply = co_await builder.build();
+    if (span->every_room() || !impl.nothing_new(*span)) {
+      auto reply = co_await impl.look(request, *span);
       if (!reply) co_return reply.error();
-      if (at_once || !builder.empty()) {
-        impl.told.Increment();
-        co_return reply;
-      }
-      since = builder.until();
+      if (*reply) co_return std::move(**reply);
     }
     // The ticket was taken before: a session that ends from here on wakes.
     if (!waited && request.timeout.count() > 0 && request.check_session) {
@@ -181,15 +218,12 @@ Task<Result<std::string>> SyncService::sync(SyncRequest request) {
       if (!open) co_return open.error();
     }
     const Waiting counted(impl.waiting);
-    if (request.place) request.place->leave();
+    if (request.caller) request.caller->begin_wait();
     const bool woken = co_await impl.s.notifier.wait(nid, ticket, deadline);
-    if (!woken || (request.disconnect && request.disconnect->happened())) break;
-    if (request.place && !request.place->try_enter_again()) co_await request.place->enter_again();
+    if (!woken || (request.caller && request.caller->gone())) break;
+    if (request.caller) co_await request.caller->end_wait();
   }
-  if (impl.nothing_new(*user, *since)) since = impl.now();
-  impl.timed_out.Increment();
-  co_return R"({"next_batch":")" + since->str() +
-      R"(","device_one_time_keys_count":{},"device_unused_fallback_key_types":[]})";
+  co_return co_await impl.nothing(request, std::move(*span));
 }
 
 }  // namespace causeway

@@ -1,6 +1,6 @@
-#include <charconv>
+#include "homeserver/sync/sync_token.hpp"
 
-#include "homeserver/sync/sync_service.hpp"
+#include <charconv>
 
 namespace causeway {
 

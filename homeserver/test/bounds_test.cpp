@@ -17,9 +17,9 @@ class BoundsTest : public SyncTest {
   // Where all that is in memory is so already.
   Result<std::string> sync_within(std::size_t max_reply_bytes, std::string filter = "") {
     SyncKit::Life& life = *kit.life;
-    SyncService service(SyncService::Services{kit.database, kit.hub, life.reader, life.events, life.states,
-                                              kit.interner, life.serializer, kit.accounts, life.receipts, life.typing,
-                                              life.notifier, kit.clock, kit.metrics, max_reply_bytes});
+    SyncService service(SyncServices{kit.database, kit.hub, life.reader, life.events, life.states, kit.interner,
+                                     life.serializer, kit.accounts, life.receipts, life.typing, life.notifier,
+                                     kit.clock, kit.metrics, max_reply_bytes});
     return kit.finish(service.sync(kit.request(alice, "", std::move(filter))));
   }
 };

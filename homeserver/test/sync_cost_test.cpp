@@ -50,7 +50,7 @@ TEST_F(SyncCostTest, waiter_whose_session_ends_is_told_so_and_others_of_the_user
   const auto on_laptop_as = kit.authenticate(laptop.access_token).value();
   auto wait = [this, since = next_batch(sync(alice))](const http::Requester& requester, const Login& login) {
     auto request = kit.request(alice, since);
-    request.requester = requester;
+    request.viewer = viewer_of(requester);
     request.timeout = 60s;
     request.check_session = [this, token = login.access_token]() { return still_open(kit.accounts, token); };
     return kit.start(kit.life->sync.sync(std::move(request)));

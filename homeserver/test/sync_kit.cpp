@@ -12,8 +12,8 @@ SyncKit::Life::Life(SyncKit& kit, StreamHub& hub, std::uint32_t epoch)
       receipts(ReceiptService::Services{kit.database, hub, kit.writer, events, reader, kit.interner, kit.clock}),
       typing(kit.reactor.get_executor(), kit.clock, epoch),
       notifier(kit.reactor.get_executor()),
-      sync(SyncService::Services{kit.database, hub, reader, events, states, kit.interner, serializer, kit.accounts,
-                                 receipts, typing, notifier, kit.clock, kit.metrics}) {
+      sync(SyncServices{kit.database, hub, reader, events, states, kit.interner, serializer, kit.accounts, receipts,
+                        typing, notifier, kit.clock, kit.metrics}) {
   hub.feed(events);
 }
 
@@ -53,7 +53,7 @@ boost::json::object SyncKit::sync(const SyncRequest& request) {
 
 SyncRequest SyncKit::request(const Member& member, std::string since, std::string filter) {
   SyncRequest made;
-  made.requester = member.requester;
+  made.viewer = viewer_of(member.requester);
   if (!since.empty()) made.since = std::move(since);
   made.filter = std::move(filter);
   return made;

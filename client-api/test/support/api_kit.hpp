@@ -7,6 +7,9 @@
 
 #include "client-api/client_api.hpp"
 #include "homeserver/http/uri.hpp"
+#include "homeserver/sync/notifier.hpp"
+#include "homeserver/sync/receipts.hpp"
+#include "homeserver/sync/typing.hpp"
 #include "homeserver/test/support/accounts_kit.hpp"
 
 namespace causeway::test {
@@ -105,8 +108,8 @@ class ApiKit : public AccountsKit {
   ReceiptService receipts{ReceiptService::Services{database, hub, writer, events, reader, interner, clock}};
   TypingService typing{reactor.get_executor(), clock, 1};
   Notifier notifier{reactor.get_executor()};
-  SyncService sync{SyncService::Services{database, hub, reader, events, states, interner, serializer, accounts,
-                                         receipts, typing, notifier, clock, metrics}};
+  SyncService sync{SyncServices{database, hub, reader, events, states, interner, serializer, accounts, receipts, typing,
+                                notifier, clock, metrics}};
   TimelineReader timelines{events, reader, accounts, [this](RoomInfoPtr room, OrderKey before, std::size_t limit) {
                              return rooms.backfill(std::move(room), before, limit);
                            }};

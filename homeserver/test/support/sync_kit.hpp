@@ -7,7 +7,10 @@
 #include <string>
 
 #include "homeserver/stream/stream_hub.hpp"
+#include "homeserver/sync/notifier.hpp"
+#include "homeserver/sync/receipts.hpp"
 #include "homeserver/sync/sync_service.hpp"
+#include "homeserver/sync/typing.hpp"
 #include "homeserver/test/support/accounts_kit.hpp"
 
 namespace causeway::test {
@@ -17,6 +20,10 @@ struct Member {
   UserId id;
   http::Requester requester;
 };
+
+inline EventSerializer::Viewer viewer_of(const http::Requester& requester) {
+  return {requester.user_nid, requester.user, requester.device_nid};
+}
 
 class SyncKit : public AccountsKit {
  public:

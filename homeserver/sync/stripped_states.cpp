@@ -1,18 +1,18 @@
-// Rooms the user is invited to or has knocked on: as much of their state as lets the user recognise them.
-//
-// spec: client-server-api#stripped-state
+#include "homeserver/sync/stripped_states.hpp"
+
+#include "homeserver/events/event_store.hpp"
 #include "homeserver/rooms/members/membership.hpp"
-#include "homeserver/sync/sync_builder.hpp"
+#include "homeserver/rooms/reader/room_reader.hpp"
+#include "schema/events/client_event.hpp"
 
 namespace causeway {
 
-Task<> SyncBuilder::read_stripped_state(RoomPart& part) {
-  if (part.section != RoomPart::Section::invite && part.section != RoomPart::Section::knock) co_return;
+Task<> StrippedStates::read(RoomPart& part) {
+  if (part.has_timeline()) co_return;
   std::vector<EventNid> nids(1, part.membership.event);
   const auto own = (co_await s_.events.by_nid(std::move(nids))).front();
   // spec: client-server-api#ignoring-users: invites of ignored users are not sent.
-  if (own && part.section == RoomPart::Section::invite && user_->ignored.contains(own->event->sender().str()))
-    co_return;
+  if (own && part.list == RoomPart::List::invite && span_.user->ignored.contains(own->event->sender().str())) co_return;
   if (part.membership.stripped_state) {
     part.stripped_state = *part.membership.stripped_state;
     co_await budget_.take(2 * part.stripped_state.size());
