@@ -7,6 +7,7 @@
 #include "homeserver/accounts/account_service.hpp"
 #include "homeserver/http/server.hpp"
 #include "homeserver/rooms/room_service.hpp"
+#include "homeserver/runtime/local_server.hpp"
 #include "homeserver/stream/stream_hub.hpp"
 #include "homeserver/sync/receipts.hpp"
 #include "homeserver/sync/typing.hpp"

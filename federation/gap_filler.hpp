@@ -8,6 +8,7 @@
 
 #include "federation/remote_rooms.hpp"
 #include "homeserver/rooms/room_service.hpp"
+#include "homeserver/runtime/local_server.hpp"
 
 namespace causeway::federation {
 

@@ -12,6 +12,7 @@
 
 #include "federation/server_keys.hpp"
 #include "homeserver/runtime/clock.hpp"
+#include "homeserver/runtime/local_server.hpp"
 #include "schema/db/database.hpp"
 
 namespace causeway::federation {

@@ -93,7 +93,7 @@ Task<Result<VerifiedEvent>> read_membership_event(FederationApi& api, Request& r
 }
 
 // What both versions of the endpoint do with a join.
-Task<Result<RoomService::JoinReply>> take_join(FederationApi& api, Request& request) {
+Task<Result<JoinReply>> take_join(FederationApi& api, Request& request) {
   auto room = co_await room_open_to_origin(api, request, 0);
   if (!room) co_return room.error();
   auto event = co_await read_membership_event(api, request, *room);

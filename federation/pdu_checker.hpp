@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "federation/key_ring.hpp"
-#include "homeserver/rooms/members/remote_servers.hpp"
+#include "homeserver/rooms/remote_servers.hpp"
 #include "homeserver/runtime/cpu_pool.hpp"
 #include "homeserver/runtime/metrics.hpp"
 

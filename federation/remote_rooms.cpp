@@ -171,7 +171,7 @@ Task<Result<boost::json::object>> RemoteRooms::send_invite_v1(EventPtr invite, s
 }
 
 // spec: server-server-api#get_matrixfederationv1querydirectory
-Task<Result<RemoteServers::ResolvedAlias>> RemoteRooms::resolve_alias(RoomAlias alias) {
+Task<Result<ResolvedAlias>> RemoteRooms::resolve_alias(RoomAlias alias) {
   auto server = ServerName::parse(alias.server());
   if (!server) co_return server.error();
   RequestTarget target("/_matrix/federation/v1/query/directory");

@@ -4,8 +4,9 @@
 
 #include "federation/pdu_checker.hpp"
 #include "federation/signed_client.hpp"
-#include "homeserver/rooms/members/remote_servers.hpp"
+#include "homeserver/rooms/remote_servers.hpp"
 #include "homeserver/runtime/clock.hpp"
+#include "homeserver/runtime/local_server.hpp"
 
 namespace causeway::federation {
 

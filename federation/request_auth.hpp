@@ -5,6 +5,7 @@
 
 #include "federation/key_ring.hpp"
 #include "homeserver/http/server.hpp"
+#include "homeserver/runtime/local_server.hpp"
 #include "homeserver/runtime/metrics.hpp"
 
 namespace causeway::federation {

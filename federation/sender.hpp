@@ -10,6 +10,7 @@
 #include "federation/signed_client.hpp"
 #include "homeserver/outbound/backoff.hpp"
 #include "homeserver/rooms/reader/room_reader.hpp"
+#include "homeserver/runtime/local_server.hpp"
 #include "homeserver/stream/stream_hub.hpp"
 #include "homeserver/sync/typing.hpp"
 

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "homeserver/rooms/room_service.hpp"
+#include "homeserver/runtime/local_server.hpp"
 #include "schema/matrix/error.hpp"
 #include "schema/matrix/ids.hpp"
 

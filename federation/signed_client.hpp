@@ -7,7 +7,8 @@
 #include <string>
 
 #include "federation/http_client.hpp"
-#include "homeserver/rooms/room_service.hpp"
+#include "homeserver/runtime/cpu_pool.hpp"
+#include "homeserver/runtime/local_server.hpp"
 
 namespace causeway::federation {
 

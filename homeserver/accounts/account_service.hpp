@@ -57,7 +57,7 @@ class AccountService final {
   // It has the form of an access token of ours.
   static bool gives_out(std::string_view access_token);
   // M_UNKNOWN_TOKEN (401).
-  Task<Result<http::Requester>> authenticate_token(std::string token);
+  Task<Result<Requester>> authenticate_token(std::string token);
 
   // M_USER_IN_USE, M_INVALID_USERNAME. spec: client-server-api#get_matrixclientv3registeravailable
   Task<Result<>> check_available(std::string localpart);
@@ -82,7 +82,7 @@ class AccountService final {
   // Makes or takes over the device; tokens it had are invalid from now on.
   Task<Result<Login>> log_in(UserId user, std::optional<std::string> device_id,
                              std::optional<std::string> display_name);
-  Task<Result<>> log_out(http::Requester requester);
+  Task<Result<>> log_out(Requester requester);
   Task<Result<>> log_out_all(UserNid user);
   // `listener` is called whenever access tokens of a user may have become invalid, so that what still waits on their
   // behalf looks again.

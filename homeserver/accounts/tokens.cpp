@@ -36,16 +36,16 @@ bool AccountService::gives_out(std::string_view access_token) {
   return access_token.size() == token_length;
 }
 
-Task<Result<http::Requester>> AccountService::authenticate_token(std::string token) {
+Task<Result<Requester>> AccountService::authenticate_token(std::string token) {
   const auto unknown = [] { return make_error(ErrorCode::unknown_token, "The access token is not known."); };
   if (!gives_out(token)) co_return unknown();
   const crypto::Sha256 hash = crypto::sha256(token);
-  if (const http::Requester* known = impl_->tokens.find(hash)) co_return *known;
+  if (const Requester* known = impl_->tokens.find(hash)) co_return *known;
   const std::uint64_t as_of = impl_->tokens.version();
   auto look = [hash](db::Connection& c) { return db::find_token_owner(c, hash); };
   auto owner = co_await impl_->database.run(std::move(look));
   if (!owner) co_return unknown();
-  http::Requester requester{owner->user, owner->user_id, owner->device, owner->device_id, owner->is_admin};
+  Requester requester{owner->user, owner->user_id, owner->device, owner->device_id, owner->is_admin};
   impl_->tokens.put_as_of(as_of, hash, requester);
   co_return requester;
 }
@@ -93,7 +93,7 @@ Task<Result<Login>> AccountService::log_in(UserId user, std::optional<std::strin
 }
 
 // spec: client-server-api#post_matrixclientv3logout: the device goes with its tokens.
-Task<Result<>> AccountService::log_out(http::Requester requester) {
+Task<Result<>> AccountService::log_out(Requester requester) {
   auto unit = std::make_shared<WriteUnit>();
   unit->changes.emplace_back(db::Logout{requester.user_nid, requester.device_nid});
   co_return co_await impl_->writer.commit(std::move(unit));

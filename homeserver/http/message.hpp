@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "homeserver/accounts/requester.hpp"
 #include "homeserver/http/body_source.hpp"
 #include "homeserver/http/place.hpp"
 #include "homeserver/http/upgraded_stream.hpp"
@@ -21,17 +22,9 @@
 
 namespace causeway::http {
 
-enum class Verb { get, post, put, delete_, options, head, other };
+using causeway::Requester;
 
-// Who sends the request, put there by the pipeline's authentication before a handler runs.
-struct Requester {
-  UserNid user_nid{};
-  UserId user;
-  DeviceNid device_nid{};
-  std::string device_id;
-  bool is_admin = false;
-  bool is_guest = false, is_locked = false, is_suspended = false;
-};
+enum class Verb { get, post, put, delete_, options, head, other };
 
 // Tells a long-polling handler that its client has gone, so that it can stop waiting. The others run to their end.
 class Disconnect {
@@ -65,6 +58,7 @@ struct Request {
   std::string id;              // request id, for the log
   std::chrono::steady_clock::time_point deadline{};
 
+  // Who sends it, put there by the pipeline's authentication before a handler runs.
   std::optional<Requester> requester;  // Auth::access_token
   std::optional<ServerName> origin;    // Auth::federation
 

@@ -32,7 +32,7 @@ RoomService::Impl::Impl(Services given)
       rejected_events(received_counter(given.metrics, "rejected")),
       unresolved_events(received_counter(given.metrics, "unresolved")) {}
 
-RoomService::RoomService(Services services) : impl_(std::make_shared<Impl>(services)) {}
+RoomService::RoomService(Services services) : impl_(std::make_unique<Impl>(services)) {}
 RoomService::~RoomService() = default;
 void RoomService::set_remote(RemoteServers& remote) {
   impl_->remote = &remote;
@@ -75,7 +75,7 @@ Task<Result<>> RoomService::set_published(Sender user, RoomId room, bool publish
   return impl_->set_published(std::move(user), std::move(room), published);
 }
 
-Task<Result<RoomService::ResolvedAlias>> RoomService::resolve_alias(RoomAlias alias) {
+Task<Result<ResolvedAlias>> RoomService::resolve_alias(RoomAlias alias) {
   return impl_->resolve_alias(std::move(alias));
 }
 
@@ -122,14 +122,14 @@ Task<Result<std::vector<EventId>>> RoomService::fetch_state(RoomInfoPtr room, Ev
   return impl_->fetch_state(std::move(room), std::move(before), std::move(from));
 }
 
-Task<Result<RoomService::Template>> RoomService::make_membership_template(RoomId room, UserId user,
+Task<Result<EventTemplate>> RoomService::make_membership_template(RoomId room, UserId user,
                                                                           std::string membership,
                                                                           std::vector<std::string> supported_versions) {
   return impl_->make_membership_template(std::move(room), std::move(user), std::move(membership),
                                          std::move(supported_versions));
 }
 
-Task<Result<RoomService::JoinReply>> RoomService::accept_join(ServerName origin, VerifiedEvent join) {
+Task<Result<JoinReply>> RoomService::accept_join(ServerName origin, VerifiedEvent join) {
   return impl_->accept_join(std::move(origin), std::move(join));
 }
 

@@ -4,109 +4,26 @@
 // Callers see results only after the commit. All methods are for the reactor thread.
 #pragma once
 
-#include <boost/json/object.hpp>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "homeserver/http/message.hpp"
-#include "homeserver/rooms/members/remote_servers.hpp"
+#include "homeserver/rooms/head/event_template.hpp"
+#include "homeserver/rooms/members/join_reply.hpp"
 #include "homeserver/rooms/reader/room_reader.hpp"
+#include "homeserver/rooms/receiving/received.hpp"
+#include "homeserver/rooms/remote_servers.hpp"
+#include "homeserver/rooms/requests.hpp"
+#include "homeserver/rooms/resolution/resolution_bounds.hpp"
 #include "homeserver/runtime/clock.hpp"
 #include "homeserver/runtime/cpu_pool.hpp"
 #include "homeserver/runtime/lanes.hpp"
+#include "homeserver/runtime/local_server.hpp"
 #include "homeserver/stream/event_writer.hpp"
 
 namespace causeway {
-
-struct LocalServer {
-  ServerName name;
-  crypto::SigningKey key;
-};
-
-// Who sends, and the client's transaction for idempotency: scope is the device and the request's path.
-struct Sender {
-  UserNid nid{};
-  UserId user;
-  DeviceNid device{};  // 0: no device (admin, internal)
-  static Sender of(const http::Requester& requester) {
-    return {requester.user_nid, requester.user, requester.device_nid};
-  }
-};
-
-struct SendEvent {
-  Sender sender;
-  RoomId room;
-  std::string type;
-  std::optional<std::string> state_key;
-  boost::json::object content;
-  std::optional<EventId> redacts;               // m.room.redaction
-  std::optional<std::string> transaction_path;  // the request's path: same path and device, same event
-  std::optional<Timestamp> timestamp;
-  std::string transaction_id;  // the client's own, for unsigned.transaction_id
-};
-
-struct CreateRoom {
-  Sender creator;
-  std::string version{default_room_version};
-  std::string preset;      // "" : from visibility
-  bool published = false;  // visibility "public"
-  std::optional<std::string> name, topic, alias_localpart;
-  boost::json::object creation_content;
-  boost::json::object power_level_override;
-  boost::json::array initial_state;
-  std::vector<UserId> invite;
-  bool is_direct = false;
-};
-
-struct UpgradeRoom {
-  Sender sender;
-  RoomId room;
-  std::string version;
-  boost::json::array additional_creators;  // user IDs, for versions that know them
-};
-
-struct ChangeMembership {
-  Sender sender;
-  UserId target;
-  RoomId room;
-  db::Membership membership{};  // invite, join, leave (leave, kick, unban by state), ban
-  std::optional<std::string> reason;
-  std::vector<ServerName> via;  // servers to try when this server is not in the room
-  bool is_direct = false;       // invites
-  enum class Kind { invite, join, leave, kick, ban, unban } kind{};
-};
-
-// What became of an inbound event.
-enum class Received {
-  accepted,
-  duplicate,  // had it already
-  soft_failed,
-  rejected,  // stored, never shown
-  refused,   // not stored: ACL, unknown room, its auth events can't be had
-  missing,   // its prev_events are not here; see missing_prev
-};
-struct ReceiveOutcome {
-  Received result{};
-  std::string reason;                 // for refused, rejected, soft_failed
-  std::vector<EventId> missing_prev;  // for missing: prev_events not here
-  std::vector<EventId> missing_auth;  // for missing: auth_events not here
-};
-
-// What a peer tells of an event: the state before it, as IDs of events that are stored here, and where it is a state
-// event that is not here, itself.
-struct ToldState {
-  EventId of;
-  std::vector<EventId> before;
-  std::optional<VerifiedEvent> event = {};
-};
-
-// Beyond these the resolution of a state is not attempted; what needs it is refused.
-struct ResolutionBounds {
-  std::size_t graph_events = 2'000'000;  // of the room's auth graph that are looked at
-  std::size_t judged_events = 100'000;   // that are in dispute
-};
 
 class RoomService {
  public:
@@ -144,10 +61,6 @@ class RoomService {
   Task<Result<>> delete_alias(Sender user, RoomAlias alias);
   // In the room directory of this server. M_NOT_FOUND, M_FORBIDDEN.
   Task<Result<>> set_published(Sender user, RoomId room, bool published);
-  struct ResolvedAlias {
-    RoomId room_id;
-    std::vector<ServerName> servers;
-  };
   Task<Result<ResolvedAlias>> resolve_alias(RoomAlias alias);  // remote ones too
   // Fetches history before the last gap at or before a place, so that a page of /messages can be filled. Bounded. An
   // error where more may be had another time; none also where those who answered have nothing that this server lacks.
@@ -178,19 +91,10 @@ class RoomService {
 
   // make_join, make_leave: what a peer's user may sign; auth events and head are the committed ones.
   // M_NOT_FOUND, M_FORBIDDEN, M_UNABLE_TO_AUTHORISE_JOIN, M_UNABLE_TO_GRANT_JOIN, M_INCOMPATIBLE_ROOM_VERSION.
-  struct Template {
-    const RoomVersion* version;
-    boost::json::object event;
-  };
-  Task<Result<Template>> make_membership_template(RoomId room, UserId user, std::string membership,
-                                                  std::vector<std::string> supported_versions);
+  Task<Result<EventTemplate>> make_membership_template(RoomId room, UserId user, std::string membership,
+                                                       std::vector<std::string> supported_versions);
   // send_join: appends, returns the state before the join and its auth chain, all as stored. Of these and of
   // make_membership_template the room's ACL is asked by the caller. M_RESOURCE_LIMIT_EXCEEDED: that is too much.
-  struct JoinReply {
-    EventPtr event;  // with our signature added where a restricted join needs it
-    std::vector<StoredEventPtr> state, auth_chain;
-    std::vector<ServerName> servers;
-  };
   Task<Result<JoinReply>> accept_join(ServerName origin, VerifiedEvent join);
   Task<Result<>> accept_leave(ServerName origin, VerifiedEvent leave);
   // Invite of one of our users by another server: signed by us and returned; the room may be unknown here.
@@ -211,7 +115,7 @@ class RoomService {
 
  private:
   struct Impl;
-  std::shared_ptr<Impl> impl_;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace causeway

@@ -273,8 +273,8 @@ struct RoomService::Impl {
   Task<bool> is_allowed_by(const StateMap& state, EventPtr event);
 
   // peers_memberships.cpp
-  Task<Result<Template>> make_membership_template(RoomId room, UserId user, std::string membership,
-                                                  std::vector<std::string> supported_versions);
+  Task<Result<EventTemplate>> make_membership_template(RoomId room, UserId user, std::string membership,
+                                                       std::vector<std::string> supported_versions);
   Task<Result<StoredEventPtr>> accept_membership(EventPtr event);
   Task<Result<>> recheck_restricted_join(EventPtr join);
   Task<Result<EventPtr>> countersign_restricted_join(EventPtr join);

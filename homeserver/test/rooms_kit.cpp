@@ -202,7 +202,7 @@ Task<Result<EventPtr>> DirectRemote::invite(EventPtr invite, std::vector<EventPt
                                                         std::move(stripped));
 }
 
-Task<Result<RemoteServers::ResolvedAlias>> DirectRemote::resolve_alias(RoomAlias alias) {
+Task<Result<ResolvedAlias>> DirectRemote::resolve_alias(RoomAlias alias) {
   auto resolved = co_await other(ServerName::trusted(std::string(alias.server()))).rooms->resolve_alias(alias);
   if (!resolved) co_return resolved.error();
   ResolvedAlias answer;

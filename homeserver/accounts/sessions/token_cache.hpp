@@ -15,7 +15,7 @@ namespace causeway {
 class TokenCache {
  public:
   // nullptr: ask the database. Valid until the next call.
-  const http::Requester* find(const crypto::Sha256& token_hash) {
+  const Requester* find(const crypto::Sha256& token_hash) {
     const Known* known = tokens_.find(token_hash);
     if (!known) return nullptr;
     const auto ended = ended_.find(known->requester.user_nid);
@@ -25,7 +25,7 @@ class TokenCache {
 
   // As read from the database; `as_of` is version() from before the reading.
   std::uint64_t version() const { return tokens_.version(); }
-  void put_as_of(std::uint64_t as_of, const crypto::Sha256& token_hash, http::Requester requester) {
+  void put_as_of(std::uint64_t as_of, const crypto::Sha256& token_hash, Requester requester) {
     tokens_.put_as_of(as_of, token_hash, Known{std::move(requester), now_});
   }
 
@@ -52,7 +52,7 @@ class TokenCache {
     }
   };
   struct Known {
-    http::Requester requester;
+    Requester requester;
     std::uint64_t at = 0;
   };
 

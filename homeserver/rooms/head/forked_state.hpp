@@ -9,6 +9,7 @@
 #include "homeserver/rooms/auth/auth_graphs.hpp"
 #include "homeserver/rooms/head/room_builder.hpp"
 #include "homeserver/rooms/head/room_head.hpp"
+#include "homeserver/rooms/resolution/resolution_bounds.hpp"
 #include "homeserver/rooms/resolution/state_resolution.hpp"
 #include "homeserver/runtime/cpu_pool.hpp"
 

@@ -119,12 +119,12 @@ Task<Result<NewEventPtr>> RoomBuilder::build(RoomHead& head, LocalDraft local) {
   co_return stored;
 }
 
-Task<Result<RoomService::Template>> RoomBuilder::build_template(RoomHead& head, LocalDraft local) {
+Task<Result<EventTemplate>> RoomBuilder::build_template(RoomHead& head, LocalDraft local) {
   EventDraft draft = draft_on(head, std::move(local));
   auto drafted = co_await choose_auth_events(head, std::move(draft));
   auto event = authorise(drafted);
   if (!event) co_return event.error();
-  RoomService::Template made;
+  EventTemplate made;
   made.version = head.version;
   made.event = to_template(drafted.draft);
   co_return made;

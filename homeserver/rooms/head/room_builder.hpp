@@ -10,8 +10,10 @@
 #include <string>
 
 #include "homeserver/rooms/auth/auth_state.hpp"
+#include "homeserver/rooms/head/event_template.hpp"
 #include "homeserver/rooms/head/room_head.hpp"
-#include "homeserver/rooms/room_service.hpp"
+#include "homeserver/runtime/clock.hpp"
+#include "homeserver/runtime/local_server.hpp"
 
 namespace causeway {
 
@@ -27,8 +29,6 @@ struct LocalDraft {
   std::optional<UserId> join_authorised_via = {};
 };
 
-using NewEventPtr = std::shared_ptr<StoredEvent>;
-
 class RoomBuilder {
  public:
   RoomBuilder(RoomHeads& heads, Interner& interner, const Clock& clock, const LocalServer& self)
@@ -41,7 +41,7 @@ class RoomBuilder {
   Task<Result<NewEventPtr>> build_create(const RoomVersion& version, std::optional<RoomId> room, LocalDraft draft);
 
   // What a peer's user may sign: the same, checked but neither hashed nor signed.
-  Task<Result<RoomService::Template>> build_template(RoomHead& head, LocalDraft draft);
+  Task<Result<EventTemplate>> build_template(RoomHead& head, LocalDraft draft);
 
   // Appends an event whose prev_events are all the head's extremities and whose state before is the current one.
   Task<> append(RoomHead& head, WriteUnit& unit, NewEventPtr event);

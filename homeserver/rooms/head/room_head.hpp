@@ -22,6 +22,8 @@
 
 namespace causeway {
 
+using NewEventPtr = std::shared_ptr<StoredEvent>;  // not committed yet
+
 struct Extremity {
   explicit Extremity(const StoredEvent& event);
   EventNid nid;

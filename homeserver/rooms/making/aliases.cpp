@@ -80,7 +80,7 @@ Task<Result<>> RoomService::Impl::delete_alias(Sender user, RoomAlias alias) {
   co_return co_await services.writer.commit(std::move(unit));
 }
 
-Task<Result<RoomService::ResolvedAlias>> RoomService::Impl::resolve_alias(RoomAlias alias) {
+Task<Result<ResolvedAlias>> RoomService::Impl::resolve_alias(RoomAlias alias) {
   ResolvedAlias resolved;
   if (alias.server() != services.self.name.str()) {
     auto found = co_await remote->resolve_alias(std::move(alias));

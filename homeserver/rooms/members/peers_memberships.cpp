@@ -32,7 +32,7 @@ Result<> check_membership_event(const Event& event, const ServerName& origin, st
 
 }  // namespace
 
-Task<Result<RoomService::Template>> RoomService::Impl::make_membership_template(
+Task<Result<EventTemplate>> RoomService::Impl::make_membership_template(
     RoomId room_id, UserId user, std::string membership, std::vector<std::string> supported_versions) {
   auto room = co_await services.reader.room(room_id);
   if (!room || !room->resident) co_return unknown_room();
@@ -78,7 +78,7 @@ Task<Result<StoredEventPtr>> RoomService::Impl::accept_membership(EventPtr event
   co_return make_error(ErrorCode::unknown, 500, "The event was not accepted.");
 }
 
-Task<Result<RoomService::JoinReply>> RoomService::Impl::accept_join(ServerName origin, VerifiedEvent join) {
+Task<Result<JoinReply>> RoomService::Impl::accept_join(ServerName origin, VerifiedEvent join) {
   if (auto checked = check_membership_event(*join.event(), origin, "join"); !checked) co_return checked.error();
   auto room = co_await services.reader.room(join.event()->room_id());
   if (!room || !room->resident) co_return unknown_room();

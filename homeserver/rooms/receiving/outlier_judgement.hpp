@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "homeserver/events/event_store.hpp"
-#include "homeserver/rooms/members/remote_servers.hpp"
+#include "homeserver/rooms/remote_servers.hpp"
 
 namespace causeway {
 

@@ -9,6 +9,7 @@
 
 #include "schema/async/task.hpp"
 #include "schema/events/event.hpp"
+#include "schema/matrix/assert.hpp"
 #include "schema/matrix/error.hpp"
 
 namespace causeway {
@@ -44,6 +45,11 @@ struct MembershipTemplate {
   boost::json::object content;  // merged into the event's content: reason, displayname, avatar_url
 };
 
+struct ResolvedAlias {
+  RoomId room_id;
+  std::vector<ServerName> servers;
+};
+
 class RemoteServers {
  public:
   virtual ~RemoteServers() = default;
@@ -58,10 +64,6 @@ class RemoteServers {
   // PUT /invite v2 at the invited user's server. Returns the event with that server's signature added.
   virtual Task<Result<EventPtr>> invite(EventPtr invite, std::vector<EventPtr> stripped_state, ServerName server) = 0;
 
-  struct ResolvedAlias {
-    RoomId room_id;
-    std::vector<ServerName> servers;
-  };
   virtual Task<Result<ResolvedAlias>> resolve_alias(RoomAlias alias) = 0;
 
   // The whole profile object. spec: server-server-api#get_matrixfederationv1queryprofile
@@ -82,6 +84,19 @@ class RemoteServers {
   virtual Task<Result<State>> state(RoomId room, const RoomVersion* version, EventId at, ServerName from) = 0;
   virtual Task<Result<std::vector<VerifiedEvent>>> events(RoomId room, const RoomVersion* version,
                                                           std::vector<EventId> ids, ServerName from) = 0;
+};
+
+// The other servers as rooms hold them. Each side needs the other, so they come when both are made.
+class BoundRemoteServers {
+ public:
+  void bind(RemoteServers& servers) { servers_ = &servers; }
+  RemoteServers* operator->() const {
+    CAUSEWAY_ASSERT(servers_);
+    return servers_;
+  }
+
+ private:
+  RemoteServers* servers_ = nullptr;
 };
 
 }  // namespace causeway
