@@ -14,11 +14,6 @@ RoomHeads::Services services_of_heads(const RoomService::Services& services) {
           services.states,   services.reader, services.self.name};
 }
 
-prometheus::Counter& received_counter(Metrics& metrics, const char* result) {
-  return metrics.counter("received_events_total", "Events from other servers, by what became of them.",
-                         {{"result", result}});
-}
-
 }  // namespace
 
 RoomService::Impl::Impl(Services given)
@@ -26,16 +21,26 @@ RoomService::Impl::Impl(Services given)
       heads(services_of_heads(given), max_rooms_in_memory),
       builder(heads, given.interner, given.clock, given.self),
       graphs(given.database),
-      transactions(given.database),
-      accepted_events(received_counter(given.metrics, "accepted")),
-      soft_failed_events(received_counter(given.metrics, "soft_failed")),
-      rejected_events(received_counter(given.metrics, "rejected")),
-      unresolved_events(received_counter(given.metrics, "unresolved")) {}
+      forks{given.events, given.states, given.interner, heads, builder, graphs, given.cpu, given.bounds},
+      redactions(given.database, given.events, heads),
+      purger({given.database, given.writer, given.events, given.reader, heads}),
+      outliers(given.interner, given.events, given.writer, heads),
+      told(given.interner, given.events, outliers),
+      placer(given.interner, given.events, told),
+      judge(given.interner, heads),
+      inbound(
+          {given.database, given.events, heads, builder, forks, redactions, placer, judge, given.metrics, given.self}),
+      merger({given.interner, given.reader, heads, builder, inbound, given.clock, given.self}),
+      receiver(given.reader, heads, inbound, merger),
+      fetcher(given.events, outliers, remote),
+      backfiller({given.database, given.events, given.reader, heads, forks, redactions, placer, judge, fetcher, remote,
+                  given.self}),
+      transactions(given.database) {}
 
 RoomService::RoomService(Services services) : impl_(std::make_unique<Impl>(services)) {}
 RoomService::~RoomService() = default;
 void RoomService::set_remote(RemoteServers& remote) {
-  impl_->remote = &remote;
+  impl_->remote.bind(remote);
 }
 
 Task<Result<EventId>> RoomService::send(SendEvent request) {
@@ -80,51 +85,43 @@ Task<Result<ResolvedAlias>> RoomService::resolve_alias(RoomAlias alias) {
 }
 
 Task<Result<>> RoomService::backfill(RoomInfoPtr room, OrderKey before, std::size_t limit) {
-  return impl_->backfill(std::move(room), before, limit);
+  return impl_->backfiller.backfill(std::move(room), before, limit);
 }
 
 Task<std::vector<ReceiveOutcome>> RoomService::receive(ServerName origin, RoomId room,
                                                        std::vector<VerifiedEvent> events) {
-  std::vector<Impl::Inbound> inbound;
+  std::vector<Inbound> inbound;
   for (const VerifiedEvent& event : events)
-    inbound.push_back(Impl::Inbound::of(event));
-  return impl_->receive(std::move(origin), std::move(room), std::move(inbound));
+    inbound.push_back(Inbound::of(event));
+  return impl_->receiver.receive(std::move(origin), std::move(room), std::move(inbound));
 }
 
 Task<ReceiveOutcome> RoomService::receive(ServerName origin, VerifiedEvent event) {
-  RoomId room = event.event()->room_id();
-  std::vector<VerifiedEvent> one;
-  one.push_back(std::move(event));
-  auto outcomes = co_await receive(std::move(origin), std::move(room), std::move(one));
-  co_return std::move(outcomes.front());
+  return impl_->receiver.receive(std::move(origin), Inbound::of(event));
 }
 
 Task<ReceiveOutcome> RoomService::receive_with_state(ServerName origin, VerifiedEvent event,
                                                      std::vector<ToldState> told) {
-  RoomId room = event.event()->room_id();
-  std::vector<Impl::Inbound> one;
-  one.push_back(Impl::Inbound::of(event));
-  one.front().told = std::move(told);
-  auto outcomes = co_await impl_->receive(std::move(origin), std::move(room), std::move(one));
-  co_return std::move(outcomes.front());
+  auto inbound = Inbound::of(event);
+  inbound.told = std::move(told);
+  return impl_->receiver.receive(std::move(origin), std::move(inbound));
 }
 
 Task<bool> RoomService::wait_for_join(RoomId room) {
-  return impl_->wait_for_join(std::move(room));
+  return impl_->receiver.wait_for_join(std::move(room));
 }
 
 Task<std::vector<EventId>> RoomService::add_outliers(RoomId room, const RoomVersion* version,
                                                      std::vector<VerifiedEvent> events) {
-  return impl_->add_outliers(std::move(room), version, std::move(events));
+  return impl_->outliers.add(std::move(room), version, std::move(events));
 }
 
 Task<Result<std::vector<EventId>>> RoomService::fetch_state(RoomInfoPtr room, EventId before, ServerName from) {
-  return impl_->fetch_state(std::move(room), std::move(before), std::move(from));
+  return impl_->fetcher.fetch(std::move(room), std::move(before), std::move(from));
 }
 
-Task<Result<EventTemplate>> RoomService::make_membership_template(RoomId room, UserId user,
-                                                                          std::string membership,
-                                                                          std::vector<std::string> supported_versions) {
+Task<Result<EventTemplate>> RoomService::make_membership_template(RoomId room, UserId user, std::string membership,
+                                                                  std::vector<std::string> supported_versions) {
   return impl_->make_membership_template(std::move(room), std::move(user), std::move(membership),
                                          std::move(supported_versions));
 }
@@ -147,7 +144,7 @@ Task<ReceiveOutcome> RoomService::receive_withdrawal(ServerName origin, Verified
 }
 
 Task<std::size_t> RoomService::purge_forgotten_rooms(std::chrono::milliseconds retention) {
-  return impl_->purge_forgotten_rooms(retention);
+  return impl_->purger.purge_forgotten(retention);
 }
 
 Task<> RoomService::delete_old_transactions(std::chrono::milliseconds retention) {

@@ -6,27 +6,18 @@
 
 #include "homeserver/rooms/auth/auth_state.hpp"
 #include "homeserver/rooms/head/forked_state.hpp"
+#include "homeserver/rooms/head/head_state.hpp"
+#include "homeserver/rooms/head/redactions.hpp"
 #include "homeserver/rooms/head/room_builder.hpp"
 #include "homeserver/rooms/head/room_head.hpp"
+#include "homeserver/rooms/head/room_purger.hpp"
 #include "homeserver/rooms/head/transaction_log.hpp"
 #include "homeserver/rooms/making/carried_state.hpp"
-#include "homeserver/rooms/receiving/outlier_judgement.hpp"
+#include "homeserver/rooms/receiving/backfiller.hpp"
+#include "homeserver/rooms/receiving/receiver.hpp"
 #include "homeserver/rooms/room_service.hpp"
-#include "schema/db/tables/room_purges.hpp"
 
 namespace causeway {
-
-// The levels of a room, with the events they are read from.
-class RoomPowerLevels {
- public:
-  RoomPowerLevels(EventPtr levels, EventPtr create)
-      : levels_(std::move(levels)), create_(std::move(create)), read_(levels_.get(), create_.get()) {}
-  const PowerLevels* operator->() const { return &read_; }
-
- private:
-  EventPtr levels_, create_;
-  PowerLevels read_;
-};
 
 // Keeps others from doing the same with the same thing (giving an alias to a room, replacing a room) meanwhile.
 class NameGuard {
@@ -51,22 +42,27 @@ struct RoomService::Impl {
   explicit Impl(Services services);
 
   Services services;
-  RemoteServers* remote = nullptr;
+  BoundRemoteServers remote;
   RoomHeads heads;
   RoomBuilder builder;
   AuthGraphs graphs;
+  const ForkedState::Services forks;
+  Redactions redactions;
+  RoomPurger purger;
+  Outliers outliers;
+  ToldStates told;
+  InboundPlacer placer;
+  EventJudge judge;
+  InboundEvents inbound;
+  ExtremityMerger merger;
+  Receiver receiver;
+  StateFetcher fetcher;
+  Backfiller backfiller;
   TransactionLog transactions;
   std::set<std::string> aliases_under_way;   // being given to a room
   std::set<std::string> upgrades_under_way;  // IDs of rooms being replaced
   std::uint64_t profile_changes = 0;         // of any user
-  prometheus::Counter& accepted_events;
-  prometheus::Counter& soft_failed_events;
-  prometheus::Counter& rejected_events;
-  prometheus::Counter& unresolved_events;  // a state resolution is out of bounds
 
-  ForkedState::Services services_of_forks() {
-    return {services.events, services.states, services.interner, heads, builder, graphs, services.cpu, services.bounds};
-  }
   bool is_local(const UserId& user) const { return user.server() == services.self.name.str(); }
 
   // sending.cpp
@@ -85,18 +81,6 @@ struct RoomService::Impl {
   Task<Result<EventId>> send_member_event(SendEvent request);
   // A join of the sender's own, authorised where the room is restricted.
   Task<Result<EventId>> append_join(RoomHead& head, WriteUnit& unit, LocalDraft draft, db::Membership current);
-
-  // redactions.cpp
-  Task<RoomPowerLevels> power_levels(RoomHead& head);  // of the current state
-  Task<RoomPowerLevels> levels_cited(RoomHead& head, std::vector<StoredEventPtr> auth_events);
-  Task<Result<>> may_send_redaction(RoomHead& head, UserId sender, EventId target);
-  // Redacts what an accepted redaction names, or records it until that arrives.
-  Task<> redact_target(RoomHead& head, WriteUnit& unit, NewEventPtr redaction, RoomPowerLevels levels);
-  // The other way round: the event that a redaction has been waiting for.
-  using WaitingRedactions = std::unordered_map<EventId, std::vector<StoredEventPtr>>;  // by their target
-  Task<WaitingRedactions> waiting_redactions(std::vector<EventPtr> arriving);
-  Task<> apply_waiting_redactions(RoomHead& head, WriteUnit& unit, NewEventPtr arrived,
-                                  const WaitingRedactions& waiting);
 
   // create_room.cpp
   struct RoomPlan;
@@ -168,18 +152,6 @@ struct RoomService::Impl {
   // restricted_joins.cpp
   Task<Result<std::optional<UserId>>> authorise_restricted_join(RoomHead& head, UserId user, db::Membership current);
 
-  // outliers.cpp
-  struct StoredOutliers {
-    KnownEvents known;              // what was given, and what that cites, stored now or before
-    std::vector<EventId> left_out;  // auth events are not here
-  };
-  // In the room's lane, or of a room that nobody else knows yet.
-  Task<Result<StoredOutliers>> store_outliers(RoomNid room, std::vector<VerifiedEvent> events,
-                                              std::optional<NewRoom> new_room);
-  Task<std::vector<NewEventPtr>> as_outliers(RoomNid room, const std::vector<VerifiedEvent>& events,
-                                             const KnownEvents& unjudged);
-  Task<std::vector<EventId>> add_outliers(RoomId room, const RoomVersion* version, std::vector<VerifiedEvent> events);
-
   // remote_memberships.cpp
   Task<Result<EventId>> invite_remote_user(ChangeMembership request, boost::json::object content);
   Task<Result<>> leave_remote_room(ChangeMembership request, RoomInfoPtr room);
@@ -199,78 +171,8 @@ struct RoomService::Impl {
   // remote_join.cpp
   Task<Result<>> join_remote_room(ChangeMembership request, boost::json::object content, RoomInfoPtr room);
   Task<Result<>> import_join(RoomId room, RemoteJoin joined);
-  Task<Result<StoredOutliers>> store_snapshot(RoomLock& lock, const RemoteJoin& joined);
-  Task<Result<>> start_from_snapshot(RoomLock lock, const RemoteJoin& joined, StoredOutliers outliers);
-
-  // receiving.cpp
-  struct Inbound {
-    static Inbound of(const VerifiedEvent& event) {
-      Inbound inbound;
-      inbound.event = event.event();
-      inbound.hash_mismatch = event.hash_mismatch();
-      return inbound;
-    }
-    EventPtr event;
-    bool local = false;  // owed to the room's other servers
-    bool hash_mismatch = false;
-    bool only_if_accepted = false;  // else nothing is stored
-    std::vector<ToldState> told;    // of prev_events that are not here, or of the event itself
-    // Of this one among its prev_events.
-    bool tells_of(const EventId& missing) const {
-      return std::ranges::any_of(told, [&](const auto& one) { return one.of == missing || one.of == event->id(); });
-    }
-  };
-  struct Appended {
-    ReceiveOutcome outcome;
-    StoredEventPtr stored;
-  };
-  struct Surroundings {
-    std::optional<ReceiveOutcome> outcome;  // what it comes to already
-    StoredEventPtr existing;                // it was here as an outlier
-    std::vector<StoredEventPtr> prev, auth;
-    std::vector<EventId> missing_prev;
-    bool at_tip = false;  // its prev_events are the head's extremities
-  };
-  // Events of one unit, and what became of each.
-  struct Run {
-    WriteUnitPtr unit;
-    std::vector<Appended> appended;
-  };
-  // Of one room, in their order.
-  Task<std::vector<ReceiveOutcome>> receive(ServerName origin, RoomId room, std::vector<Inbound> events);
-  Task<Appended> append_inbound(Inbound inbound);
-  // Nothing is stored of what is not accepted. Of what was here already, `outcome` says whether it was accepted then.
-  Task<Appended> append_if_accepted(Inbound inbound);
-  Task<std::vector<Appended>> append_inbound(RoomId room, std::vector<Inbound> batch);
-  Task<Run> append_run(RoomHead& head, std::vector<const Inbound*> events);
-  Task<KnownEvents> named_by(std::vector<EventPtr> events);
-  // `placed`: events of the same unit.
-  Surroundings look_around(const RoomHead& head, const Inbound& inbound, const KnownEvents& known,
-                           const KnownEvents& placed);
-  Task<NewEventPtr> stored_form(RoomHead& head, const Inbound& inbound, const Surroundings& around);
-  Task<Result<StateRef>> find_state_before(RoomHead& head, ForkedState& forked, const Inbound& inbound,
-                                           const Surroundings& around);
-  Task<Appended> judge_and_append(RoomHead& head, ForkedState& forked, WriteUnit& unit, const Inbound& inbound,
-                                  Surroundings around, const WaitingRedactions& redactions);
-  enum class Against { state_before, current_state_too };
-  Task<ReceiveOutcome> judge(RoomHead& head, ForkedState& forked, const StoredEvent& stored,
-                             const std::vector<StoredEventPtr>& auth, Against against = Against::current_state_too);
-  static bool was_accepted(const Surroundings& around);  // as an outlier
-  static void mark(StoredEvent& stored, const Surroundings& around, Received result);
-  static std::vector<StateKey> keys_that_judge(const Event& event);
-  Task<AuthEvents> auth_state_at(ForkedState& forked, StateRef at, const Event& event);
-  Task<Result<>> append_beside(RoomHead& head, WriteUnit& unit, ForkedState& forked, NewEventPtr stored,
-                               Received result);
-  Task<bool> wait_for_join(RoomId room);
-  void count_received(Received result);
-
-  // told_states.cpp
-  static bool builds_on_told(const Inbound& inbound, const Surroundings& around);
-  // The states after prev_events that are not here. M_NOT_FOUND: what is told can't be one.
-  Task<Result<std::vector<StateMapPtr>>> told_states(const RoomHead& head, const Inbound& inbound,
-                                                     const Surroundings& around);
-  Task<> apply_told(RoomNid room, StateMap& state, const ToldState& told);
-  Task<bool> is_allowed_by(const StateMap& state, EventPtr event);
+  Task<Result<Outliers::Stored>> store_snapshot(RoomLock& lock, const RemoteJoin& joined);
+  Task<Result<>> start_from_snapshot(RoomLock lock, const RemoteJoin& joined, Outliers::Stored outliers);
 
   // peers_memberships.cpp
   Task<Result<EventTemplate>> make_membership_template(RoomId room, UserId user, std::string membership,
@@ -288,34 +190,6 @@ struct RoomService::Impl {
   Task<Result<JoinReply>> accept_join(ServerName origin, VerifiedEvent join);
   Task<Result<>> accept_leave(ServerName origin, VerifiedEvent leave);
   Task<Result<EventPtr>> accept_invite(ServerName origin, VerifiedEvent invite, boost::json::array stripped_state);
-
-  // backfill.cpp
-  using RootStates = std::unordered_map<EventId, std::vector<EventId>>;  // state before an event, by its ID
-  Task<Result<>> backfill(RoomInfoPtr room, OrderKey before, std::size_t limit);
-  Task<RootStates> fetch_root_states(RoomInfoPtr room, std::vector<EventPtr> roots, std::vector<ServerName> servers);
-  Task<Result<std::vector<EventId>>> fetch_state(RoomInfoPtr room, EventId before, ServerName from);
-  Task<Result<std::vector<VerifiedEvent>>> fetch_events_of_state(RoomInfoPtr room, EventId before,
-                                                                 std::vector<EventId> missing, ServerName from);
-  Task<Result<>> append_backfilled(RoomId room, OrderKey later, std::vector<VerifiedEvent> events, RootStates states);
-  Task<NewEventPtr> place_backfilled(RoomHead& head, WriteUnit& unit, ForkedState& forked, const VerifiedEvent& event,
-                                     const RootStates& states, const KnownEvents& known, const KnownEvents& placed,
-                                     const WaitingRedactions& redactions);
-
-  // merging.cpp
-  // Where a room has many forward extremities, merges them by events that no client sees.
-  Task<> merge_extremities(RoomId room);
-  Task<Result<EventPtr>> build_merge(RoomId room);
-  Task<std::optional<LocalDraft>> draft_merge(RoomHead& head);
-
-  // purging.cpp
-  Task<std::size_t> purge_forgotten_rooms(std::chrono::milliseconds retention);
-  Task<bool> try_purge(db::RoomPurge purge);
-  Task<bool> begin_purge(db::RoomPurge purge);
-  // In the lane. True: the room is unknown now.
-  Task<bool> begin_purge(RoomLock& lock, db::PurgeIf condition);
-  Task<> finish_purge(RoomNid room);
-  // Before a room of that ID is made anew.
-  Task<> finish_purge(RoomId room);
 
   // aliases.cpp
   Task<Result<>> create_alias(Sender user, RoomAlias alias, RoomId room);

@@ -1,7 +1,5 @@
-// Redactions: who may, what becomes of the target, and those whose target comes later.
-//
-// spec: rooms/v3#handling-redactions; in versions 1 and 2 the authorisation rules say who may
-#include "homeserver/rooms/room_service_impl.hpp"
+#include "homeserver/rooms/head/redactions.hpp"
+
 #include "schema/db/tables/events.hpp"
 
 namespace causeway {
@@ -35,20 +33,12 @@ ReplacedEvent redacted_copy(const StoredEvent& target) {
 
 }  // namespace
 
-Task<RoomPowerLevels> RoomService::Impl::power_levels(RoomHead& head) {
-  StateKey levels_key("m.room.power_levels", "");
-  StateKey create_key("m.room.create", "");
-  auto levels = co_await heads.holder(head, std::move(levels_key));
-  auto create = co_await heads.holder(head, std::move(create_key));
-  co_return RoomPowerLevels(levels ? levels->event : nullptr, create ? create->event : nullptr);
-}
-
 // What the Client-Server API lets a local user do is narrower than what servers apply of each other. An event that is
 // not here may be elsewhere, so whoever may redact anything may redact it: the redaction is sent, and waits for it.
 // spec: client-server-api#put_matrixclientv3roomsroomidredacteventidtxnid
-Task<Result<>> RoomService::Impl::may_send_redaction(RoomHead& head, UserId sender, EventId target) {
-  const auto event = co_await services.events.by_id(std::move(target));
-  auto levels = co_await power_levels(head);
+Task<Result<>> Redactions::may_send(RoomHead& head, UserId sender, EventId target) {
+  const auto event = co_await events_.by_id(std::move(target));
+  auto levels = co_await power_levels(heads_, head);
   const bool here = event && event->room == head.nid;
   const bool may_redact_all = levels->user(sender) >= levels->redact();
   if (here ? may_redact_all || event->event->sender() == sender : may_redact_all && !event) co_return Result<>{};
@@ -56,9 +46,9 @@ Task<Result<>> RoomService::Impl::may_send_redaction(RoomHead& head, UserId send
   co_return make_error(ErrorCode::forbidden, "You may not redact other users' events in this room.");
 }
 
-Task<RoomPowerLevels> RoomService::Impl::levels_cited(RoomHead& head, std::vector<StoredEventPtr> auth_events) {
+Task<RoomPowerLevels> Redactions::levels_cited(RoomHead& head, std::vector<StoredEventPtr> auth_events) {
   StateKey create_key("m.room.create", "");
-  auto create = co_await heads.holder(head, std::move(create_key));
+  auto create = co_await heads_.holder(head, std::move(create_key));
   EventPtr levels;
   for (const auto& event : auth_events)
     if (event && event->event->is_state("m.room.power_levels", "")) levels = event->event;
@@ -77,12 +67,22 @@ bool applies(const Event& redaction, const RoomPowerLevels& levels, const Stored
 
 }  // namespace
 
-Task<> RoomService::Impl::redact_target(RoomHead& head, WriteUnit& unit, NewEventPtr redaction,
-                                        RoomPowerLevels levels) {
+Task<> Redactions::apply(RoomHead& head, WriteUnit& unit, NewEventPtr redaction) {
+  auto levels = co_await power_levels(heads_, head);
+  co_await apply_by(std::move(levels), head, unit, std::move(redaction));
+}
+
+Task<> Redactions::apply(RoomHead& head, WriteUnit& unit, NewEventPtr redaction,
+                         std::vector<StoredEventPtr> auth_events) {
+  auto levels = co_await levels_cited(head, std::move(auth_events));
+  co_await apply_by(std::move(levels), head, unit, std::move(redaction));
+}
+
+Task<> Redactions::apply_by(RoomPowerLevels levels, RoomHead& head, WriteUnit& unit, NewEventPtr redaction) {
   RedactionRecord record;
   record.target = *redaction->event->redacts();
   record.redaction = redaction->nid;
-  auto target = co_await services.events.by_id(record.target);
+  auto target = co_await events_.by_id(record.target);
   record.applied = target && applies(*redaction->event, levels, *target, head.nid);
   // spec: rooms/v3#handling-redactions: not sent to clients until it can be validated and applies. Before version 3 its
   // authorisation is all.
@@ -95,32 +95,31 @@ Task<> RoomService::Impl::redact_target(RoomHead& head, WriteUnit& unit, NewEven
   unit.redactions.push_back(std::move(record));
 }
 
-Task<RoomService::Impl::WaitingRedactions> RoomService::Impl::waiting_redactions(std::vector<EventPtr> arriving) {
+Task<Redactions::Waiting> Redactions::waiting_for(std::vector<EventPtr> arriving) {
   std::vector<EventId> targets;
   for (const auto& event : arriving)
     targets.push_back(event->id());
   auto find = [targets = std::move(targets)](db::Connection& connection) {
     return db::redactions_of(connection, targets, false, max_waiting_redactions);
   };
-  auto rows = co_await services.database.run(std::move(find));
-  WaitingRedactions waiting;
+  auto rows = co_await database_.run(std::move(find));
+  Waiting waiting;
   if (rows.empty()) co_return waiting;
   std::vector<EventNid> nids;
   for (const auto& row : rows)
     nids.push_back(row.nid);
-  auto redactions = co_await services.events.by_nid(std::move(nids));
+  auto redactions = co_await events_.by_nid(std::move(nids));
   for (auto& redaction : redactions)
     if (redaction && !redaction->has(db::EventFlags::rejected) && !redaction->has(db::EventFlags::soft_failed))
       waiting[*redaction->event->redacts()].push_back(std::move(redaction));
   co_return waiting;
 }
 
-Task<> RoomService::Impl::apply_waiting_redactions(RoomHead& head, WriteUnit& unit, NewEventPtr arrived,
-                                                   const WaitingRedactions& waiting) {
+Task<> Redactions::apply_waiting(RoomHead& head, WriteUnit& unit, NewEventPtr arrived, const Waiting& waiting) {
   const auto of_this = waiting.find(arrived->event->id());
   if (of_this == waiting.end()) co_return;
   for (const auto& redaction : of_this->second) {
-    auto auth = co_await services.events.by_id(redaction->event->auth_events());
+    auto auth = co_await events_.by_id(redaction->event->auth_events());
     auto levels = co_await levels_cited(head, std::move(auth));
     if (!applies(*redaction->event, levels, *arrived, head.nid)) continue;
     arrived->event = causeway::redact(*arrived->event);

@@ -79,9 +79,7 @@ Task<Result<EventId>> RoomService::Impl::send_once(SendEvent request, std::optio
 }
 
 Task<Result<EventId>> RoomService::Impl::commit_in_lane(RoomId room, LocalJob job, Presence presence) {
-  // No event can name more; then it would not stand on the current state.
-  auto committed = co_await services.reader.room(room);
-  if (committed && committed->extremities.size() > max_prev_events) co_await merge_extremities(room);
+  co_await merger.merge_if_too_many(room);
   for (int attempt = 1;; ++attempt) {
     auto lock = co_await heads.enter(room);
     if (!lock) co_return lock.error();
@@ -113,7 +111,7 @@ Task<Result<EventId>> RoomService::Impl::commit_in_lane(RoomId room, LocalJob jo
 Task<Result<EventId>> RoomService::Impl::append_event(RoomHead& head, WriteUnit& unit, LocalDraft draft) {
   const bool is_redaction = draft.type == "m.room.redaction" && draft.redacts;
   if (is_redaction) {
-    auto allowed = co_await may_send_redaction(head, draft.sender, *draft.redacts);
+    auto allowed = co_await redactions.may_send(head, draft.sender, *draft.redacts);
     if (!allowed) co_return allowed.error();
   }
   auto built = co_await builder.build(head, std::move(draft));
@@ -128,10 +126,7 @@ Task<Result<EventId>> RoomService::Impl::append_event(RoomHead& head, WriteUnit&
       co_return current->event->id();
   }
   co_await builder.append(head, unit, event);
-  if (is_redaction) {
-    auto levels = co_await power_levels(head);
-    co_await redact_target(head, unit, event, std::move(levels));
-  }
+  if (is_redaction) co_await redactions.apply(head, unit, event);
   co_return event->event->id();
 }
 

@@ -106,8 +106,7 @@ Task<std::optional<RoomId>> RoomService::Impl::replacement_made_before(RoomInfoP
 
 // The old room's end and the new room's beginning are one commit, so that neither is there without the other.
 Task<Result<RoomId>> RoomService::Impl::replace_room(const UpgradeRoom& request, const RoomVersion& version) {
-  const auto before = co_await services.reader.room(request.room);
-  if (before->extremities.size() > max_prev_events) co_await merge_extremities(request.room);
+  co_await merger.merge_if_too_many(request.room);
   for (int attempt = 1; attempt <= max_attempts; ++attempt) {
     auto lock = co_await heads.enter(request.room);
     if (!lock) co_return lock.error();

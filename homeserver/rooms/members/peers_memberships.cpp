@@ -32,8 +32,9 @@ Result<> check_membership_event(const Event& event, const ServerName& origin, st
 
 }  // namespace
 
-Task<Result<EventTemplate>> RoomService::Impl::make_membership_template(
-    RoomId room_id, UserId user, std::string membership, std::vector<std::string> supported_versions) {
+Task<Result<EventTemplate>> RoomService::Impl::make_membership_template(RoomId room_id, UserId user,
+                                                                        std::string membership,
+                                                                        std::vector<std::string> supported_versions) {
   auto room = co_await services.reader.room(room_id);
   if (!room || !room->resident) co_return unknown_room();
   const bool understood = std::ranges::find(supported_versions, room->version->id) != supported_versions.end();
@@ -59,10 +60,10 @@ Task<Result<EventTemplate>> RoomService::Impl::make_membership_template(
 }
 
 Task<Result<StoredEventPtr>> RoomService::Impl::accept_membership(EventPtr event) {
-  Inbound inbound;
-  inbound.event = std::move(event);
-  inbound.local = true;  // it is for this server to pass it on
-  auto appended = co_await append_if_accepted(std::move(inbound));
+  Inbound owed;
+  owed.event = std::move(event);
+  owed.local = true;  // it is for this server to pass it on
+  auto appended = co_await inbound.append_if_accepted(std::move(owed));
   switch (appended.outcome.result) {
     case Received::accepted:
       co_return appended.stored;
@@ -228,7 +229,7 @@ Task<Result<EventPtr>> RoomService::Impl::accept_invite(ServerName origin, Verif
   // Only a join shows which version is the true one. Until then what was told first holds while it matters to somebody.
   if (lock->known() && lock->head().version != &event.version()) {
     const std::string version(lock->head().version->id);
-    const bool gave_way = co_await begin_purge(*lock, db::PurgeIf::declined);
+    const bool gave_way = co_await purger.begin(*lock, db::PurgeIf::declined);
     if (!gave_way)
       co_return make_error(ErrorCode::forbidden, "The room is known here as one of version " + version + ".");
   }
@@ -236,7 +237,7 @@ Task<Result<EventPtr>> RoomService::Impl::accept_invite(ServerName origin, Verif
   if (lock->known()) {
     unit->room = lock->head().nid;
   } else {
-    co_await finish_purge(event.room_id());
+    co_await purger.finish(event.room_id());
     unit->room = co_await services.interner.next_room();
     unit->new_room.emplace();
     unit->new_room->room_id = event.room_id();

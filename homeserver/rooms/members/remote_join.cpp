@@ -65,39 +65,38 @@ Task<Result<>> RoomService::Impl::import_join(RoomId room_id, RemoteJoin joined)
   auto usable = co_await services.cpu.run(std::move(check));
   if (!usable) co_return usable.error();
   timer.end("judge");
-  Inbound inbound;
-  inbound.event = joined.join_event.event();
+  Inbound join;
+  join.event = joined.join_event.event();
   {
     auto lock = co_await heads.enter(room_id);
     if (!lock) co_return lock.error();
     if (lock->known() && lock->head().version != joined.version) {
       // An invite may have told another version: what is known by it alone gives way.
       const std::string version(lock->head().version->id);
-      const bool gave_way = co_await begin_purge(*lock, db::PurgeIf::never_accepted);
+      const bool gave_way = co_await purger.begin(*lock, db::PurgeIf::never_accepted);
       if (!gave_way) co_return bad_answer("The room is known here as one of version " + version + ".");
     }
     const bool resident = lock->known() && lock->head().in_room(services.self.name);
-    auto outliers = co_await store_snapshot(*lock, joined);
-    if (!outliers) co_return outliers.error();
+    auto snapshot = co_await store_snapshot(*lock, joined);
+    if (!snapshot) co_return snapshot.error();
     timer.end("store");
     if (!resident) {
-      auto started = co_await start_from_snapshot(std::move(*lock), joined, std::move(*outliers));
+      auto started = co_await start_from_snapshot(std::move(*lock), joined, std::move(*snapshot));
       timer.end("start");
       co_return started;
     }
-    ToldState told{inbound.event->id(), {}};
+    ToldState told{join.event->id(), {}};
     for (const auto& event : joined.state)
-      if (outliers->known.contains(event.event()->id())) told.before.push_back(event.event()->id());
-    inbound.told.push_back(std::move(told));
+      if (snapshot->known.contains(event.event()->id())) told.before.push_back(event.event()->id());
+    join.told.push_back(std::move(told));
   }
   // Another local user came in meanwhile: this join is a branch. What it builds on may be here by now.
-  auto appended = co_await append_if_accepted(std::move(inbound));
+  auto appended = co_await inbound.append_if_accepted(std::move(join));
   if (appended.outcome.result == Received::accepted) co_return Result<>{};
   co_return make_error(ErrorCode::forbidden, appended.outcome.reason);
 }
 
-Task<Result<RoomService::Impl::StoredOutliers>> RoomService::Impl::store_snapshot(RoomLock& lock,
-                                                                                  const RemoteJoin& joined) {
+Task<Result<Outliers::Stored>> RoomService::Impl::store_snapshot(RoomLock& lock, const RemoteJoin& joined) {
   std::vector<VerifiedEvent> events = joined.auth_chain;
   events.insert(events.end(), joined.state.begin(), joined.state.end());
   std::optional<NewRoom> new_room;
@@ -105,14 +104,14 @@ Task<Result<RoomService::Impl::StoredOutliers>> RoomService::Impl::store_snapsho
   if (lock.known()) {
     nid = lock.head().nid;
   } else {
-    co_await finish_purge(joined.join_event.event()->room_id());
+    co_await purger.finish(joined.join_event.event()->room_id());
     nid = co_await services.interner.next_room();
     new_room.emplace();
     new_room->room_id = joined.join_event.event()->room_id();
     new_room->version = joined.version->id;
     new_room->created_ts = services.clock.now_ms();
   }
-  auto stored = co_await store_outliers(nid, std::move(events), std::move(new_room));
+  auto stored = co_await outliers.store(nid, std::move(events), std::move(new_room));
   if (!stored) co_return stored.error();
   if (!stored->left_out.empty())
     log::warn("{} events of a snapshot cite what was not sent with it", stored->left_out.size());
@@ -121,28 +120,27 @@ Task<Result<RoomService::Impl::StoredOutliers>> RoomService::Impl::store_snapsho
 }
 
 Task<Result<>> RoomService::Impl::start_from_snapshot(RoomLock lock, const RemoteJoin& joined,
-                                                      StoredOutliers outliers) {
+                                                      Outliers::Stored stored_outliers) {
   RoomHead& head = lock.head();
   auto snapshot = std::make_shared<StateMap>();
   for (const auto& event : joined.state) {
-    auto found = outliers.known.find(event.event()->id());
-    if (found == outliers.known.end() || !found->second->key || !found->second->counts()) continue;
+    auto found = stored_outliers.known.find(event.event()->id());
+    if (found == stored_outliers.known.end() || !found->second->key || !found->second->counts()) continue;
     (*snapshot)[*found->second->key] = found->second->nid;
   }
   auto unit = std::make_shared<WriteUnit>();
-  const ForkedState::Services forked_services = services_of_forks();
-  ForkedState forked(forked_services, head, *unit);
+  ForkedState forked(forks, head, *unit);
   co_await forked.replace_current(std::move(snapshot), 0);
 
-  Inbound inbound;
-  inbound.event = joined.join_event.event();
-  std::vector<EventPtr> arriving(1, inbound.event);
-  const auto known = co_await named_by(std::move(arriving));
+  Inbound join;
+  join.event = joined.join_event.event();
+  std::vector<EventPtr> arriving(1, join.event);
+  const auto known = co_await placer.named_by(std::move(arriving));
   const KnownEvents nothing_else;
-  auto around = look_around(head, inbound, known, nothing_else);
-  auto stored = co_await stored_form(head, inbound, around);
+  auto around = look_around(head, join, known, nothing_else);
+  auto stored = co_await placer.stored_form(head, join, around);
   stored->before = head.current();
-  auto judged = co_await judge(head, forked, *stored, around.auth);
+  auto judged = co_await judge.judge(head, forked, *stored, around.auth);
   if (judged.result != Received::accepted)
     co_return make_error(ErrorCode::forbidden, "The room's state does not allow the join: " + judged.reason);
   if (!around.missing_prev.empty()) stored->flags = stored->flags | db::EventFlags::behind_gap;

@@ -44,10 +44,10 @@ Task<Result<EventId>> RoomService::Impl::invite_remote_user(ChangeMembership req
   if (!accepted) co_return accepted.error();
   if ((*accepted)->id() != invite->id())
     co_return make_error(ErrorCode::unknown, 502, "The other server returned another event than the invite.");
-  Inbound inbound;
-  inbound.event = std::move(*accepted);
-  inbound.local = true;
-  auto appended = co_await append_if_accepted(std::move(inbound));
+  Inbound owed;
+  owed.event = std::move(*accepted);
+  owed.local = true;
+  auto appended = co_await inbound.append_if_accepted(std::move(owed));
   if (appended.outcome.result == Received::accepted) co_return invite->id();
   co_return make_error(ErrorCode::forbidden, appended.outcome.reason);
 }
@@ -193,9 +193,8 @@ Task<ReceiveOutcome> RoomService::Impl::receive_withdrawal(ServerName origin, Ve
       co_return co_await withdraw_invite(*lock, std::move(origin), std::move(withdrawal));
   }
   // This server has come into the room just now.
-  std::vector<Inbound> one(1, Inbound::of(withdrawal));
-  auto outcomes = co_await receive(std::move(origin), event->room_id(), std::move(one));
-  co_return std::move(outcomes.front());
+  auto received = Inbound::of(withdrawal);
+  co_return co_await receiver.receive(std::move(origin), std::move(received));
 }
 
 Task<ReceiveOutcome> RoomService::Impl::withdraw_invite(RoomLock& lock, ServerName origin, VerifiedEvent withdrawal) {

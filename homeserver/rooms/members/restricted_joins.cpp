@@ -53,7 +53,7 @@ Task<Result<std::optional<UserId>>> RoomService::Impl::authorise_restricted_join
                          "This server is in none of the rooms whose members may join.");
   if (!satisfied) co_return make_error(ErrorCode::forbidden, "You are in none of the rooms whose members may join.");
 
-  auto levels = co_await power_levels(head);
+  auto levels = co_await power_levels(heads, head);
   auto members = co_await services.reader.members(head.nid);
   for (const auto& member : members->all) {
     if (member.membership != db::Membership::join || !is_local(member.user)) continue;

@@ -1,10 +1,8 @@
-// Events outside the timeline: auth events, and the state of a snapshot. Each is judged by its own auth_events.
-//
-// spec: server-server-api#checks-performed-on-receipt-of-a-pdu (the fourth check)
+#include "homeserver/rooms/receiving/outliers.hpp"
 
-#include "homeserver/rooms/receiving/outlier_judgement.hpp"
-#include "homeserver/rooms/room_service_impl.hpp"
 #include "schema/log.hpp"
+
+#include <set>
 
 namespace causeway {
 
@@ -24,16 +22,16 @@ std::vector<EventId> ids_around(const std::vector<VerifiedEvent>& events) {
 
 }  // namespace
 
-Task<std::vector<NewEventPtr>> RoomService::Impl::as_outliers(RoomNid room, const std::vector<VerifiedEvent>& events,
-                                                              const KnownEvents& unjudged) {
+Task<std::vector<NewEventPtr>> Outliers::as_outliers(RoomNid room, const std::vector<VerifiedEvent>& events,
+                                                     const KnownEvents& unjudged) {
   std::vector<UserId> senders;
   std::vector<StateKey> keys;
   for (const auto& event : events) {
     senders.push_back(event.event()->sender());
     if (event.event()->is_state()) keys.emplace_back(event.event()->type(), *event.event()->state_key());
   }
-  auto sender_nids = co_await services.interner.users(std::move(senders));
-  auto key_nids = co_await services.interner.state_keys(std::move(keys));
+  auto sender_nids = co_await interner_.users(std::move(senders));
+  auto key_nids = co_await interner_.state_keys(std::move(keys));
   std::vector<NewEventPtr> outliers;
   std::size_t next_key = 0;
   for (std::size_t i = 0; i < events.size(); ++i) {
@@ -43,7 +41,7 @@ Task<std::vector<NewEventPtr>> RoomService::Impl::as_outliers(RoomNid room, cons
     if (is_here)
       stored->nid = here->second->nid;
     else
-      stored->nid = co_await services.interner.next_event();
+      stored->nid = co_await interner_.next_event();
     stored->room = room;
     stored->sender = sender_nids[i];
     stored->event = events[i].event();
@@ -58,12 +56,11 @@ Task<std::vector<NewEventPtr>> RoomService::Impl::as_outliers(RoomNid room, cons
   co_return outliers;
 }
 
-Task<Result<RoomService::Impl::StoredOutliers>> RoomService::Impl::store_outliers(RoomNid room,
-                                                                                  std::vector<VerifiedEvent> events,
-                                                                                  std::optional<NewRoom> new_room) {
-  StoredOutliers result;
+Task<Result<Outliers::Stored>> Outliers::store(RoomNid room, std::vector<VerifiedEvent> events,
+                                               std::optional<NewRoom> new_room) {
+  Stored result;
   auto ids = ids_around(events);
-  auto here = co_await services.events.by_id(std::move(ids));
+  auto here = co_await events_.by_id(std::move(ids));
   std::set<EventId> of_other_rooms;  // with IDs that their servers chose, in versions 1 and 2
   KnownEvents unjudged;              // in its turn now, under the number that it has
   for (auto& event : here) {
@@ -91,13 +88,13 @@ Task<Result<RoomService::Impl::StoredOutliers>> RoomService::Impl::store_outlier
     added.placement = Placement::outlier;
     unit->events.push_back(std::move(added));
     if (unit->events.size() < max_events_per_unit) continue;
-    auto written = co_await services.writer.commit(unit);
+    auto written = co_await writer_.commit(unit);
     if (!written) co_return written.error();
     unit = std::make_shared<WriteUnit>();
     unit->room = room;
   }
   if (!unit->events.empty() || unit->new_room) {
-    auto written = co_await services.writer.commit(unit);
+    auto written = co_await writer_.commit(unit);
     if (!written) co_return written.error();
   }
   for (const auto& event : events)
@@ -105,17 +102,17 @@ Task<Result<RoomService::Impl::StoredOutliers>> RoomService::Impl::store_outlier
   co_return result;
 }
 
-Task<std::vector<EventId>> RoomService::Impl::add_outliers(RoomId room_id, const RoomVersion* version,
-                                                           std::vector<VerifiedEvent> events) {
+Task<std::vector<EventId>> Outliers::add(RoomId room_id, const RoomVersion* version,
+                                         std::vector<VerifiedEvent> events) {
   std::erase_if(events, [&](const auto& event) {
     return event.event()->room_id() != room_id || &event.event()->version() != version;
   });
   std::vector<EventId> all;
   for (const auto& event : events)
     all.push_back(event.event()->id());
-  auto lock = co_await heads.enter(room_id);
+  auto lock = co_await heads_.enter(room_id);
   if (!lock || !lock->known()) co_return all;
-  auto stored = co_await store_outliers(lock->head().nid, std::move(events), std::nullopt);
+  auto stored = co_await store(lock->head().nid, std::move(events), std::nullopt);
   if (!stored) {
     log::warn("room {}: outliers were not stored: {}", room_id.str(), stored.error().message);
     co_return all;

@@ -1,8 +1,6 @@
-// States that other servers tell of events which are not here. They are one word among several: what is known of the
-// room is resolved with them (ForkedState::before).
-//
-// spec: server-server-api#room-state-resolution
-#include "homeserver/rooms/room_service_impl.hpp"
+#include "homeserver/rooms/receiving/told_states.hpp"
+
+#include "homeserver/rooms/receiving/event_judge.hpp"
 
 namespace causeway {
 
@@ -56,12 +54,8 @@ StateMap state_of(const ToldState& told, const HeldById& held) {
 
 }  // namespace
 
-bool RoomService::Impl::builds_on_told(const Inbound& inbound, const Surroundings& around) {
-  return std::ranges::any_of(around.missing_prev, [&](const auto& id) { return inbound.tells_of(id); });
-}
-
-Task<Result<std::vector<StateMapPtr>>> RoomService::Impl::told_states(const RoomHead& head, const Inbound& inbound,
-                                                                      const Surroundings& around) {
+Task<Result<std::vector<StateMapPtr>>> ToldStates::after_missing(const RoomHead& head, const Inbound& inbound,
+                                                                 const Surroundings& around) {
   const RoomNid room = head.nid;
   std::vector<const ToldState*> told;
   for (const ToldState& state : inbound.told) {
@@ -69,17 +63,17 @@ Task<Result<std::vector<StateMapPtr>>> RoomService::Impl::told_states(const Room
     if (of_parent || state.of == inbound.event->id()) told.push_back(&state);  // others came meanwhile
   }
   auto named = all_named(told);
-  auto held = co_await find_held(services.events, room, std::move(named));
+  auto held = co_await find_held(events_, room, std::move(named));
   if (!held) co_return held.error();
   StateKey create_key("m.room.create", "");
-  const auto create = co_await services.interner.state_key(std::move(create_key));
+  const auto create = co_await interner_.state_key(std::move(create_key));
   std::vector<StateMapPtr> states;
   for (const ToldState* one : told) {
     auto state = std::make_shared<StateMap>(state_of(*one, *held));
     // Whoever leaves that out leaves out more; on such a state any event would be rejected for good.
     if (!state->contains(create))
       co_return make_error(ErrorCode::not_found, "The state told has no m.room.create event.");
-    if (one->of != inbound.event->id()) co_await apply_told(room, *state, *one);
+    if (one->of != inbound.event->id()) co_await apply(room, *state, *one);
     states.push_back(std::move(state));
   }
   co_return states;
@@ -87,8 +81,8 @@ Task<Result<std::vector<StateMapPtr>>> RoomService::Impl::told_states(const Room
 
 // The state before an event becomes that after it. It is stored only where it is allowed, as what is accepted outside
 // the timeline stays so.
-Task<> RoomService::Impl::apply_told(RoomNid room, StateMap& state, const ToldState& told) {
-  auto stored = co_await services.events.by_id(told.of);
+Task<> ToldStates::apply(RoomNid room, StateMap& state, const ToldState& told) {
+  auto stored = co_await events_.by_id(told.of);
   const bool is_judged = stored && !stored->has(db::EventFlags::unjudged);
   if (!is_judged && !told.event) co_return;
   const EventPtr event = is_judged ? stored->event : told.event->event();
@@ -97,20 +91,20 @@ Task<> RoomService::Impl::apply_told(RoomNid room, StateMap& state, const ToldSt
   if (!allowed) co_return;
   if (!is_judged) {
     std::vector<VerifiedEvent> one(1, *told.event);
-    auto outliers = co_await store_outliers(room, std::move(one), std::nullopt);
+    auto outliers = co_await outliers_.store(room, std::move(one), std::nullopt);
     if (!outliers || !outliers->known.contains(told.of)) co_return;
     stored = outliers->known.at(told.of);
   }
   if (stored->room == room && stored->key && stored->counts()) state[*stored->key] = stored->nid;
 }
 
-Task<bool> RoomService::Impl::is_allowed_by(const StateMap& state, EventPtr event) {
+Task<bool> ToldStates::is_allowed_by(const StateMap& state, EventPtr event) {
   auto keys = keys_that_judge(*event);
-  const auto nids = co_await services.interner.state_keys(std::move(keys));
+  const auto nids = co_await interner_.state_keys(std::move(keys));
   std::vector<EventNid> judges;
   for (const StateKeyNid key : nids)
     if (auto found = state.find(key); found != state.end()) judges.push_back(found->second);
-  const auto holders = co_await services.events.by_nid(std::move(judges));
+  const auto holders = co_await events_.by_nid(std::move(judges));
   AuthEvents before;
   for (const auto& holder : holders)
     if (holder) before.add(holder->event);
