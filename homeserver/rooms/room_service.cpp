@@ -25,8 +25,8 @@ RoomService::Impl::Impl(Services given)
       redactions(given.database, given.events, heads),
       purger({given.database, given.writer, given.events, given.reader, heads}),
       outliers(given.interner, given.events, given.writer, heads),
-      told(given.interner, given.events, outliers),
-      placer(given.interner, given.events, told),
+      told_states(given.interner, given.events, outliers),
+      placer(given.interner, given.events, told_states),
       judge(given.interner, heads),
       inbound(
           {given.database, given.events, heads, builder, forks, redactions, placer, judge, given.metrics, given.self}),
@@ -35,7 +35,22 @@ RoomService::Impl::Impl(Services given)
       fetcher(given.events, outliers, remote),
       backfiller({given.database, given.events, given.reader, heads, forks, redactions, placer, judge, fetcher, remote,
                   given.self}),
-      transactions(given.database) {}
+      transactions(given.database),
+      lane({heads, builder, redactions, merger, transactions, given.self}),
+      profiles(given.database, given.reader, heads, lane, given.self),
+      restricted(given.reader, heads, given.self),
+      permission(given.database, given.interner, given.events, given.reader, given.self),
+      foreign({given.interner, given.events, given.writer, given.reader, heads, given.clock, given.self}),
+      withdrawals({given.interner, given.events, given.reader, heads, foreign, receiver, given.self}),
+      inviter({given.interner, heads, builder, inbound, remote, given.self}),
+      joiner({given.interner, heads, builder, forks, outliers, placer, judge, inbound, purger, remote, given.cpu,
+              given.clock, given.metrics, given.self}),
+      leaver({given.events, given.reader, heads, foreign, remote, given.self}),
+      settings({given.database, given.writer, given.reader, heads, given.account_data_lanes}),
+      memberships({given.interner, given.events, given.writer, given.reader, heads, lane, profiles, restricted,
+                   permission, foreign, inviter, joiner, leaver, settings, given.self}),
+      peers({given.events, given.reader, heads, builder, inbound, restricted, given.self}),
+      invites_from_peers({given.interner, given.writer, heads, purger, permission, foreign, given.clock, given.self}) {}
 
 RoomService::RoomService(Services services) : impl_(std::make_unique<Impl>(services)) {}
 RoomService::~RoomService() = default;
@@ -56,16 +71,16 @@ Task<Result<RoomId>> RoomService::upgrade_room(UpgradeRoom request) {
 }
 
 Task<Result<>> RoomService::change_membership(ChangeMembership request) {
-  return impl_->change_membership(std::move(request));
+  return impl_->memberships.change(std::move(request));
 }
 
 Task<Result<>> RoomService::forget(Sender user, RoomId room) {
-  return impl_->forget(std::move(user), std::move(room));
+  return impl_->memberships.forget(std::move(user), std::move(room));
 }
 
 Task<> RoomService::update_profile_in_rooms(Sender user, std::optional<std::string> display_name,
                                             std::optional<std::string> avatar_url) {
-  return impl_->update_profile_in_rooms(std::move(user), std::move(display_name), std::move(avatar_url));
+  return impl_->profiles.update(std::move(user), std::move(display_name), std::move(avatar_url));
 }
 
 Task<Result<>> RoomService::create_alias(Sender user, RoomAlias alias, RoomId room) {
@@ -122,25 +137,25 @@ Task<Result<std::vector<EventId>>> RoomService::fetch_state(RoomInfoPtr room, Ev
 
 Task<Result<EventTemplate>> RoomService::make_membership_template(RoomId room, UserId user, std::string membership,
                                                                   std::vector<std::string> supported_versions) {
-  return impl_->make_membership_template(std::move(room), std::move(user), std::move(membership),
-                                         std::move(supported_versions));
+  return impl_->peers.make_template(std::move(room), std::move(user), std::move(membership),
+                                    std::move(supported_versions));
 }
 
 Task<Result<JoinReply>> RoomService::accept_join(ServerName origin, VerifiedEvent join) {
-  return impl_->accept_join(std::move(origin), std::move(join));
+  return impl_->peers.accept_join(std::move(origin), std::move(join));
 }
 
 Task<Result<>> RoomService::accept_leave(ServerName origin, VerifiedEvent leave) {
-  return impl_->accept_leave(std::move(origin), std::move(leave));
+  return impl_->peers.accept_leave(std::move(origin), std::move(leave));
 }
 
 Task<Result<EventPtr>> RoomService::accept_invite(ServerName origin, VerifiedEvent invite,
                                                   boost::json::array stripped_state) {
-  return impl_->accept_invite(std::move(origin), std::move(invite), std::move(stripped_state));
+  return impl_->invites_from_peers.accept(std::move(origin), std::move(invite), std::move(stripped_state));
 }
 
 Task<ReceiveOutcome> RoomService::receive_withdrawal(ServerName origin, VerifiedEvent withdrawal) {
-  return impl_->receive_withdrawal(std::move(origin), std::move(withdrawal));
+  return impl_->withdrawals.receive(std::move(origin), std::move(withdrawal));
 }
 
 Task<std::size_t> RoomService::purge_forgotten_rooms(std::chrono::milliseconds retention) {

@@ -157,22 +157,4 @@ CarriedAliases split_canonical_alias(const object& content, const std::vector<Ro
   return split;
 }
 
-std::optional<std::string> direct_chats_with(const std::string& content, const std::string& old_room,
-                                             const std::string& new_room) {
-  auto chats = json::parse_object(content);
-  if (!chats) return std::nullopt;
-  bool changed = false;
-  for (auto& [user, rooms] : *chats) {
-    if (!rooms.is_array()) continue;
-    const auto has = [&](const std::string& room) {
-      return std::ranges::any_of(rooms.get_array(), [&](const auto& entry) { return entry == json::value(room); });
-    };
-    if (!has(old_room) || has(new_room)) continue;
-    rooms.get_array().emplace_back(new_room);
-    changed = true;
-  }
-  if (!changed) return std::nullopt;
-  return boost::json::serialize(*chats);
-}
-
 }  // namespace causeway

@@ -38,8 +38,4 @@ struct CarriedAliases {
 };
 CarriedAliases split_canonical_alias(const boost::json::object& content, const std::vector<RoomAlias>& moving);
 
-// m.direct with the new room beside the old one; nothing where the old one is no direct chat.
-std::optional<std::string> direct_chats_with(const std::string& content, const std::string& old_room,
-                                             const std::string& new_room);
-
 }  // namespace causeway

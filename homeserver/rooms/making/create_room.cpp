@@ -241,7 +241,7 @@ Task<Result<RoomId>> RoomService::Impl::create_room(CreateRoom request) {
   auto written = co_await heads.commit(std::move(begun->lock), begun->unit);
   if (!written) co_return written.error();
   for (const auto& invited : request.invite) {
-    if (is_local(invited)) continue;
+    if (services.self.hosts(invited)) continue;
     auto sent = co_await invite_into(room, request, invited);
     if (!sent) log::warn("room {}: {} was not invited: {}", room.str(), invited.str(), sent.error().message);
   }
@@ -273,17 +273,17 @@ Task<std::vector<LocalDraft>> RoomService::Impl::first_events(const CreateRoom& 
   };
   add("m.room.create", "", std::move(plan.create));
   object join = single("membership", "join");
-  co_await add_profile(join, request.creator.user);
+  co_await profiles.add(join, request.creator.user);
   add("m.room.member", request.creator.user.str(), std::move(join));
   add("m.room.power_levels", "", std::move(plan.power_levels));
   for (auto& event : plan.events)
     add(std::move(event.type), std::move(event.state_key), std::move(event.content));
   for (const auto& invited : request.invite) {
-    if (!is_local(invited)) continue;
-    if (const auto checked = co_await check_may_be_invited(invited); !checked) continue;
+    if (!services.self.hosts(invited)) continue;
+    if (const auto checked = co_await permission.check(invited); !checked) continue;
     object content = single("membership", "invite");
     if (request.is_direct) content["is_direct"] = true;
-    co_await add_profile(content, invited);
+    co_await profiles.add(content, invited);
     add("m.room.member", invited.str(), std::move(content));
   }
   co_return drafts;
@@ -338,7 +338,7 @@ Task<Result<>> RoomService::Impl::invite_into(RoomId room, const CreateRoom& req
   invitation.membership = db::Membership::invite;
   invitation.is_direct = request.is_direct;
   invitation.kind = ChangeMembership::Kind::invite;
-  co_return co_await change_membership(std::move(invitation));
+  co_return co_await memberships.change(std::move(invitation));
 }
 
 }  // namespace causeway

@@ -1,9 +1,8 @@
-// A room's replacement by one of another version, and what its members take along.
+// A room's replacement by one of another version.
 //
 // spec: client-server-api#room-upgrades
 
 #include "homeserver/rooms/room_service_impl.hpp"
-#include "schema/db/tables/account_data.hpp"
 #include "schema/json/canonical.hpp"
 #include "schema/json/json.hpp"
 #include "schema/log.hpp"
@@ -84,7 +83,7 @@ Task<Result<RoomId>> RoomService::Impl::upgrade_room(UpgradeRoom request) {
     if (!made) co_return made.error();
     replacement = std::move(*made);
   }
-  co_await carry_settings_over(request.sender, *replacement);
+  co_await settings.carry_over(request.sender, *replacement);
   co_return *replacement;
 }
 
@@ -225,7 +224,7 @@ Task<Result<EventId>> RoomService::Impl::append_state(RoomHead& head, WriteUnit&
   draft.type = type;
   draft.state_key = "";
   draft.content = std::move(content);
-  co_return co_await append_event(head, unit, std::move(draft));
+  co_return co_await lane.append(head, unit, std::move(draft));
 }
 
 // Nobody but moderators speaks or invites in the old room any more.
@@ -236,56 +235,6 @@ Task<> RoomService::Impl::quieten(RoomHead& head, WriteUnit& unit, const Sender&
   auto quiet = quietened_levels(*levels->event);
   auto sent = co_await append_state(head, unit, sender, "m.room.power_levels", std::move(quiet));
   if (!sent) log::info("room {}: not closed after its upgrade: {}", head.id.str(), sent.error().message);
-}
-
-// The room that a room says it replaces, if that says so too; else anybody could take a friend's place. The first is
-// read from the room's head, which has its create event in memory.
-Task<RoomInfoPtr> RoomService::Impl::predecessor_of(RoomId room) {
-  StateKey create_key("m.room.create", ""), tombstone_key(tombstone, "");
-  std::optional<RoomId> claimed;
-  {
-    auto lock = co_await heads.enter(room);
-    if (!lock || !lock->known()) co_return nullptr;
-    const auto create = co_await heads.holder(lock->head(), std::move(create_key));
-    const auto* predecessor = create ? json::find_object(create->event->content(), "predecessor") : nullptr;
-    const auto id = predecessor ? json::find_string(*predecessor, "room_id") : std::nullopt;
-    if (!id) co_return nullptr;
-    auto parsed = RoomId::parse(*id);
-    if (!parsed) co_return nullptr;
-    claimed = std::move(*parsed);
-  }
-  auto old_room = co_await services.reader.room(*claimed);
-  if (!old_room) co_return nullptr;
-  const auto end = co_await services.reader.state_event(old_room->nid, old_room->state, std::move(tombstone_key));
-  const bool confirmed = end && json::find_string(end->event->content(), "replacement_room") == room.str();
-  co_return confirmed ? old_room : nullptr;
-}
-
-// spec: client-server-api#room-upgrades: "some of the user's personalized settings". Tags, and being a direct chat.
-Task<> RoomService::Impl::carry_settings_over(Sender user, RoomId into) {
-  auto old_room = co_await predecessor_of(into);
-  if (!old_room) co_return;
-  auto room = co_await services.reader.room(into);
-  if (!room) co_return;
-  struct Settings {
-    std::optional<std::string> old_tags, new_tags, direct;
-  };
-  auto read = [nid = user.nid, from = old_room->nid, to = room->nid](db::Connection& c) {
-    return Settings{db::find_account_data(c, nid, from, "m.tag"), db::find_account_data(c, nid, to, "m.tag"),
-                    db::find_account_data(c, nid, RoomNid{}, "m.direct")};
-  };
-  // From the reading to the commit nothing else is written that these are merged from.
-  const auto turn = co_await services.account_data_lanes.enter(user.nid);
-  if (!turn) co_return;
-  auto settings = co_await services.database.run(std::move(read));
-  auto unit = std::make_shared<WriteUnit>();
-  if (settings.old_tags && !settings.new_tags)
-    unit->changes.emplace_back(db::AccountDataChange{user.nid, room->nid, "m.tag", *settings.old_tags});
-  if (auto direct = direct_chats_with(settings.direct.value_or("{}"), old_room->id.str(), into.str()))
-    unit->changes.emplace_back(db::AccountDataChange{user.nid, RoomNid{}, "m.direct", std::move(*direct)});
-  if (unit->changes.empty()) co_return;
-  auto written = co_await services.writer.commit(std::move(unit));
-  if (!written) log::info("room {}: settings were not carried over: {}", into.str(), written.error().message);
 }
 
 }  // namespace causeway

@@ -1,7 +1,7 @@
-// Users who want no invites, or have enough of them. spec: client-server-api#invite-permission
+#include "homeserver/rooms/members/invite_permission.hpp"
+
 #include <algorithm>
 
-#include "homeserver/rooms/room_service_impl.hpp"
 #include "schema/db/tables/account_data.hpp"
 #include "schema/matrix/account_data.hpp"
 
@@ -16,20 +16,20 @@ constexpr std::size_t max_open_invite_bytes = 4u << 20;
 
 }  // namespace
 
-Task<Result<>> RoomService::Impl::check_may_be_invited(UserId user) {
-  if (!is_local(user)) co_return Result<>();
-  const UserNid nid = co_await services.interner.user(user);
+Task<Result<>> InvitePermission::check(UserId user) {
+  if (!self_.hosts(user)) co_return Result<>();
+  const UserNid nid = co_await interner_.user(user);
   auto find = [nid](db::Connection& connection) {
     return db::find_account_data(connection, nid, RoomNid{}, std::string(invite_permission_config_type));
   };
-  const auto config = co_await services.database.run(std::move(find));
+  const auto config = co_await database_.run(std::move(find));
   if (config && blocks_invites(*config))
     co_return make_error(ErrorCode::invite_blocked, "That user accepts no invites.");
   co_return Result<>();
 }
 
-Task<Result<std::size_t>> RoomService::Impl::space_for_invite(UserNid user, ServerName inviter) {
-  const auto memberships = co_await services.reader.memberships(user);
+Task<Result<std::size_t>> InvitePermission::space_for_invite(UserNid user, ServerName inviter) {
+  const auto memberships = co_await reader_.memberships(user);
   std::vector<EventNid> open;
   std::size_t bytes = 0;
   for (const RoomMembership& membership : *memberships) {
@@ -40,7 +40,7 @@ Task<Result<std::size_t>> RoomService::Impl::space_for_invite(UserNid user, Serv
   const auto too_many = make_error(ErrorCode::forbidden, "That user has not answered too many invites already.");
   if (open.size() >= max_open_invites) co_return too_many;
   if (open.size() >= max_open_invites_by_server) {
-    const auto events = co_await services.events.by_nid(std::move(open));
+    const auto events = co_await events_.by_nid(std::move(open));
     const auto by_inviter = std::ranges::count_if(events, [&](const StoredEventPtr& invite) {
       return invite && invite->event->sender().server() == inviter.str();
     });

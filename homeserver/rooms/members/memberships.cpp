@@ -1,11 +1,10 @@
-// Joins, invites, leaves, kicks and bans of local users.
-//
-// spec: client-server-api#room-membership
+#include "homeserver/rooms/members/memberships.hpp"
 
+#include "homeserver/rooms/head/head_state.hpp"
+#include "homeserver/rooms/members/member_draft.hpp"
 #include "homeserver/rooms/members/membership.hpp"
-#include "homeserver/rooms/room_service_impl.hpp"
-#include "homeserver/runtime/concurrency.hpp"
-#include "schema/db/tables/accounts.hpp"
+#include "homeserver/rooms/members/servers_to_try.hpp"
+#include "homeserver/rooms/members/settled_membership.hpp"
 #include "schema/json/json.hpp"
 #include "schema/log.hpp"
 
@@ -15,22 +14,16 @@ using boost::json::object;
 using db::Membership;
 using Kind = ChangeMembership::Kind;
 
-namespace {
-
-constexpr std::size_t profile_updates_at_once = 16;  // rooms
-
-}  // namespace
-
-Task<Result<>> RoomService::Impl::change_membership(ChangeMembership request) {
+Task<Result<>> Memberships::change(ChangeMembership request) {
   switch (request.kind) {
     case Kind::join: {
       const Sender user = request.sender;
       const RoomId room = request.room;
-      const std::uint64_t profiles_seen = profile_changes;
+      const std::uint64_t profiles_seen = services_.profiles.changes();
       auto joined = co_await join(std::move(request));
       if (!joined) co_return joined;
-      co_await catch_up_with_profile(user, room, profiles_seen);
-      co_await carry_settings_over(user, room);
+      co_await services_.profiles.catch_up(user, room, profiles_seen);
+      co_await services_.settings.carry_over(user, room);
       co_return joined;
     }
     case Kind::invite:
@@ -45,16 +38,7 @@ Task<Result<>> RoomService::Impl::change_membership(ChangeMembership request) {
   co_return make_error(ErrorCode::unrecognized, "There is no such change of membership.");
 }
 
-Task<> RoomService::Impl::add_profile(object& content, UserId user) {
-  if (!is_local(user)) co_return;
-  auto find = [user](db::Connection& connection) { return db::find_account(connection, user); };
-  auto account = co_await services.database.run(std::move(find));
-  if (!account) co_return;
-  if (account->display_name) content["displayname"] = *account->display_name;
-  if (account->avatar_url) content["avatar_url"] = *account->avatar_url;
-}
-
-Task<object> RoomService::Impl::membership_content(ChangeMembership request) {
+Task<object> Memberships::content_of(ChangeMembership request) {
   object content;
   content["membership"] = db::to_string(request.membership);
   if (request.reason) content["reason"] = *request.reason;
@@ -62,7 +46,7 @@ Task<object> RoomService::Impl::membership_content(ChangeMembership request) {
   // Who comes shows a name; who goes doesn't.
   const bool comes = request.membership == Membership::join || request.membership == Membership::invite ||
                      request.membership == Membership::knock;
-  if (comes) co_await add_profile(content, std::move(request.target));
+  if (comes) co_await services_.profiles.add(content, std::move(request.target));
   co_return content;
 }
 
@@ -84,106 +68,102 @@ Result<> drop_id(const Result<EventId>& sent) {
 
 }  // namespace
 
-LocalDraft RoomService::Impl::member_draft(const ChangeMembership& request, object content) {
-  LocalDraft draft;
-  draft.sender = request.sender.user;
-  draft.sender_nid = request.sender.nid;
-  draft.type = "m.room.member";
-  draft.state_key = request.target.str();
-  draft.content = std::move(content);
-  return draft;
-}
-
-Task<Membership> RoomService::Impl::membership_in(RoomHead& head, UserId user) {
-  StateKey key("m.room.member", user.str());
-  auto member = co_await heads.holder(head, std::move(key));
-  co_return membership_of(member);
-}
-
-Task<Result<>> RoomService::Impl::change_locally(ChangeMembership request) {
-  object content = co_await membership_content(request);
+Task<Result<>> Memberships::change_locally(ChangeMembership request) {
+  object content = co_await content_of(request);
   auto job = [this, request, content](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
-    const Membership current = co_await membership_in(head, request.target);
+    const Membership current = co_await membership_in(services_.heads, head, request.target);
     if (auto checked = check_target(request.kind, current); !checked) co_return checked.error();
-    co_return co_await append_event(head, unit, member_draft(request, content));
+    co_return co_await services_.lane.append(head, unit, member_draft(request, content));
   };
-  auto sent = co_await commit_in_lane(request.room, std::move(job));
+  auto sent = co_await services_.lane.commit(request.room, std::move(job));
   co_return drop_id(sent);
 }
 
-Task<Result<>> RoomService::Impl::leave(ChangeMembership request) {
-  auto room = co_await services.reader.room(request.room);
+Task<Result<>> Memberships::leave(ChangeMembership request) {
+  auto room = co_await services_.reader.room(request.room);
   if (!room) co_return make_error(ErrorCode::not_found, "This server does not know that room.");
-  if (!room->resident) co_return co_await leave_remote_room(std::move(request), room);
-  co_return co_await leave_resident_room(std::move(request), room);
+  if (room->resident) co_return co_await leave_resident_room(std::move(request), room);
+  auto left = co_await services_.leaver.leave(request, room);
+  if (!left) co_return left.error();
+  switch (*left) {
+    case RemoteLeaver::Outcome::left:
+      break;
+    case RemoteLeaver::Outcome::abandoned:
+      co_return co_await leave_known_room(std::move(request), LaneWriter::Presence::not_needed);
+    case RemoteLeaver::Outcome::resident:
+      co_return co_await leave_resident_room(std::move(request), room);
+  }
+  co_return Result<>{};
 }
 
-Task<Result<>> RoomService::Impl::leave_resident_room(ChangeMembership request, RoomInfoPtr room) {
-  auto ended = co_await end_unknown_invite(request, std::move(room));
+Task<Result<>> Memberships::leave_resident_room(ChangeMembership request, RoomInfoPtr room) {
+  auto ended = co_await services_.foreign.end_unknown_invite(request, std::move(room));
   if (!ended) co_return ended.error();
   if (*ended) co_return Result<>{};
-  co_return co_await leave_known_room(std::move(request), Presence::needed);
+  co_return co_await leave_known_room(std::move(request), LaneWriter::Presence::needed);
 }
 
-Task<Result<>> RoomService::Impl::leave_known_room(ChangeMembership request, Presence presence) {
-  object content = co_await membership_content(request);
+Task<Result<>> Memberships::leave_known_room(ChangeMembership request, LaneWriter::Presence presence) {
+  object content = co_await content_of(request);
   auto job = [this, request, content](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
     StateKey key("m.room.member", request.target.str());
-    auto member = co_await heads.holder(head, std::move(key));
+    auto member = co_await services_.heads.holder(head, std::move(key));
     // Leaving twice is no error.
     if (member && membership_of(member) == Membership::leave) co_return member->event->id();
-    co_return co_await append_event(head, unit, member_draft(request, content));
+    co_return co_await services_.lane.append(head, unit, member_draft(request, content));
   };
-  auto sent = co_await commit_in_lane(request.room, std::move(job), presence);
+  auto sent = co_await services_.lane.commit(request.room, std::move(job), presence);
   co_return drop_id(sent);
 }
 
-Task<Result<>> RoomService::Impl::invite(ChangeMembership request) {
-  if (auto checked = co_await check_may_be_invited(request.target); !checked) co_return checked.error();
-  object content = co_await membership_content(request);
-  if (!is_local(request.target)) {
-    auto sent = co_await invite_remote_user(std::move(request), std::move(content));
+Task<Result<>> Memberships::invite(ChangeMembership request) {
+  if (auto checked = co_await services_.permission.check(request.target); !checked) co_return checked.error();
+  object content = co_await content_of(request);
+  if (!services_.self.hosts(request.target)) {
+    auto sent = co_await services_.inviter.invite(std::move(request), std::move(content));
     co_return drop_id(sent);
   }
   auto job = [this, request, content](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
-    co_return co_await append_event(head, unit, member_draft(request, content));
+    co_return co_await services_.lane.append(head, unit, member_draft(request, content));
   };
-  auto sent = co_await commit_in_lane(request.room, std::move(job));
+  auto sent = co_await services_.lane.commit(request.room, std::move(job));
   co_return drop_id(sent);
 }
 
-Task<Result<>> RoomService::Impl::join(ChangeMembership request) {
-  auto room = co_await services.reader.room(request.room);
-  object content = co_await membership_content(request);
-  if (!room || !room->resident) co_return co_await join_remote_room(std::move(request), std::move(content), room);
+Task<Result<>> Memberships::join(ChangeMembership request) {
+  auto room = co_await services_.reader.room(request.room);
+  object content = co_await content_of(request);
+  if (!room || !room->resident) co_return co_await join_over_federation(std::move(request), std::move(content), room);
   // The number of a key that is new is a commit of its own, which is better waited for outside the room's lane.
   StateKey member_key("m.room.member", request.target.str());
-  co_await services.interner.state_key(std::move(member_key));
+  co_await services_.interner.state_key(std::move(member_key));
   bool elsewhere = false;  // only another server can let the user in
   auto job = [this, request, content, &elsewhere](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
     StateKey key("m.room.member", request.target.str());
-    auto member = co_await heads.holder(head, std::move(key));
+    auto member = co_await services_.heads.holder(head, std::move(key));
     if (membership_of(member) == Membership::join) co_return member->event->id();
     auto joined = co_await append_join(head, unit, member_draft(request, content), membership_of(member));
     elsewhere = !joined && joined.error().code == ErrorCode::unable_to_grant_join;
     co_return joined;
   };
-  auto sent = co_await commit_in_lane(request.room, std::move(job));
-  if (!sent && elsewhere) co_return co_await join_remote_room(std::move(request), std::move(content), room);
+  auto sent = co_await services_.lane.commit(request.room, std::move(job));
+  if (!sent && elsewhere) co_return co_await join_over_federation(std::move(request), std::move(content), room);
   co_return drop_id(sent);
 }
 
-Task<Result<EventId>> RoomService::Impl::append_join(RoomHead& head, WriteUnit& unit, LocalDraft draft,
-                                                     Membership current) {
-  auto via = co_await authorise_restricted_join(head, draft.sender, current);
-  if (!via) co_return via.error();
-  draft.join_authorised_via = std::move(*via);
-  co_return co_await append_event(head, unit, std::move(draft));
+Task<Result<>> Memberships::join_over_federation(ChangeMembership request, object content, RoomInfoPtr room) {
+  auto servers = co_await servers_to_try(services_.reader, services_.events, services_.self.name, request, room);
+  co_return co_await services_.joiner.join(std::move(request), std::move(content), std::move(servers));
 }
 
-// PUT /state of a membership: the same event, with the invited user's server asked first where that is another, and the
-// authorisation that a restricted room wants.
-Task<Result<EventId>> RoomService::Impl::send_member_event(SendEvent request) {
+Task<Result<EventId>> Memberships::append_join(RoomHead& head, WriteUnit& unit, LocalDraft draft, Membership current) {
+  auto via = co_await services_.restricted.authorise(head, draft.sender, current);
+  if (!via) co_return via.error();
+  draft.join_authorised_via = std::move(*via);
+  co_return co_await services_.lane.append(head, unit, std::move(draft));
+}
+
+Task<Result<EventId>> Memberships::send(SendEvent request) {
   ChangeMembership change;
   change.sender = request.sender;
   change.room = request.room;
@@ -192,32 +172,24 @@ Task<Result<EventId>> RoomService::Impl::send_member_event(SendEvent request) {
   change.target = std::move(*target);
   object content = std::move(request.content);
   if (json::find_string(content, "membership") == "invite") {
-    if (!is_local(change.target)) co_return co_await invite_remote_user(std::move(change), std::move(content));
-    if (auto checked = co_await check_may_be_invited(change.target); !checked) co_return checked.error();
+    if (!services_.self.hosts(change.target))
+      co_return co_await services_.inviter.invite(std::move(change), std::move(content));
+    if (auto checked = co_await services_.permission.check(change.target); !checked) co_return checked.error();
   }
   const bool joins = json::find_string(content, "membership") == "join" && change.target == change.sender.user;
   auto job = [this, change, content, joins](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
     auto draft = member_draft(change, content);
-    if (!joins) co_return co_await append_event(head, unit, std::move(draft));
-    const Membership current = co_await membership_in(head, change.target);
+    if (!joins) co_return co_await services_.lane.append(head, unit, std::move(draft));
+    const Membership current = co_await membership_in(services_.heads, head, change.target);
     co_return co_await append_join(head, unit, std::move(draft), current);
   };
-  co_return co_await commit_in_lane(change.room, std::move(job));
+  co_return co_await services_.lane.commit(change.room, std::move(job));
 }
 
-Task<Result<std::optional<RoomMembership>>> RoomService::Impl::settled_membership(RoomLock& lock, UserNid user) {
-  if (!lock.known()) co_return std::optional<RoomMembership>();
-  const bool settled = co_await heads.settle(lock);
-  if (!settled) co_return make_error(ErrorCode::unknown, 503, "The room is busy. Try again.");
-  auto membership = co_await services.reader.membership(user, lock.head().nid);
-  co_return membership;
-}
-
-// spec: client-server-api#post_matrixclientv3roomsroomidforget
-Task<Result<>> RoomService::Impl::forget(Sender user, RoomId room_id) {
-  auto lock = co_await heads.enter(room_id);
+Task<Result<>> Memberships::forget(Sender user, RoomId room_id) {
+  auto lock = co_await services_.heads.enter(room_id);
   if (!lock) co_return lock.error();
-  auto membership = co_await settled_membership(*lock, user.nid);
+  auto membership = co_await settled_membership(services_.heads, services_.reader, *lock, user.nid);
   if (!membership) co_return membership.error();
   if (!*membership) co_return make_error(ErrorCode::not_found, "You were never in that room.");
   const RoomMembership& now = **membership;
@@ -231,59 +203,7 @@ Task<Result<>> RoomService::Impl::forget(Sender user, RoomId room_id) {
   change.event = now.event;
   change.forgotten = true;
   unit->memberships.push_back(std::move(change));
-  co_return co_await services.writer.commit(std::move(unit));
-}
-
-Task<> RoomService::Impl::update_profile_in_rooms(Sender user, std::optional<std::string> display_name,
-                                                  std::optional<std::string> avatar_url) {
-  ++profile_changes;
-  auto memberships = co_await services.reader.memberships(user.nid);
-  object profile;
-  if (display_name) profile["displayname"] = *display_name;
-  if (avatar_url) profile["avatar_url"] = *avatar_url;
-  std::function<Task<>(std::size_t)> in_one = [this, user, memberships, profile](std::size_t index) {
-    return update_profile_in_room(user, memberships->at(index), profile);
-  };
-  const std::size_t count = memberships->size();
-  co_await for_each_concurrently(count, profile_updates_at_once, std::move(in_one));
-}
-
-// A change that began after the join read the profile, and ended before the join was committed, has not reached it.
-Task<> RoomService::Impl::catch_up_with_profile(Sender user, RoomId room_id, std::uint64_t seen) {
-  while (seen != profile_changes) {
-    seen = profile_changes;
-    object profile;
-    co_await add_profile(profile, user.user);
-    auto room = co_await services.reader.room(room_id);
-    if (!room) co_return;
-    auto membership = co_await services.reader.membership(user.nid, room->nid);
-    if (membership) co_await update_profile_in_room(user, *membership, std::move(profile));
-  }
-}
-
-Task<> RoomService::Impl::update_profile_in_room(Sender user, RoomMembership membership, object profile) {
-  if (membership.membership != Membership::join) co_return;
-  auto room = co_await services.reader.room(membership.room);
-  if (!room) co_return;
-  auto job = [this, user, profile](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
-    StateKey key("m.room.member", user.user.str());
-    auto member = co_await heads.holder(head, std::move(key));
-    if (membership_of(member) != Membership::join)
-      co_return make_error(ErrorCode::forbidden, "The user is not in the room any more.");
-    LocalDraft draft;
-    draft.sender = user.user;
-    draft.sender_nid = user.nid;
-    draft.type = "m.room.member";
-    draft.state_key = user.user.str();
-    draft.content = member->event->content();
-    // The last says how the user came in, which a change of name does not repeat.
-    for (const char* replaced : {"displayname", "avatar_url", "reason"})
-      draft.content.erase(replaced);
-    draft.content.insert(profile.begin(), profile.end());
-    co_return co_await append_event(head, unit, std::move(draft));
-  };
-  auto sent = co_await commit_in_lane(room->id, std::move(job));
-  if (!sent) log::warn("room {}: profile of {} not updated: {}", room->id.str(), user.user.str(), sent.error().message);
+  co_return co_await services_.writer.commit(std::move(unit));
 }
 
 }  // namespace causeway

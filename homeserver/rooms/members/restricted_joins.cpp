@@ -1,7 +1,6 @@
-// Joins to rooms that admit the members of other rooms.
-//
-// spec: client-server-api#restricted-rooms
-#include "homeserver/rooms/room_service_impl.hpp"
+#include "homeserver/rooms/members/restricted_joins.hpp"
+
+#include "homeserver/rooms/head/head_state.hpp"
 #include "schema/json/json.hpp"
 
 namespace causeway {
@@ -26,14 +25,11 @@ std::vector<RoomId> allowed_rooms(const boost::json::object& join_rules) {
 
 }  // namespace
 
-// Nothing when the user needs no such authorisation; else a local user who may give it.
-// M_FORBIDDEN, M_UNABLE_TO_AUTHORISE_JOIN: none of the rooms is known here; M_UNABLE_TO_GRANT_JOIN: no local user may.
-Task<Result<std::optional<UserId>>> RoomService::Impl::authorise_restricted_join(RoomHead& head, UserId user,
-                                                                                 db::Membership current) {
+Task<Result<std::optional<UserId>>> RestrictedJoins::authorise(RoomHead& head, UserId user, db::Membership current) {
   using Authorised = std::optional<UserId>;
   if (current == db::Membership::join || current == db::Membership::invite) co_return Authorised{};
   StateKey rules_key("m.room.join_rules", "");
-  auto rules = co_await heads.holder(head, std::move(rules_key));
+  auto rules = co_await heads_.holder(head, std::move(rules_key));
   auto rule = rules ? json::find_string(rules->event->content(), "join_rule") : std::nullopt;
   if (!head.version->lets_members_of_rooms_join(rule.value_or(""))) co_return Authorised{};
 
@@ -41,10 +37,10 @@ Task<Result<std::optional<UserId>>> RoomService::Impl::authorise_restricted_join
   bool satisfied = false;
   auto candidates = allowed_rooms(rules->event->content());
   for (const auto& candidate : candidates) {
-    auto room = co_await services.reader.room(candidate);
+    auto room = co_await reader_.room(candidate);
     if (!room || !room->resident) continue;
     any_known = true;
-    const db::Membership there = co_await services.reader.membership_at(room->nid, room->state, user);
+    const db::Membership there = co_await reader_.membership_at(room->nid, room->state, user);
     satisfied = there == db::Membership::join;
     if (satisfied) break;
   }
@@ -53,12 +49,12 @@ Task<Result<std::optional<UserId>>> RoomService::Impl::authorise_restricted_join
                          "This server is in none of the rooms whose members may join.");
   if (!satisfied) co_return make_error(ErrorCode::forbidden, "You are in none of the rooms whose members may join.");
 
-  auto levels = co_await power_levels(heads, head);
-  auto members = co_await services.reader.members(head.nid);
+  auto levels = co_await power_levels(heads_, head);
+  auto members = co_await reader_.members(head.nid);
   for (const auto& member : members->all) {
-    if (member.membership != db::Membership::join || !is_local(member.user)) continue;
+    if (member.membership != db::Membership::join || !self_.hosts(member.user)) continue;
     if (levels->user(member.user) < levels->invite()) continue;
-    const db::Membership now = co_await membership_in(head, member.user);
+    const db::Membership now = co_await membership_in(heads_, head, member.user);
     if (now == db::Membership::join) co_return Authorised(member.user);
   }
   co_return make_error(ErrorCode::unable_to_grant_join, 400, "No user of this server may let others into the room.");

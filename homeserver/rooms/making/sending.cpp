@@ -1,5 +1,4 @@
 // Events of local users: idempotency, the room's lane, the commit.
-
 #include "homeserver/rooms/making/state_content.hpp"
 #include "homeserver/rooms/room_service_impl.hpp"
 #include "schema/json/json.hpp"
@@ -9,8 +8,6 @@ namespace causeway {
 
 namespace {
 
-// How often a request is built again when what it was built on failed.
-constexpr int max_attempts = 5;
 // That one event may add; each may be asked of another server.
 constexpr std::size_t max_new_aliases = 32;
 
@@ -65,69 +62,17 @@ Task<Result<EventId>> RoomService::Impl::send(SendEvent request) {
 
 Task<Result<EventId>> RoomService::Impl::send_once(SendEvent request, std::optional<TransactionRecord> transaction) {
   if (auto checked = co_await check_content(request); !checked) co_return checked.error();
-  if (request.type == "m.room.member" && request.state_key) co_return co_await send_member_event(std::move(request));
+  if (request.type == "m.room.member" && request.state_key) co_return co_await memberships.send(std::move(request));
   LocalDraft draft = draft_of(request);
   auto job = [this, draft, transaction](RoomHead& head, WriteUnit& unit) -> Task<Result<EventId>> {
-    auto sent = co_await append_event(head, unit, draft);
+    auto sent = co_await lane.append(head, unit, draft);
     if (sent && transaction && !unit.events.empty()) {
       unit.transaction = transaction;
       unit.transaction->event = unit.events.back().stored->nid;
     }
     co_return sent;
   };
-  co_return co_await commit_in_lane(std::move(request.room), std::move(job));
-}
-
-Task<Result<EventId>> RoomService::Impl::commit_in_lane(RoomId room, LocalJob job, Presence presence) {
-  co_await merger.merge_if_too_many(room);
-  for (int attempt = 1;; ++attempt) {
-    auto lock = co_await heads.enter(room);
-    if (!lock) co_return lock.error();
-    // A room that is unknown and one that is closed to the user look the same.
-    const bool in_it = lock->known() && (presence == Presence::not_needed || lock->head().in_room(services.self.name));
-    if (!in_it) co_return not_in_room();
-    auto unit = std::make_shared<WriteUnit>();
-    auto sent = co_await job(lock->head(), *unit);
-    if (!sent) co_return sent;
-    if (unit->events.empty()) {
-      // What is so already, perhaps by an event that is still on its way: told when that is committed.
-      const bool settled = co_await heads.settle(*lock);
-      if (settled) co_return sent;
-      if (attempt == max_attempts) co_return make_error(ErrorCode::unknown, 503, "The room is busy. Try again.");
-      continue;
-    }
-    auto written = co_await heads.commit(std::move(*lock), unit);
-    if (written) co_return sent;
-    if (written.failure() == WriteFailure::duplicate_transaction) {
-      auto earlier = co_await transactions.look_up(unit->transaction->device, unit->transaction->key);
-      if (earlier) co_return *earlier;
-    }
-    if (written.failure() != WriteFailure::stale_head) co_return written.error();
-    log::info("room {}: built on a head that failed, attempt {}", room.str(), attempt);
-    if (attempt == max_attempts) co_return make_error(ErrorCode::unknown, 503, "The room is busy. Try again.");
-  }
-}
-
-Task<Result<EventId>> RoomService::Impl::append_event(RoomHead& head, WriteUnit& unit, LocalDraft draft) {
-  const bool is_redaction = draft.type == "m.room.redaction" && draft.redacts;
-  if (is_redaction) {
-    auto allowed = co_await redactions.may_send(head, draft.sender, *draft.redacts);
-    if (!allowed) co_return allowed.error();
-  }
-  auto built = co_await builder.build(head, std::move(draft));
-  if (!built) co_return built.error();
-  const NewEventPtr event = *built;
-  if (event->key) {
-    // NOTSPEC: setting a key to what the same user set it to already is no new event; clients do that at every start.
-    std::vector<StateKeyNid> keys(1, *event->key);
-    auto holders = co_await heads.holders(head, std::move(keys));
-    const auto& current = holders.front();
-    if (current && current->sender == event->sender && current->event->content() == event->event->content())
-      co_return current->event->id();
-  }
-  co_await builder.append(head, unit, event);
-  if (is_redaction) co_await redactions.apply(head, unit, event);
-  co_return event->event->id();
+  co_return co_await lane.commit(std::move(request.room), std::move(job));
 }
 
 namespace {

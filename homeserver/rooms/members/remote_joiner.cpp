@@ -1,9 +1,5 @@
-// Joining a room over federation: the snapshot that the resident server sends becomes the main line's state.
-//
-// spec: server-server-api#joining-rooms
+#include "homeserver/rooms/members/remote_joiner.hpp"
 
-#include "homeserver/rooms/receiving/outlier_judgement.hpp"
-#include "homeserver/rooms/room_service_impl.hpp"
 #include "homeserver/runtime/phase_timer.hpp"
 #include "schema/log.hpp"
 
@@ -39,12 +35,11 @@ Result<> check_rooms(const RoomId& room, const RemoteJoin& joined) {
 
 }  // namespace
 
-Task<Result<>> RoomService::Impl::join_remote_room(ChangeMembership request, boost::json::object content,
-                                                   RoomInfoPtr room) {
-  auto servers = co_await servers_to_try(request, room);
+Task<Result<>> RemoteJoiner::join(ChangeMembership request, boost::json::object content,
+                                  std::vector<ServerName> servers) {
   if (servers.empty())
     co_return make_error(ErrorCode::not_found, "This server knows of no server that is in that room.");
-  auto slot = heads.slot(request.room);
+  auto slot = services_.heads.slot(request.room);
   const JoinUnderWay under_way(std::move(slot));
   MembershipTemplate wanted;
   wanted.room_id = request.room;
@@ -52,51 +47,51 @@ Task<Result<>> RoomService::Impl::join_remote_room(ChangeMembership request, boo
   wanted.membership = "join";
   wanted.content = std::move(content);
   wanted.content.erase("membership");
-  auto joined = co_await remote->join(std::move(wanted), std::move(servers));
+  auto joined = co_await services_.remote->join(std::move(wanted), std::move(servers));
   if (!joined) co_return joined.error();
-  co_return co_await import_join(request.room, std::move(*joined));
+  co_return co_await import(request.room, std::move(*joined));
 }
 
-Task<Result<>> RoomService::Impl::import_join(RoomId room_id, RemoteJoin joined) {
+Task<Result<>> RemoteJoiner::import(RoomId room_id, RemoteJoin joined) {
   if (auto checked = check_rooms(room_id, joined); !checked) co_return checked.error();
-  PhaseTimer timer = time_remote_join(services.metrics);
+  PhaseTimer timer = time_remote_join(services_.metrics);
   // Nothing of an answer that can't be used stays behind.
   auto check = [joined] { return check_join_answer(joined); };
-  auto usable = co_await services.cpu.run(std::move(check));
+  auto usable = co_await services_.cpu.run(std::move(check));
   if (!usable) co_return usable.error();
   timer.end("judge");
-  Inbound join;
-  join.event = joined.join_event.event();
+  Inbound inbound;
+  inbound.event = joined.join_event.event();
   {
-    auto lock = co_await heads.enter(room_id);
+    auto lock = co_await services_.heads.enter(room_id);
     if (!lock) co_return lock.error();
     if (lock->known() && lock->head().version != joined.version) {
       // An invite may have told another version: what is known by it alone gives way.
       const std::string version(lock->head().version->id);
-      const bool gave_way = co_await purger.begin(*lock, db::PurgeIf::never_accepted);
+      const bool gave_way = co_await services_.purger.begin(*lock, db::PurgeIf::never_accepted);
       if (!gave_way) co_return bad_answer("The room is known here as one of version " + version + ".");
     }
-    const bool resident = lock->known() && lock->head().in_room(services.self.name);
-    auto snapshot = co_await store_snapshot(*lock, joined);
-    if (!snapshot) co_return snapshot.error();
+    const bool resident = lock->known() && lock->head().in_room(services_.self.name);
+    auto outliers = co_await store_snapshot(*lock, joined);
+    if (!outliers) co_return outliers.error();
     timer.end("store");
     if (!resident) {
-      auto started = co_await start_from_snapshot(std::move(*lock), joined, std::move(*snapshot));
+      auto started = co_await start_from_snapshot(std::move(*lock), joined, std::move(*outliers));
       timer.end("start");
       co_return started;
     }
-    ToldState told{join.event->id(), {}};
+    ToldState told{inbound.event->id(), {}};
     for (const auto& event : joined.state)
-      if (snapshot->known.contains(event.event()->id())) told.before.push_back(event.event()->id());
-    join.told.push_back(std::move(told));
+      if (outliers->known.contains(event.event()->id())) told.before.push_back(event.event()->id());
+    inbound.told.push_back(std::move(told));
   }
   // Another local user came in meanwhile: this join is a branch. What it builds on may be here by now.
-  auto appended = co_await inbound.append_if_accepted(std::move(join));
+  auto appended = co_await services_.inbound.append_if_accepted(std::move(inbound));
   if (appended.outcome.result == Received::accepted) co_return Result<>{};
   co_return make_error(ErrorCode::forbidden, appended.outcome.reason);
 }
 
-Task<Result<Outliers::Stored>> RoomService::Impl::store_snapshot(RoomLock& lock, const RemoteJoin& joined) {
+Task<Result<Outliers::Stored>> RemoteJoiner::store_snapshot(RoomLock& lock, const RemoteJoin& joined) {
   std::vector<VerifiedEvent> events = joined.auth_chain;
   events.insert(events.end(), joined.state.begin(), joined.state.end());
   std::optional<NewRoom> new_room;
@@ -104,53 +99,52 @@ Task<Result<Outliers::Stored>> RoomService::Impl::store_snapshot(RoomLock& lock,
   if (lock.known()) {
     nid = lock.head().nid;
   } else {
-    co_await purger.finish(joined.join_event.event()->room_id());
-    nid = co_await services.interner.next_room();
+    co_await services_.purger.finish(joined.join_event.event()->room_id());
+    nid = co_await services_.interner.next_room();
     new_room.emplace();
     new_room->room_id = joined.join_event.event()->room_id();
     new_room->version = joined.version->id;
-    new_room->created_ts = services.clock.now_ms();
+    new_room->created_ts = services_.clock.now_ms();
   }
-  auto stored = co_await outliers.store(nid, std::move(events), std::move(new_room));
+  auto stored = co_await services_.outliers.store(nid, std::move(events), std::move(new_room));
   if (!stored) co_return stored.error();
   if (!stored->left_out.empty())
     log::warn("{} events of a snapshot cite what was not sent with it", stored->left_out.size());
-  if (!lock.known()) heads.make_head(lock, nid, *joined.version);
+  if (!lock.known()) services_.heads.make_head(lock, nid, *joined.version);
   co_return stored;
 }
 
-Task<Result<>> RoomService::Impl::start_from_snapshot(RoomLock lock, const RemoteJoin& joined,
-                                                      Outliers::Stored stored_outliers) {
+Task<Result<>> RemoteJoiner::start_from_snapshot(RoomLock lock, const RemoteJoin& joined, Outliers::Stored outliers) {
   RoomHead& head = lock.head();
   auto snapshot = std::make_shared<StateMap>();
   for (const auto& event : joined.state) {
-    auto found = stored_outliers.known.find(event.event()->id());
-    if (found == stored_outliers.known.end() || !found->second->key || !found->second->counts()) continue;
+    auto found = outliers.known.find(event.event()->id());
+    if (found == outliers.known.end() || !found->second->key || !found->second->counts()) continue;
     (*snapshot)[*found->second->key] = found->second->nid;
   }
   auto unit = std::make_shared<WriteUnit>();
-  ForkedState forked(forks, head, *unit);
+  ForkedState forked(services_.forks, head, *unit);
   co_await forked.replace_current(std::move(snapshot), 0);
 
-  Inbound join;
-  join.event = joined.join_event.event();
-  std::vector<EventPtr> arriving(1, join.event);
-  const auto known = co_await placer.named_by(std::move(arriving));
+  Inbound inbound;
+  inbound.event = joined.join_event.event();
+  std::vector<EventPtr> arriving(1, inbound.event);
+  const auto known = co_await services_.placer.named_by(std::move(arriving));
   const KnownEvents nothing_else;
-  auto around = look_around(head, join, known, nothing_else);
-  auto stored = co_await placer.stored_form(head, join, around);
+  auto around = look_around(head, inbound, known, nothing_else);
+  auto stored = co_await services_.placer.stored_form(head, inbound, around);
   stored->before = head.current();
-  auto judged = co_await judge.judge(head, forked, *stored, around.auth);
+  auto judged = co_await services_.judge.judge(head, forked, *stored, around.auth);
   if (judged.result != Received::accepted)
     co_return make_error(ErrorCode::forbidden, "The room's state does not allow the join: " + judged.reason);
   if (!around.missing_prev.empty()) stored->flags = stored->flags | db::EventFlags::behind_gap;
   // What this server knew of the room before it left is history; the room goes on from the join.
   head.extremities.clear();
-  co_await builder.append(head, *unit, stored);
+  co_await services_.builder.append(head, *unit, stored);
   for (auto& missing : around.missing_prev)
     unit->new_gaps.emplace_back(std::move(missing), stored->nid);
   unit->unstaged.push_back(stored->event->id());
-  co_return co_await heads.commit(std::move(lock), unit);
+  co_return co_await services_.heads.commit(std::move(lock), unit);
 }
 
 }  // namespace causeway

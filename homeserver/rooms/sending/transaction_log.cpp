@@ -1,4 +1,4 @@
-#include "homeserver/rooms/head/transaction_log.hpp"
+#include "homeserver/rooms/sending/transaction_log.hpp"
 
 #include <cstring>
 
