@@ -26,6 +26,11 @@ MAY_INCLUDE = {
 # Within a folder: what is told to clients does not know how they are connected.
 MAY_NOT_INCLUDE = {"homeserver/sync/": "homeserver/http/"}
 
+# homeserver/rooms from the ground up: docs/ARCHITECTURE.md, "Rooms, class by class".
+ROOMS_FOLDERS = ["auth", "resolution", "reader", "head", "receiving", "sending", "members", "making"]
+ROOMS_MAY_INCLUDE = {"accounts", "events", "rooms", "runtime", "stream"}
+ROOMS_READ_EVERYWHERE = '#include "homeserver/rooms/members/membership.hpp"'  # what a member event says; stands on events/
+
 SQL = re.compile(r'"\s*(select\s+.+\s+from|insert\s+into|update\s+\w+\s+set|delete\s+from|create\s+(table|index)|alter\s+table)\b', re.I)
 # Their SQL concerns no table of ours: making the database itself, and measuring PostgreSQL.
 NO_TABLES = {"homeserver/app/embedded_postgres.cpp", "homeserver/app/operations.cpp", "conformance/bench/limits.cpp"}
@@ -61,6 +66,24 @@ def check_dependency_rule():
             for part, barred in MAY_NOT_INCLUDE.items():
                 if name.startswith(part) and target.startswith(barred):
                     yield f"{name}:{number}: {part} may not include {target}"
+
+
+def check_rooms_stand_on_what_is_below():
+    include = re.compile(r'#include "homeserver/(\w+)/(?:(\w+)/)?')
+    for name, lines in sources():
+        if not name.startswith("homeserver/rooms/"):
+            continue
+        folder = name.split("/")[2]
+        for number, line in enumerate(lines, 1):
+            found = include.match(line)
+            if not found or line == ROOMS_READ_EVERYWHERE:
+                continue
+            target, inner = found.groups()
+            if target not in ROOMS_MAY_INCLUDE:
+                yield f"{name}:{number}: rooms may not include {target}/"
+            above = target == "rooms" and inner in ROOMS_FOLDERS and folder in ROOMS_FOLDERS
+            if above and ROOMS_FOLDERS.index(inner) > ROOMS_FOLDERS.index(folder):
+                yield f"{name}:{number}: {folder}/ may not include {inner}/, which stands on it"
 
 
 def check_sql_only_under_schema():

@@ -1,7 +1,11 @@
-// The face of the room service; the work is in the files that room_service_impl.hpp names.
 #include "homeserver/rooms/room_service.hpp"
 
-#include "homeserver/rooms/room_service_impl.hpp"
+#include "homeserver/rooms/making/event_sender.hpp"
+#include "homeserver/rooms/making/room_upgrader.hpp"
+#include "homeserver/rooms/members/invite_withdrawals.hpp"
+#include "homeserver/rooms/members/invites_from_peers.hpp"
+#include "homeserver/rooms/members/peers_memberships.hpp"
+#include "homeserver/rooms/receiving/backfiller.hpp"
 
 namespace causeway {
 
@@ -16,9 +20,48 @@ RoomHeads::Services services_of_heads(const RoomService::Services& services) {
 
 }  // namespace
 
-RoomService::Impl::Impl(Services given)
-    : services(given),
-      heads(services_of_heads(given), max_rooms_in_memory),
+// In the order in which they stand on each other: docs/ARCHITECTURE.md, "Rooms, class by class".
+struct RoomService::Impl {
+  explicit Impl(const Services& given);
+
+  BoundRemoteServers remote;
+  RoomHeads heads;
+  RoomBuilder builder;
+  AuthGraphs graphs;
+  const ForkedState::Services forks;
+  Redactions redactions;
+  RoomPurger purger;
+  Outliers outliers;
+  ToldStates told_states;
+  InboundPlacer placer;
+  EventJudge judge;
+  InboundEvents inbound;
+  ExtremityMerger merger;
+  Receiver receiver;
+  StateFetcher fetcher;
+  Backfiller backfiller;
+  TransactionLog transactions;
+  LaneWriter lane;
+  MemberProfiles profiles;
+  RestrictedJoins restricted;
+  InvitePermission permission;
+  ForeignMemberships foreign;
+  InviteWithdrawals withdrawals;
+  RemoteInviter inviter;
+  RemoteJoiner joiner;
+  RemoteLeaver leaver;
+  CarriedSettings settings;
+  Memberships memberships;
+  PeersMemberships peers;
+  InvitesFromPeers invites_from_peers;
+  Aliases aliases;
+  RoomMaker maker;
+  RoomUpgrader upgrader;
+  EventSender sender;
+};
+
+RoomService::Impl::Impl(const Services& given)
+    : heads(services_of_heads(given), max_rooms_in_memory),
       builder(heads, given.interner, given.clock, given.self),
       graphs(given.database),
       forks{given.events, given.states, given.interner, heads, builder, graphs, given.cpu, given.bounds},
@@ -50,7 +93,11 @@ RoomService::Impl::Impl(Services given)
       memberships({given.interner, given.events, given.writer, given.reader, heads, lane, profiles, restricted,
                    permission, foreign, inviter, joiner, leaver, settings, given.self}),
       peers({given.events, given.reader, heads, builder, inbound, restricted, given.self}),
-      invites_from_peers({given.interner, given.writer, heads, purger, permission, foreign, given.clock, given.self}) {}
+      invites_from_peers({given.interner, given.writer, heads, purger, permission, foreign, given.clock, given.self}),
+      aliases({given.database, given.writer, given.reader, remote, given.self}),
+      maker({given.interner, heads, builder, profiles, permission, memberships, aliases, given.clock, given.self}),
+      upgrader({given.reader, heads, merger, lane, settings, maker, given.self}),
+      sender({given.reader, transactions, lane, memberships, aliases}) {}
 
 RoomService::RoomService(Services services) : impl_(std::make_unique<Impl>(services)) {}
 RoomService::~RoomService() = default;
@@ -59,15 +106,15 @@ void RoomService::set_remote(RemoteServers& remote) {
 }
 
 Task<Result<EventId>> RoomService::send(SendEvent request) {
-  return impl_->send(std::move(request));
+  return impl_->sender.send(std::move(request));
 }
 
 Task<Result<RoomId>> RoomService::create_room(CreateRoom request) {
-  return impl_->create_room(std::move(request));
+  return impl_->maker.create(std::move(request));
 }
 
 Task<Result<RoomId>> RoomService::upgrade_room(UpgradeRoom request) {
-  return impl_->upgrade_room(std::move(request));
+  return impl_->upgrader.upgrade(std::move(request));
 }
 
 Task<Result<>> RoomService::change_membership(ChangeMembership request) {
@@ -84,19 +131,19 @@ Task<> RoomService::update_profile_in_rooms(Sender user, std::optional<std::stri
 }
 
 Task<Result<>> RoomService::create_alias(Sender user, RoomAlias alias, RoomId room) {
-  return impl_->create_alias(std::move(user), std::move(alias), std::move(room));
+  return impl_->aliases.create(std::move(user), std::move(alias), std::move(room));
 }
 
 Task<Result<>> RoomService::delete_alias(Sender user, RoomAlias alias) {
-  return impl_->delete_alias(std::move(user), std::move(alias));
+  return impl_->aliases.remove(std::move(user), std::move(alias));
 }
 
 Task<Result<>> RoomService::set_published(Sender user, RoomId room, bool published) {
-  return impl_->set_published(std::move(user), std::move(room), published);
+  return impl_->aliases.set_published(std::move(user), std::move(room), published);
 }
 
 Task<Result<ResolvedAlias>> RoomService::resolve_alias(RoomAlias alias) {
-  return impl_->resolve_alias(std::move(alias));
+  return impl_->aliases.resolve(std::move(alias));
 }
 
 Task<Result<>> RoomService::backfill(RoomInfoPtr room, OrderKey before, std::size_t limit) {

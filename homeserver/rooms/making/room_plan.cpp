@@ -1,9 +1,11 @@
-// POST /createRoom: all events of a new room as one unit, in the order of the specification.
-//
-// spec: client-server-api#post_matrixclientv3createroom
+#include "homeserver/rooms/making/room_plan.hpp"
 
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "homeserver/rooms/making/carried_state.hpp"
 #include "homeserver/rooms/making/state_content.hpp"
-#include "homeserver/rooms/room_service_impl.hpp"
 #include "schema/json/json.hpp"
 #include "schema/log.hpp"
 
@@ -16,7 +18,6 @@ using boost::json::object;
 
 constexpr std::size_t max_initial_state = 1000;
 constexpr std::size_t max_invites = 500;
-constexpr int max_attempts = 64;
 
 struct Preset {
   std::string_view name, join_rule, guest_access;
@@ -98,12 +99,6 @@ object power_levels_content(const CreateRoom& request, const RoomVersion& versio
   return content;
 }
 
-struct InitialEvent {
-  std::string type;
-  std::string state_key;
-  object content;
-};
-
 Result<std::vector<InitialEvent>> read_initial_state(const array& entries) {
   if (entries.size() > max_initial_state)
     return make_error(ErrorCode::invalid_param, "'initial_state' holds too many events.");
@@ -166,12 +161,6 @@ std::vector<InitialEvent> events_in_order(const CreateRoom& request, const Prese
   return events;
 }
 
-// spec: client-server-api#post_matrixclientv3createroom: what the rules refuse here is M_INVALID_ROOM_STATE.
-MatrixError refused(const MatrixError& error) {
-  if (error.code != ErrorCode::forbidden) return error;
-  return make_error(ErrorCode::invalid_room_state, 400, "The room cannot start in this state: " + error.message);
-}
-
 // What a client wants a room to start with, by its form.
 Result<> check_initial_event(const RoomVersion& version, const InitialEvent& event) {
   // Whom another server must sign for, and who may want no invites, is invited in the way that asks.
@@ -182,15 +171,7 @@ Result<> check_initial_event(const RoomVersion& version, const InitialEvent& eve
 
 }  // namespace
 
-struct RoomService::Impl::RoomPlan {
-  const RoomVersion* version = nullptr;
-  object create;
-  object power_levels;
-  std::vector<InitialEvent> events;
-  std::optional<RoomAlias> alias;
-};
-
-Result<RoomService::Impl::RoomPlan> RoomService::Impl::plan_room(const CreateRoom& request) const {
+Result<RoomPlan> plan_room(const CreateRoom& request, const ServerName& self) {
   RoomPlan plan;
   plan.version = find_room_version(request.version);
   if (!plan.version)
@@ -201,7 +182,7 @@ Result<RoomService::Impl::RoomPlan> RoomService::Impl::plan_room(const CreateRoo
   if (request.invite.size() > max_invites)
     return make_error(ErrorCode::invalid_param, "'invite' names too many users.");
   if (request.alias_localpart) {
-    auto alias = RoomAlias::parse("#" + *request.alias_localpart + ":" + services.self.name.str());
+    auto alias = RoomAlias::parse("#" + *request.alias_localpart + ":" + self.str());
     if (!alias) return make_error(ErrorCode::invalid_param, "'room_alias_name' makes no valid room alias.");
     plan.alias = std::move(*alias);
   }
@@ -215,130 +196,13 @@ Result<RoomService::Impl::RoomPlan> RoomService::Impl::plan_room(const CreateRoo
   return plan;
 }
 
-Result<> RoomService::Impl::check_plan(const CreateRoom& request, const RoomPlan& plan) {
+Result<> check_plan(const CreateRoom& request, const RoomPlan& plan) {
   if (auto checked = check_creation_content(request.creation_content); !checked) return checked;
   if (auto checked = check_state_content(*plan.version, "m.room.power_levels", "", plan.power_levels); !checked)
     return checked;
   for (const InitialEvent& event : plan.events)
     if (auto checked = check_initial_event(*plan.version, event); !checked) return checked;
   return {};
-}
-
-Task<Result<RoomId>> RoomService::Impl::create_room(CreateRoom request) {
-  auto plan = plan_room(request);
-  if (!plan) co_return plan.error();
-  if (auto checked = check_plan(request, *plan); !checked) co_return checked.error();
-  std::optional<NameGuard> guard;
-  if (plan->alias) {
-    guard.emplace(aliases_under_way, plan->alias->str());
-    auto taken = co_await services.reader.by_alias(*plan->alias);
-    if (taken || !guard->held())
-      co_return make_error(ErrorCode::room_in_use, 400, "The alias " + plan->alias->str() + " is taken.");
-  }
-  auto begun = co_await begin_room(request, *plan, std::nullopt);
-  if (!begun) co_return begun.error();
-  const RoomId room = begun->room;
-  auto written = co_await heads.commit(std::move(begun->lock), begun->unit);
-  if (!written) co_return written.error();
-  for (const auto& invited : request.invite) {
-    if (services.self.hosts(invited)) continue;
-    auto sent = co_await invite_into(room, request, invited);
-    if (!sent) log::warn("room {}: {} was not invited: {}", room.str(), invited.str(), sent.error().message);
-  }
-  co_return room;
-}
-
-Task<Result<RoomService::Impl::BegunRoom>> RoomService::Impl::begin_room(const CreateRoom& request,
-                                                                         std::optional<RoomId> chosen) {
-  auto plan = plan_room(request);
-  if (!plan) co_return plan.error();
-  co_return co_await begin_room(request, *plan, std::move(chosen));
-}
-
-RoomId RoomService::Impl::choose_room_id() const {
-  return RoomId::trusted("!" + crypto::random_token(18) + ":" + services.self.name.str());
-}
-
-// The drafts of all local events, in order, m.room.create first.
-Task<std::vector<LocalDraft>> RoomService::Impl::first_events(const CreateRoom& request, RoomPlan& plan) {
-  std::vector<LocalDraft> drafts;
-  const auto add = [&](std::string type, std::string state_key, object content) {
-    LocalDraft draft;
-    draft.sender = request.creator.user;
-    draft.sender_nid = request.creator.nid;
-    draft.type = std::move(type);
-    draft.state_key = std::move(state_key);
-    draft.content = std::move(content);
-    drafts.push_back(std::move(draft));
-  };
-  add("m.room.create", "", std::move(plan.create));
-  object join = single("membership", "join");
-  co_await profiles.add(join, request.creator.user);
-  add("m.room.member", request.creator.user.str(), std::move(join));
-  add("m.room.power_levels", "", std::move(plan.power_levels));
-  for (auto& event : plan.events)
-    add(std::move(event.type), std::move(event.state_key), std::move(event.content));
-  for (const auto& invited : request.invite) {
-    if (!services.self.hosts(invited)) continue;
-    if (const auto checked = co_await permission.check(invited); !checked) continue;
-    object content = single("membership", "invite");
-    if (request.is_direct) content["is_direct"] = true;
-    co_await profiles.add(content, invited);
-    add("m.room.member", invited.str(), std::move(content));
-  }
-  co_return drafts;
-}
-
-Task<Result<RoomService::Impl::BegunRoom>> RoomService::Impl::begin_room(const CreateRoom& request, RoomPlan& plan,
-                                                                         std::optional<RoomId> chosen) {
-  auto drafts = co_await first_events(request, plan);
-  const Timestamp now = services.clock.now_ms();
-  for (int attempt = 0; attempt < max_attempts; ++attempt) {
-    // From room version 12 on, two rooms made alike in the same millisecond would be one and the same.
-    drafts.front().timestamp = now + attempt;
-    std::optional<RoomId> id = chosen;
-    if (!id && !plan.version->room_id_is_create_hash) id = choose_room_id();
-    auto create = co_await builder.build_create(*plan.version, std::move(id), drafts.front());
-    if (!create) co_return refused(create.error());
-    const RoomId room = (*create)->event->room_id();
-    auto lock = co_await heads.enter(room);
-    if (!lock) co_return lock.error();
-    if (lock->known()) continue;
-    auto unit = co_await first_unit(*lock, plan, std::move(*create), request);
-    for (std::size_t i = 1; i < drafts.size(); ++i) {
-      auto sent = co_await builder.build_and_append(lock->head(), *unit, std::move(drafts[i]));
-      if (!sent) co_return refused(sent.error());
-    }
-    co_return BegunRoom(room, std::move(*lock), std::move(unit));
-  }
-  co_return make_error(ErrorCode::unknown, 503, "Too many rooms are being made at once. Try again.");
-}
-
-// The new room's head, and the unit that begins with its create event.
-Task<WriteUnitPtr> RoomService::Impl::first_unit(RoomLock& lock, const RoomPlan& plan, NewEventPtr create,
-                                                 const CreateRoom& request) {
-  const RoomNid nid = co_await services.interner.next_room();
-  RoomHead& head = heads.make_head(lock, nid, *plan.version);
-  auto unit = std::make_shared<WriteUnit>();
-  unit->new_room.emplace();
-  unit->new_room->room_id = create->event->room_id();
-  unit->new_room->version = plan.version->id;
-  unit->new_room->created_ts = services.clock.now_ms();
-  if (plan.alias) unit->changes.emplace_back(db::AliasChange::added(*plan.alias, nid, request.creator.nid));
-  if (request.published) unit->changes.emplace_back(db::PublicationChange{nid, true});
-  co_await builder.append(head, *unit, std::move(create));
-  co_return unit;
-}
-
-Task<Result<>> RoomService::Impl::invite_into(RoomId room, const CreateRoom& request, UserId invited) {
-  ChangeMembership invitation;
-  invitation.sender = request.creator;
-  invitation.target = std::move(invited);
-  invitation.room = std::move(room);
-  invitation.membership = db::Membership::invite;
-  invitation.is_direct = request.is_direct;
-  invitation.kind = ChangeMembership::Kind::invite;
-  co_return co_await memberships.change(std::move(invitation));
 }
 
 }  // namespace causeway

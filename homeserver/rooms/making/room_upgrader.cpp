@@ -1,8 +1,8 @@
-// A room's replacement by one of another version.
-//
-// spec: client-server-api#room-upgrades
+#include "homeserver/rooms/making/room_upgrader.hpp"
 
-#include "homeserver/rooms/room_service_impl.hpp"
+#include <array>
+
+#include "homeserver/rooms/reader/state_permission.hpp"
 #include "schema/json/canonical.hpp"
 #include "schema/json/json.hpp"
 #include "schema/log.hpp"
@@ -64,60 +64,60 @@ bool replaces(const Event& create, const RoomVersion& version, const UpgradeRoom
 
 }  // namespace
 
-Task<Result<RoomId>> RoomService::Impl::upgrade_room(UpgradeRoom request) {
+Task<Result<RoomId>> RoomUpgrader::upgrade(UpgradeRoom request) {
   const RoomVersion* version = find_room_version(request.version);
   if (!version)
     co_return make_error(ErrorCode::unsupported_room_version, 400,
                          "This server does not support room version '" + request.version + "'.");
-  NameGuard guard(upgrades_under_way, request.room.str());
+  NameGuard guard(under_way_, request.room.str());
   if (!guard.held()) co_return make_error(ErrorCode::limit_exceeded, 429, "The room is being upgraded already.");
-  auto room = co_await services.reader.room(request.room);
+  auto room = co_await services_.reader.room(request.room);
   bool may = room && room->resident;
-  if (may) may = co_await may_set_state(room, request.sender.user, tombstone);
+  if (may) may = co_await may_set_state(services_.reader, room, request.sender.user, tombstone);
   if (!may) co_return may_not_upgrade();
 
   // Who was not answered asks again, and is told what was made then.
-  auto replacement = co_await replacement_made_before(room, *version, request);
+  auto replacement = co_await made_before(room, *version, request);
   if (!replacement) {
-    auto made = co_await replace_room(request, *version);
+    auto made = co_await replace(request, *version);
     if (!made) co_return made.error();
     replacement = std::move(*made);
   }
-  co_await settings.carry_over(request.sender, *replacement);
+  co_await services_.settings.carry_over(request.sender, *replacement);
   co_return *replacement;
 }
 
-Task<std::optional<RoomId>> RoomService::Impl::replacement_made_before(RoomInfoPtr room, const RoomVersion& version,
-                                                                       const UpgradeRoom& request) {
+Task<std::optional<RoomId>> RoomUpgrader::made_before(RoomInfoPtr room, const RoomVersion& version,
+                                                      const UpgradeRoom& request) {
   StateKey tombstone_key(tombstone, ""), create_key("m.room.create", "");
-  const auto end = co_await services.reader.state_event(room->nid, room->state, std::move(tombstone_key));
+  const auto end = co_await services_.reader.state_event(room->nid, room->state, std::move(tombstone_key));
   if (!end || end->event->sender() != request.sender.user) co_return std::nullopt;
   auto named = RoomId::parse(json::find_string(end->event->content(), "replacement_room").value_or(""));
   if (!named) co_return std::nullopt;
-  const auto made = co_await services.reader.room(*named);
+  const auto made = co_await services_.reader.room(*named);
   if (!made || !made->resident) co_return std::nullopt;
-  const auto create = co_await services.reader.state_event(made->nid, made->state, std::move(create_key));
+  const auto create = co_await services_.reader.state_event(made->nid, made->state, std::move(create_key));
   if (!create || !replaces(*create->event, version, request)) co_return std::nullopt;
-  const auto membership = co_await services.reader.membership_at(made->nid, made->state, request.sender.user);
+  const auto membership = co_await services_.reader.membership_at(made->nid, made->state, request.sender.user);
   if (membership != db::Membership::join) co_return std::nullopt;
   co_return std::move(*named);
 }
 
 // The old room's end and the new room's beginning are one commit, so that neither is there without the other.
-Task<Result<RoomId>> RoomService::Impl::replace_room(const UpgradeRoom& request, const RoomVersion& version) {
-  co_await merger.merge_if_too_many(request.room);
+Task<Result<RoomId>> RoomUpgrader::replace(const UpgradeRoom& request, const RoomVersion& version) {
+  co_await services_.merger.merge_if_too_many(request.room);
   for (int attempt = 1; attempt <= max_attempts; ++attempt) {
-    auto lock = co_await heads.enter(request.room);
+    auto lock = co_await services_.heads.enter(request.room);
     if (!lock) co_return lock.error();
-    if (!lock->known() || !lock->head().in_room(services.self.name)) co_return may_not_upgrade();
+    if (!lock->known() || !lock->head().in_room(services_.self.name)) co_return may_not_upgrade();
     // What is read of the room's state is then what the tombstone stands on.
-    const bool settled = co_await heads.settle(*lock);
+    const bool settled = co_await services_.heads.settle(*lock);
     if (!settled) continue;
     auto unit = std::make_shared<WriteUnit>();
     auto begun = co_await begin_replacement(lock->head(), *unit, request, version);
     if (!begun) co_return begun.error();
     auto first = begun->unit;
-    auto written = co_await heads.commit(std::move(*lock), unit, std::move(begun->lock), first);
+    auto written = co_await services_.heads.commit(std::move(*lock), unit, std::move(begun->lock), first);
     if (written) co_return begun->room;
     if (written.failure() != WriteFailure::stale_head) co_return written.error();
   }
@@ -127,23 +127,22 @@ Task<Result<RoomId>> RoomService::Impl::replace_room(const UpgradeRoom& request,
 // The new room names the tombstone where its version wants that, so the tombstone comes first; where the ID of the room
 // is the hash of how it begins, the tombstone can only come after.
 // spec: client-server-api#mroomcreate, predecessor
-Task<Result<RoomService::Impl::BegunRoom>> RoomService::Impl::begin_replacement(RoomHead& head, WriteUnit& unit,
-                                                                                const UpgradeRoom& request,
-                                                                                const RoomVersion& version) {
-  const auto room = co_await services.reader.room(request.room);
+Task<Result<BegunRoom>> RoomUpgrader::begin_replacement(RoomHead& head, WriteUnit& unit, const UpgradeRoom& request,
+                                                        const RoomVersion& version) {
+  const auto room = co_await services_.reader.room(request.room);
   CreateRoom made = co_await replacement_for(room, version, request);
   auto aliases = co_await carried_aliases(head);
   if (aliases.moved) carry(made, version, canonical_alias, "", *aliases.moved);
   const bool named_before = !version.room_id_is_create_hash;
   std::optional<RoomId> chosen;
   if (named_before) {
-    chosen = choose_room_id();
+    chosen = services_.maker.choose_id();
     auto content = tombstone_content(*chosen);
     auto end = co_await append_state(head, unit, request.sender, tombstone, std::move(content));
     if (!end) co_return end.error();
     made.creation_content["predecessor"].as_object()["event_id"] = end->str();
   }
-  auto begun = co_await begin_room(made, std::move(chosen));
+  auto begun = co_await services_.maker.begin(made, std::move(chosen));
   if (!begun) co_return begun.error();
   if (!named_before) {
     auto content = tombstone_content(begun->room);
@@ -161,9 +160,9 @@ Task<Result<RoomService::Impl::BegunRoom>> RoomService::Impl::begin_replacement(
   co_return std::move(begun);
 }
 
-Task<CreateRoom> RoomService::Impl::replacement_for(RoomInfoPtr room, const RoomVersion& version,
-                                                    const UpgradeRoom& request) {
-  auto state = co_await services.reader.all_state(room->nid, room->state);
+Task<CreateRoom> RoomUpgrader::replacement_for(RoomInfoPtr room, const RoomVersion& version,
+                                               const UpgradeRoom& request) {
+  auto state = co_await services_.reader.all_state(room->nid, room->state);
   const auto find = [&](std::string_view type) {
     auto found = std::ranges::find_if(state, [&](const auto& event) { return event->event->is_state(type, ""); });
     return found == state.end() ? nullptr : (*found)->event;
@@ -208,29 +207,29 @@ Task<CreateRoom> RoomService::Impl::replacement_for(RoomInfoPtr room, const Room
   co_return made;
 }
 
-Task<CarriedAliases> RoomService::Impl::carried_aliases(RoomHead& head) {
+Task<CarriedAliases> RoomUpgrader::carried_aliases(RoomHead& head) {
   StateKey key(canonical_alias, "");
-  const auto event = co_await heads.holder(head, std::move(key));
+  const auto event = co_await services_.heads.holder(head, std::move(key));
   if (!event) co_return CarriedAliases();
-  const auto aliases = co_await services.reader.aliases(head.nid);
+  const auto aliases = co_await services_.reader.aliases(head.nid);
   co_return split_canonical_alias(event->event->content(), aliases);
 }
 
-Task<Result<EventId>> RoomService::Impl::append_state(RoomHead& head, WriteUnit& unit, const Sender& sender,
-                                                      const char* type, object content) {
+Task<Result<EventId>> RoomUpgrader::append_state(RoomHead& head, WriteUnit& unit, const Sender& sender,
+                                                 const char* type, object content) {
   LocalDraft draft;
   draft.sender = sender.user;
   draft.sender_nid = sender.nid;
   draft.type = type;
   draft.state_key = "";
   draft.content = std::move(content);
-  co_return co_await lane.append(head, unit, std::move(draft));
+  co_return co_await services_.lane.append(head, unit, std::move(draft));
 }
 
 // Nobody but moderators speaks or invites in the old room any more.
-Task<> RoomService::Impl::quieten(RoomHead& head, WriteUnit& unit, const Sender& sender) {
+Task<> RoomUpgrader::quieten(RoomHead& head, WriteUnit& unit, const Sender& sender) {
   StateKey key("m.room.power_levels", "");
-  const auto levels = co_await heads.holder(head, std::move(key));
+  const auto levels = co_await services_.heads.holder(head, std::move(key));
   if (!levels) co_return;
   auto quiet = quietened_levels(*levels->event);
   auto sent = co_await append_state(head, unit, sender, "m.room.power_levels", std::move(quiet));
