@@ -5,7 +5,7 @@
 #include <cstring>
 #include <unordered_map>
 
-#include "homeserver/http/server.hpp"
+#include "homeserver/accounts/requester.hpp"
 #include "homeserver/runtime/bounded_cache.hpp"
 #include "schema/crypto/crypto.hpp"
 
