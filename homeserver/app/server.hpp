@@ -1,4 +1,4 @@
-// The composition root: the whole object graph of a running server, built in one function.
+// A server's life: its database, its services, the signals that reach it, its end.
 #pragma once
 
 #include "homeserver/app/config.hpp"
