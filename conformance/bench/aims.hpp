@@ -6,8 +6,8 @@
 
 namespace causeway::bench {
 
-// Something measured in the same run that a finding is compared with. The time of one is told where it is a rate and
-// the finding a time.
+// Something measured in the same run that a finding is compared with: what the machine allows at most, or the same in
+// another situation. The time of one is told where it is a rate and the finding a time.
 struct Reference {
   std::string_view scenario, what;  // as it was noted
   std::string_view symbol;          // nothing to compare with if empty
@@ -16,11 +16,12 @@ struct Reference {
 
 enum class Sense { reported, at_least, at_most };
 
-// A figure in the finding's unit, a multiple of the reference, or whichever of both is easier to reach.
+// So many references, as a machine differs from the next by more than a server from a better one; or, where nothing
+// measured says what the machine allows, a figure in the finding's unit.
 struct Bound {
   Sense sense = Sense::reported;
-  double figure = 0;  // 0: none
-  double times = 0;
+  double amount = 0;
+  bool of_references = false;
 };
 
 struct Aim {

@@ -58,6 +58,9 @@ Task<> Bench::measure_limits() {
   findings_.note("limit", "verifications", verifications_);
   report("limit", fmt::format("{:.0f} Ed25519 signatures/s and {:.0f} verifications/s on one core",
                               signatures_per_second(), verifications_));
+  const double copied = copied_megabytes_per_second();
+  findings_.note("limit", "copied", copied);
+  report("limit", fmt::format("{:.0f} MB/s through a TCP connection to this machine", copied));
   co_await measure_bare_requests();
   findings_.note("limit", "bare requests", bare_requests_);
   report("limit", fmt::format("{:.0f} GET /versions per second, 64 connections", bare_requests_));

@@ -48,7 +48,8 @@ Task<> fed_latency(Bench& bench) {
   }
   const double p50 = percentile(latencies, 0.5), p99 = percentile(latencies, 0.99);
   std::string text = fmt::format("p50 {:6.2f} ms  p99 {:6.2f} ms from PUT here to /sync there", p50, p99);
-  if (bench.commits() > 0) text += fmt::format("   p50 {:.1f} x two commits", p50 * bench.commits() / 2000);
+  if (bench.commits() > 0) text += fmt::format("   p50 {:.1f} / C", p50 * bench.commits() / 1000);
+  bench.findings().note("fed_latency", "p50", p50);
   bench.findings().note("fed_latency", "p99", p99);
   bench.report("fed_latency", text);
 }

@@ -40,42 +40,39 @@ std::string with_unit(double value, std::string_view unit) {
   return number(value) + (unit.empty() || unit == "/s" ? "" : " ") + std::string(unit);
 }
 
-bool is_time(const Aim& aim) {
-  return aim.unit == "ms";
+bool is_time_of_rate(const Aim& aim) {
+  return aim.beside.is_rate && aim.unit == "ms";
 }
 
+// One reference in the finding's unit; nothing if it was not measured.
 std::optional<double> reference_of(const Aim& aim, const Findings& findings) {
-  return findings.value(aim.beside.scenario, aim.beside.what);
+  const auto value = findings.value(aim.beside.scenario, aim.beside.what);
+  if (!value || *value <= 0) return std::nullopt;
+  return is_time_of_rate(aim) ? 1000 / *value : *value;
+}
+
+std::string in_references(const Aim& aim, const std::string& amount) {
+  return fmt::format("{} {} {}", amount, is_time_of_rate(aim) ? '/' : 'x', aim.beside.symbol);
 }
 
 std::string describe_bound(const Aim& aim) {
-  if (aim.bound.sense == Sense::reported) return "";
-  std::string text = aim.bound.sense == Sense::at_least ? ">= " : "<= ";
-  if (aim.bound.figure > 0) text += fmt::format("{:.6g}{}{}", aim.bound.figure, aim.unit == "/s" ? "" : " ", aim.unit);
-  if (aim.bound.figure > 0 && aim.bound.times > 0) text += " or ";
-  if (aim.bound.times > 0) text += fmt::format("{:.6g} x {}", aim.bound.times, aim.beside.symbol);
-  return text;
+  const auto& [sense, amount, of_references] = aim.bound;
+  if (sense == Sense::reported) return "";
+  std::string text = fmt::format("{:.6g}", amount);
+  text = of_references ? in_references(aim, text) : fmt::format("{} {}", text, aim.unit);
+  return (sense == Sense::at_least ? ">= " : "<= ") + text;
 }
 
-// As a multiple of the reference; a time as that of so many of a rate.
 std::string describe_ratio(const Aim& aim, double value, std::optional<double> reference) {
-  if (!reference || *reference <= 0) return "";
-  if (aim.beside.is_rate && is_time(aim))
-    return fmt::format("{} / {}", number(value * *reference / 1000), aim.beside.symbol);
-  return fmt::format("{} x {}", number(value / *reference), aim.beside.symbol);
-}
-
-bool holds(Sense sense, double value, double limit) {
-  return sense == Sense::at_least ? value >= limit : value <= limit;
+  return reference ? in_references(aim, number(value / *reference)) : "";
 }
 
 std::string judge(const Aim& aim, double value, std::optional<double> reference) {
-  if (aim.bound.sense == Sense::reported) return "reported";
-  bool met = aim.bound.figure > 0 && holds(aim.bound.sense, value, aim.bound.figure);
-  if (aim.bound.times > 0 && reference) met = met || holds(aim.bound.sense, value, aim.bound.times * *reference);
-  if (met) return "met";
-  if (aim.bound.times > 0 && !reference) return fmt::format("not judged: no {} in this run", aim.beside.symbol);
-  return "MISSED";
+  const auto& [sense, amount, of_references] = aim.bound;
+  if (sense == Sense::reported) return "reported";
+  if (of_references && !reference) return fmt::format("not judged: no {} in this run", aim.beside.symbol);
+  const double limit = of_references ? amount * *reference : amount;
+  return (sense == Sense::at_least ? value >= limit : value <= limit) ? "met" : "MISSED";
 }
 
 std::string row(const Aim& aim, const Findings& findings) {
@@ -91,7 +88,8 @@ std::string legend(const Findings& findings) {
   std::string text;
   for (const auto& [symbol, what, meaning] : {std::tuple{"C", "commits", "commits/s by one client"},
                                               std::tuple{"V", "verifications", "signature checks/s on one core"},
-                                              std::tuple{"H", "bare requests", "GET /versions per second"}}) {
+                                              std::tuple{"H", "bare requests", "GET /versions per second"},
+                                              std::tuple{"S", "copied", "MB/s through a socket"}}) {
     const auto value = findings.value("limit", what);
     text += fmt::format("{}: {} {}; ", symbol, value ? number(*value) : "unknown", meaning);
   }

@@ -3,17 +3,21 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <pqxx/pqxx>
 #include <sstream>
+#include <thread>
 
 #include "schema/crypto/crypto.hpp"
 
 namespace causeway::bench {
 
+namespace asio = boost::asio;
 using Clock = std::chrono::steady_clock;
 
 double commits_per_second(const std::string& database_url, std::chrono::seconds duration) {
@@ -204,7 +208,34 @@ double rate_of(Call call) {
   return count / std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
+// Each piece is a reply of usual length.
+constexpr std::size_t piece = 64 << 10;
+constexpr std::chrono::milliseconds copy_time{500};
+
+void write_for_a_while(asio::ip::tcp::socket& socket) {
+  const std::string bytes(piece, 'x');
+  for (const auto end = Clock::now() + copy_time; Clock::now() < end;)
+    asio::write(socket, asio::buffer(bytes));
+  socket.shutdown(asio::ip::tcp::socket::shutdown_send);
+}
+
 }  // namespace
+
+double copied_megabytes_per_second() {
+  asio::io_context context;
+  asio::ip::tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
+  asio::ip::tcp::socket from(context), to(context);
+  from.connect(acceptor.local_endpoint());
+  acceptor.accept(to);
+  const auto begin = Clock::now();
+  std::jthread writer([&from] { write_for_a_while(from); });
+  std::string buffer(piece, '\0');
+  double bytes = 0;
+  boost::system::error_code ended;
+  while (!ended)
+    bytes += static_cast<double>(to.read_some(asio::buffer(buffer), ended));
+  return bytes / 1e6 / std::chrono::duration<double>(Clock::now() - begin).count();
+}
 
 double signatures_per_second() {
   const auto key = crypto::SigningKey::generate("ed25519:bench");

@@ -37,6 +37,10 @@ double log_bytes(const std::string& database_url);  // Storage::log; 0 without a
 // Connections that this process may have open to a server that may have as many files open.
 std::size_t connections_allowed();
 
+// 10^6 bytes per second from one thread to another over TCP on the loopback address: what replies can't exceed that are
+// bound by their length.
+double copied_megabytes_per_second();
+
 // Ed25519 signatures, and checks of them, per second on one core.
 double signatures_per_second();
 double verifications_per_second();

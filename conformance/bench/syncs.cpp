@@ -63,6 +63,7 @@ Task<> initial_sync(Bench& bench, std::string_view name, ClientPtr who, View vie
                                  first, warm, bytes, view.label));
   const std::string label(view.label);
   bench.findings().note(name, label + ", warm", warm);
+  bench.findings().note(name, label + ", bytes", static_cast<double>(bytes) / 1000 / warm);  // MB/s
   if (cold)
     bench.findings().note(name, label + ", cold", first);
   else
@@ -110,7 +111,7 @@ Task<> messages(Bench& bench) {
   const std::string room_id = co_await bench.room(who);
   std::function<Task<>(std::size_t)> send = [&](std::size_t) { return bench.send_message(bench.twin(who), room_id); };
   co_await bench.each(1000, 16, std::move(send));
-  std::size_t events = 0;
+  std::size_t events = 0, bytes = 0;
   double in_server = 0;
   const auto end = Clock::now() + 2s;
   while (Clock::now() < end) {
@@ -121,6 +122,7 @@ Task<> messages(Bench& bench) {
       const auto begin = Clock::now();
       std::string text = co_await who->request("GET", std::move(path));
       in_server += milliseconds_since(begin) / 1000;
+      bytes += text.size();
       const auto reply = json::parse_object(text).value();
       events += reply.at("chunk").as_array().size();
       const auto next = json::find_string(reply, "end");
@@ -129,8 +131,10 @@ Task<> messages(Bench& bench) {
     }
   }
   const double rate = static_cast<double>(events) / in_server;
+  const double megabytes = static_cast<double>(bytes) / 1e6 / in_server;
   bench.findings().note("messages", "events", rate);
-  bench.report("messages", fmt::format("{:>7.0f} events/s, 100 a page", rate));
+  bench.findings().note("messages", "bytes", megabytes);
+  bench.report("messages", fmt::format("{:>7.0f} events/s, {:.1f} MB/s, 100 a page", rate, megabytes));
 }
 
 }  // namespace
