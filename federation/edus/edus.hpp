@@ -17,8 +17,8 @@ namespace causeway::federation {
 // What comes from other servers; what does not check out is dropped and counted.
 class Edus {
  public:
-  Edus(RoomReader& reader, ReceiptService& receipts, TypingService& typing, Metrics& metrics)
-      : reader(reader), receipts(receipts), typing(typing), metrics_(metrics) {}
+  Edus(RoomReader& room_reader, ReceiptService& receipt_service, TypingService& typing_service, Metrics& metrics)
+      : reader(room_reader), receipts(receipt_service), typing(typing_service), metrics_(metrics) {}
 
   Task<> handle(ServerName origin, boost::json::object edu);
 

@@ -1,5 +1,4 @@
 #include "homeserver/app/logging.hpp"
-#include "schema/log.hpp"
 
 #include <spdlog/formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>

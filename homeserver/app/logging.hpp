@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include "schema/log.hpp"
 
 namespace causeway {
 

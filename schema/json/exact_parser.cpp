@@ -93,9 +93,9 @@ class Handler {
 
 }  // namespace
 
-boost::json::value parse_exactly(std::string_view text, std::size_t max_depth, error_code& error) {
+boost::json::value parse_exactly(std::string_view text, std::size_t deepest, error_code& error) {
   boost::json::parse_options options;
-  options.max_depth = max_depth;
+  options.max_depth = deepest;
   boost::json::basic_parser<Handler> parser(options);
   const std::size_t read = parser.write_some(false, text.data(), text.size(), error);
   if (!error && read < text.size()) error = boost::json::error::extra_data;

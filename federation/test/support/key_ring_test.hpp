@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "federation/test/support/peer_kit.hpp"
+#include "homeserver/runtime/cpu_pool.hpp"
+#include "homeserver/runtime/metrics.hpp"
 #include "homeserver/test/support/run_task.hpp"
 #include "schema/test/support/test_database.hpp"
 
